@@ -1,0 +1,1 @@
+"""Drivers of physical robots, and the loopback that stands in for one."""

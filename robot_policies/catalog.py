@@ -1,0 +1,113 @@
+"""Names to robots, backends and tasks.
+
+What exists is what lies in `config/robots`, `config/backends` and `config/tasks`. The YAML of a
+backend or a task names the class that implements it and the options it is made with, so adding
+one takes the class and its YAML. Implementations are imported when they are used.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+from robot_policies.interface import ConfigError, RobotBackend, RobotSpec, Task
+from robot_policies.interface.schema import build
+from robot_policies.share import config_names, read_config
+
+TRUSTED = ("robot_policies.", "robot_policies_sim.", "robot_policies_hardware.")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One YAML of `config/backends` or `config/tasks`.
+
+    Attributes:
+        implementation: `module:Class`, inside this project's packages.
+        description: One line for people.
+        options: Keyword arguments of the class.
+    """
+
+    implementation: str
+    description: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse code from elsewhere."""
+        if not self.implementation.startswith(TRUSTED) or ":" not in self.implementation:
+            raise ConfigError(f"implementation '{self.implementation}' must be module:Class")
+
+
+def robots() -> list[str]:
+    """Return the names of the known robots."""
+    return config_names("robots")
+
+
+def backends() -> list[str]:
+    """Return the names of the known backends."""
+    return config_names("backends")
+
+
+def tasks() -> list[str]:
+    """Return the names of the known tasks; `gym` stands for `gym/<EnvId>`."""
+    return config_names("tasks")
+
+
+def entry(kind: str, name: str) -> Entry:
+    """Return the catalog entry of a backend or a task.
+
+    Args:
+        kind: `backends` or `tasks`.
+        name: Its name.
+
+    Raises:
+        ConfigError: If the name is unknown or its YAML is wrong.
+    """
+    return build(Entry, read_config(kind, name), f"{name}.yaml")
+
+
+def load_robot(name: str) -> RobotSpec:
+    """Read a robot's table.
+
+    Raises:
+        ConfigError: If the name is unknown or the table is wrong.
+    """
+    return RobotSpec.from_mapping(read_config("robots", name), f"{name}.yaml")
+
+
+def load_task(name: str) -> Task:
+    """Make a task; a name such as `gym/Pendulum-v1` passes the part after `/` as `variant`.
+
+    Raises:
+        ConfigError: If the name is unknown or its options are wrong.
+    """
+    family, _, variant = name.partition("/")
+    options = {"variant": variant} if variant else {}
+    return _make(entry("tasks", family), name, name=name, **options)
+
+
+def make_backend(
+    name: str, robot: RobotSpec, scene: Mapping[str, Any] | None = None, **options: object
+) -> RobotBackend:
+    """Make a backend; nothing is opened before its `connect`.
+
+    Args:
+        name: Backend name.
+        robot: The robot it drives.
+        scene: The task's world, for simulators.
+        **options: Override the options of `config/backends/<name>.yaml`.
+
+    Raises:
+        ConfigError: If the name or an option is unknown.
+    """
+    return _make(entry("backends", name), name, options, spec=robot, scene=scene or {})
+
+
+def _make(
+    made: Entry, name: str, overrides: Mapping[str, Any] | None = None, **given: object
+) -> Any:
+    module, _, attribute = made.implementation.partition(":")
+    implementation = getattr(import_module(module), attribute)
+    try:
+        return implementation(**given, **{**made.options, **(overrides or {})})
+    except TypeError as error:
+        raise ConfigError(f"{name}.yaml: {error}") from None

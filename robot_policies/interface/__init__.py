@@ -1,0 +1,51 @@
+"""The contract: what policies, robots, backends and tasks are to each other."""
+
+from robot_policies.interface.action import Action, ActionChunk, ActionKind, ActionSpec
+from robot_policies.interface.backend import (
+    Command,
+    CommandMode,
+    RobotBackend,
+    RobotState,
+    Simulator,
+)
+from robot_policies.interface.errors import (
+    BackendError,
+    CheckpointError,
+    ConfigError,
+    ContractError,
+    RobotPoliciesError,
+    StaleObservation,
+    UnknownNameError,
+)
+from robot_policies.interface.observation import Observation, ObservationSpec
+from robot_policies.interface.policy import Policy, Statistics
+from robot_policies.interface.robot import RobotSpec
+from robot_policies.interface.spec import ArraySpec
+from robot_policies.interface.task import Task, Trial
+
+__all__ = [
+    "Action",
+    "ActionChunk",
+    "ActionKind",
+    "ActionSpec",
+    "ArraySpec",
+    "BackendError",
+    "CheckpointError",
+    "Command",
+    "CommandMode",
+    "ConfigError",
+    "ContractError",
+    "Observation",
+    "ObservationSpec",
+    "Policy",
+    "RobotBackend",
+    "RobotPoliciesError",
+    "RobotSpec",
+    "RobotState",
+    "Simulator",
+    "StaleObservation",
+    "Statistics",
+    "Task",
+    "Trial",
+    "UnknownNameError",
+]

@@ -1,0 +1,112 @@
+"""What a policy answers: a chunk of future actions, each with the time it is meant for."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from robot_policies.interface.errors import ContractError
+from robot_policies.interface.spec import ArraySpec
+
+
+class ActionKind(StrEnum):
+    """What the elements of an action are."""
+
+    JOINT_POSITION = "joint_position"  # one target per named joint [rad, m]
+    JOINT_VELOCITY = "joint_velocity"  # one per named joint [rad/s, m/s]
+    CARTESIAN_DELTA = "cartesian_delta"  # gripper displacement x y z [m], rotation vector [rad]
+    BASE_VELOCITY = "base_velocity"  # linear.x, linear.y [m/s], angular.z [rad/s]
+
+
+@dataclass(frozen=True)
+class ActionSpec:
+    """The actions a policy produces.
+
+    Attributes:
+        kind: What the elements are.
+        array: Names, units and bounds of one action. Shape (width,).
+        dt: Time between two rows of a chunk. [s]
+        horizon: Rows per chunk.
+    """
+
+    kind: ActionKind
+    array: ArraySpec
+    dt: float
+    horizon: int
+
+    def __post_init__(self) -> None:
+        """Refuse a spec that names no elements or no time."""
+        object.__setattr__(self, "kind", ActionKind(self.kind))
+        if not self.array.names:
+            raise ContractError("action: the elements have no names; an order is never assumed")
+        if not self.dt > 0.0 or self.horizon < 1:
+            raise ContractError(f"action: dt {self.dt} s and horizon {self.horizon} must be > 0")
+
+    def validate(self, chunk: "ActionChunk") -> None:
+        """Refuse a chunk that breaks this spec.
+
+        Raises:
+            ContractError: Naming the row and the element.
+        """
+        if chunk.names != self.array.names:
+            raise ContractError(f"action: names {chunk.names}, expected {self.array.names}")
+        if chunk.kind is not self.kind:
+            raise ContractError(f"action: kind {chunk.kind}, expected {self.kind}")
+        if abs(chunk.dt - self.dt) > 1e-9:
+            raise ContractError(f"action: dt {chunk.dt:g} s, expected {self.dt:g} s")
+        if not 1 <= len(chunk.values) <= self.horizon:
+            raise ContractError(f"action: {len(chunk.values)} rows, expected 1 to {self.horizon}")
+        for row in chunk.values:
+            self.array.validate(row)
+
+
+@dataclass(frozen=True, eq=False)
+class ActionChunk:
+    """Targets for the next control steps.
+
+    Row k is in force from `stamp + k dt` and due (to be reached) at `stamp + (k + 1) dt`.
+
+    Attributes:
+        stamp: `Observation.stamp` the chunk answers. [s]
+        dt: Time between two rows. [s]
+        values: Targets. Shape (horizon, width), in the unit of the action spec.
+        names: Names of the columns.
+        kind: What the columns are.
+    """
+
+    stamp: float
+    dt: float
+    values: np.ndarray
+    names: tuple[str, ...]
+    kind: ActionKind = ActionKind.JOINT_POSITION
+
+    def __post_init__(self) -> None:
+        """Freeze the values and refuse a malformed chunk; NaN is the safety gate's to refuse."""
+        values = np.array(self.values, dtype=np.float64)
+        values.setflags(write=False)
+        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "names", tuple(self.names))
+        object.__setattr__(self, "kind", ActionKind(self.kind))
+        if values.ndim != 2 or len(values) < 1 or values.shape[1] != len(self.names):
+            raise ContractError(
+                f"chunk: shape {values.shape}, expected (>= 1, {len(self.names)}) for {self.names}"
+            )
+        if not (np.isfinite(self.stamp) and np.isfinite(self.dt) and self.dt > 0.0):
+            raise ContractError(f"chunk: stamp {self.stamp} s and dt {self.dt} s must be finite")
+
+
+@dataclass(frozen=True, eq=False)
+class Action:
+    """One row of a chunk, or a mixture of several chunks, for one moment.
+
+    Attributes:
+        values: Targets in SI units. Shape (width,).
+        names: Names of the elements.
+        kind: What the elements are.
+        stamp: Stamp of the newest chunk that had a say. [s]
+    """
+
+    values: np.ndarray
+    names: tuple[str, ...]
+    kind: ActionKind
+    stamp: float

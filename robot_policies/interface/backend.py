@@ -1,0 +1,131 @@
+"""What a simulator, a recorded log and a physical robot have in common."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from robot_policies.interface.action import ActionKind
+from robot_policies.interface.robot import RobotSpec
+from robot_policies.interface.spec import ArraySpec
+
+
+class CommandMode(StrEnum):
+    """Which of the robot's gain sets a command is tracked with."""
+
+    POLICY = "policy"  # the gains the policy was trained with
+    HOLD = "hold"  # stiff enough to stay where the robot is
+    DAMP = "damp"  # no stiffness: joints brake and give way
+
+
+@dataclass(frozen=True, eq=False)
+class RobotState:
+    """What the robot measured, SI, each stream stamped at its capture.
+
+    Attributes:
+        stamp: Capture time of the joint streams. [s]
+        joint_position: In `RobotSpec.joints` order. Shape (n,). [rad], [m] for sliding joints.
+        joint_velocity: Likewise. Shape (n,). [rad/s], [m/s]
+        joint_effort: Likewise, empty if not measured. Shape (n,) or (0,). [N m], [N]
+        features: Other streams by feature name (`observation.imu`,
+            `observation.images.<camera>`, `observation.points`, `observation.wrench`).
+        stamps: Capture time of each entry of `features`. [s]
+        truth: What only a simulator or a log knows (`base_position` [m], `base_velocity` in the
+            body frame [m/s, rad/s], `object.<name>` poses). For tasks and metrics, never for a
+            policy: it is not sent over a topic.
+    """
+
+    stamp: float
+    joint_position: np.ndarray
+    joint_velocity: np.ndarray
+    joint_effort: np.ndarray = field(default_factory=lambda: np.empty(0))
+    features: Mapping[str, np.ndarray] = field(default_factory=dict)
+    stamps: Mapping[str, float] = field(default_factory=dict)
+    truth: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Command:
+    """What is sent to the actuators.
+
+    Attributes:
+        stamp: Moment it was decided. [s]
+        kind: `joint_position`, `joint_velocity` or `base_velocity`.
+        values: In `RobotSpec.joints` order for joints. Shape (n,). SI.
+        mode: Gain set it is tracked with.
+    """
+
+    stamp: float
+    values: np.ndarray
+    kind: ActionKind = ActionKind.JOINT_POSITION
+    mode: CommandMode = CommandMode.POLICY
+
+
+@runtime_checkable
+class RobotBackend(Protocol):
+    """A robot, real or not.
+
+    Legal sequence: `connect`, then `read` and `write` in any order, `stop` at any time, `close`.
+    A simulator additionally is `reset` before the first `read` and `advance`d between reads.
+
+    Attributes:
+        spec: The robot; readable before `connect`.
+        provides: Streams it gives, by feature name; readable before `connect`.
+        accepts: Kinds of command it can track.
+    """
+
+    spec: RobotSpec
+    provides: Mapping[str, ArraySpec]
+    accepts: frozenset[ActionKind]
+
+    def connect(self) -> None:
+        """Open the device; must not move the robot and must not ask questions.
+
+        Raises:
+            BackendError: Saying what is missing.
+        """
+        ...
+
+    def read(self) -> RobotState:
+        """Return the newest measurement."""
+        ...
+
+    def write(self, command: Command) -> Command:
+        """Send a command and return what was really sent."""
+        ...
+
+    def stop(self, reason: str) -> None:
+        """Bring the actuators to the robot's damping mode; must never raise."""
+        ...
+
+    def close(self) -> None:
+        """Stop and release the device; may be called twice."""
+        ...
+
+
+@runtime_checkable
+class Simulator(RobotBackend, Protocol):
+    """A backend whose time is advanced by its caller."""
+
+    def reset(self, seed: int, options: Mapping[str, Any]) -> RobotState:
+        """Start an episode at time 0.
+
+        Args:
+            seed: Seeds everything the simulator samples.
+            options: The initial state, as `Task.initial` gives it.
+        """
+        ...
+
+    def advance(self, dt: float) -> None:
+        """Run physics for `dt` seconds under the last command.
+
+        Raises:
+            BackendError: If `dt` is no multiple of the physics step, or the physics diverged.
+        """
+        ...
+
+    def render(self, width: int, height: int) -> np.ndarray:
+        """Return a picture of the scene for people. Shape (height, width, 3), uint8 RGB."""
+        ...

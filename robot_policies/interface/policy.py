@@ -1,0 +1,60 @@
+"""What every policy is to the rest of the package."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from robot_policies.interface.action import ActionChunk, ActionSpec
+from robot_policies.interface.observation import Observation, ObservationSpec
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """Normalisation statistics of one feature, in the feature's own unit.
+
+    Attributes:
+        mode: LeRobot's normalisation mode: `IDENTITY`, `MEAN_STD`, `MIN_MAX`, `QUANTILES`, ...
+        values: Statistic name (`mean`, `std`, `min`, `max`, ...) to an array of the element width.
+    """
+
+    mode: str
+    values: Mapping[str, np.ndarray]
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """A learned or scripted behaviour.
+
+    Legal sequence: `reset`, then any number of `act`, then `reset` again or `close`.
+
+    Attributes:
+        name: What the policy was loaded as.
+        robot: Name of the robot it was trained for; empty if the checkpoint does not say.
+        observation_spec: Features it needs.
+        action_spec: Actions it produces.
+        statistics: Normalisation statistics per feature, `action` included; empty if it has none.
+    """
+
+    name: str
+    robot: str
+    observation_spec: ObservationSpec
+    action_spec: ActionSpec
+    statistics: Mapping[str, Statistics]
+
+    def reset(self, seed: int) -> None:
+        """Forget the episode and seed whatever the policy samples."""
+        ...
+
+    def act(self, observation: Observation) -> ActionChunk:
+        """Answer an observation; never blocks on I/O.
+
+        Raises:
+            ContractError: If the observation breaks `observation_spec`.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release what the policy holds; may be called twice."""
+        ...

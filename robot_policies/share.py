@@ -1,0 +1,69 @@
+"""Where the shipped files lie, and how they are read: safe YAML, a wrong name refused.
+
+A bare clone and an editable install read them beside the package; a plain pip install or colcon
+build reads `share/robot_policies` under the installation prefix.
+"""
+
+import os
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from robot_policies.interface.errors import ConfigError, UnknownNameError
+
+PACKAGE = "robot_policies"
+
+
+@cache
+def share_directory() -> Path:
+    """Return the folder that holds `config/`, `launch/` and `checkpoints/`.
+
+    Raises:
+        ConfigError: If the package was installed without its shared files.
+    """
+    beside = Path(__file__).resolve().parents[1]
+    prefixes = [*os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep), sys.prefix]
+    candidates = [beside, *(Path(p) / "share" / PACKAGE for p in prefixes if p)]
+    for folder in candidates:
+        if (folder / "config" / "robots").is_dir():
+            return folder
+    raise ConfigError(f"no config/robots in any of {[str(c) for c in candidates]}; reinstall")
+
+
+def config_names(kind: str) -> list[str]:
+    """Return the names of the YAML files in `config/<kind>`."""
+    return sorted(path.stem for path in (share_directory() / "config" / kind).glob("*.yaml"))
+
+
+def read_config(kind: str, name: str) -> dict[str, Any]:
+    """Read `config/<kind>/<name>.yaml`.
+
+    Args:
+        kind: Folder, such as `robots`.
+        name: File name without its ending.
+
+    Raises:
+        UnknownNameError: If there is no such file; lists those there are.
+        ConfigError: If the file is no YAML mapping.
+    """
+    if name not in config_names(kind):
+        raise UnknownNameError(kind.removesuffix("s"), name, config_names(kind))
+    return read_yaml(share_directory() / "config" / kind / f"{name}.yaml")
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file that must hold a mapping.
+
+    Raises:
+        ConfigError: If the file cannot be read, or holds anything else.
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path.name}: {' '.join(str(error).split())}") from None
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path.name}: expected a mapping, got {type(data).__name__}")
+    return data

@@ -1,0 +1,1 @@
+"""Simulators, worlds and tasks."""
