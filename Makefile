@@ -1,0 +1,56 @@
+# make demo        set up and run the main job: a trained quadruped policy walking, through ROS 2 nodes
+# make test        set up with everything and run the tests
+# make test-slow   the tests that take longer than a minute each
+# make check       formatting, lint and types only
+# All are re-runnable; nothing outside .venv and outputs/ is written, except system libraries when run as root.
+
+SHELL := /bin/bash
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for p in python3.12 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))' 2>/dev/null && command -v $$p && break; done)
+
+# A sourced ROS 2 would leak its own rclpy into the virtual environment; it is left alone.
+unexport PYTHONPATH AMENT_PREFIX_PATH COLCON_PREFIX_PATH CMAKE_PREFIX_PATH LD_LIBRARY_PATH ROS_DISTRO
+
+# What the wheels need from the system: a compiler (PyBullet has no wheel for Python 3.12) and
+# off-screen OpenGL (MuJoCo renders with EGL or OSMesa, Open3D links against GL and X11).
+SYSTEM_PACKAGES := build-essential libegl1 libgl1 libosmesa6 libgomp1 libx11-6
+
+.PHONY: demo test test-slow check setup system clean
+
+demo: setup
+	$(BIN)/robot-policies demo
+
+test: setup
+	$(BIN)/python -m pytest
+
+test-slow: setup
+	$(BIN)/python -m pytest -m slow
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+setup: system $(VENV)/.installed
+
+$(VENV)/.installed: setup.py constraints.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.12 not found; install it, or call 'make PYTHON=/path/to/python3.12'" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade -c constraints.txt pip setuptools wheel
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all,test]'
+	touch $@
+
+system:
+	@command -v dpkg-query >/dev/null || exit 0; \
+	missing=$$(for p in $(SYSTEM_PACKAGES); do \
+		dpkg-query -W -f '$${db:Status-Abbrev}' $$p 2>/dev/null | grep -q '^.i' || echo $$p; done | xargs); \
+	test -z "$$missing" && exit 0; \
+	if [ $$(id -u) = 0 ]; then apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing >/dev/null; \
+	else echo "missing system packages; install them with:" >&2; \
+		echo "  sudo apt-get install -y $$missing" >&2; exit 1; fi
+
+clean:
+	rm -rf $(VENV) build outputs *.egg-info

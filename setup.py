@@ -1,0 +1,78 @@
+"""Package metadata; tool settings are in pyproject.toml, tested versions in constraints.txt."""
+
+from itertools import groupby
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+NAME = "robot_policies"
+SIDE_PACKAGES = {"robot_policies_sim": "sim", "robot_policies_hardware": "hardware"}
+SHARED = ("config", "launch", "checkpoints", "samples")
+
+packages = find_packages(include=[NAME, f"{NAME}.*"])
+for package, root in SIDE_PACKAGES.items():
+    packages += find_packages(where=root, include=[package, f"{package}.*"])
+
+
+def shared_files():
+    """List every shipped file under the folder that ROS and `share.py` look in."""
+    files = sorted(
+        path
+        for folder in SHARED
+        for path in Path(folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    )
+    for folder, group in groupby(files, key=lambda path: path.parent):
+        yield f"share/{NAME}/{folder}", [str(path) for path in group]
+
+
+EXTRAS = {
+    "sim": ["mujoco>=3.8,<4.1", "pybullet>=3.2.7", "gymnasium>=1.1"],
+    "learn": [
+        "torch>=2.7",
+        "lerobot[dataset,training]==0.6.1",
+        "transformers>=5.4,<5.6",
+        "peft>=0.18",
+        "safetensors>=0.4.3",
+        "open3d>=0.19",
+    ],
+    "data": ["pyarrow", "mcap>=1.2", "av>=15", "rerun-sdk>=0.24"],
+    "hardware": ["feetech-servo-sdk>=1.0"],
+    "ros": [
+        "ros-rclpy[fastrtps]==9.1.*",
+        "ros-std-msgs",
+        "ros-sensor-msgs",
+        "ros-trajectory-msgs",
+        "ros-diagnostic-msgs",
+        "ros-geometry-msgs",
+        "ros-std-srvs",
+        "ros-lifecycle-msgs",
+        "ros-rcl-interfaces",
+    ],
+}
+EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
+EXTRAS["ray"] = ["ray>=2.40"]
+EXTRAS["test"] = ["pytest>=8", "hypothesis>=6.100", "ruff>=0.12", "pyright>=1.1.400"]
+
+setup(
+    name=NAME,
+    version="0.1.0",
+    description="Run learned policies on robots, in simulation and on hardware, through ROS 2",
+    long_description=Path("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.12",
+    packages=packages,
+    package_dir={package: f"{root}/{package}" for package, root in SIDE_PACKAGES.items()},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
+        (f"share/{NAME}", ["package.xml"]),
+        # pip puts console scripts in bin/; ros2 run and ros2 launch look in lib/<package>/.
+        (f"lib/{NAME}", sorted(str(path) for path in Path("libexec").iterdir())),
+        *shared_files(),
+    ],
+    install_requires=["numpy>=1.26", "pyyaml>=6", "scipy>=1.11", "typer>=0.12", "rich>=13"],
+    extras_require=EXTRAS,
+    entry_points={"console_scripts": ["robot-policies = robot_policies.cli.app:main"]},
+    zip_safe=False,
+)
