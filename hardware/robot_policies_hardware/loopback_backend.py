@@ -1,0 +1,143 @@
+"""A robot that is not there: the command becomes the state.
+
+It stands in for hardware wherever the path to the robot is to be tried and the physics is not:
+launch tests, bring-up of a new policy, latency measurements. What its sensors show is made up
+and says so: cameras give the magenta and black chequers of a missing texture.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from robot_policies.interface import (
+    ActionKind,
+    BackendError,
+    Command,
+    CommandMode,
+    ContractError,
+    RobotSpec,
+    RobotState,
+)
+from robot_policies.interface.observation import IMAGES, IMU
+
+GRAVITY = 9.80665  # m/s^2, standard; a resting accelerometer measures it upwards
+LEVEL_AND_AT_REST = np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, GRAVITY])
+CHEQUER = 16  # px
+RESOLUTION = 1e-6  # s; what a float holds of the seconds since 1970, rounded up
+
+
+class LoopbackBackend:
+    """Joints that go where they are told within one control period, at constant speed."""
+
+    accepts = frozenset({ActionKind.JOINT_POSITION, ActionKind.JOINT_VELOCITY})
+
+    def __init__(
+        self,
+        spec: RobotSpec,
+        scene: Mapping[str, Any] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Stand in the default pose.
+
+        Args:
+            spec: The robot to pretend to be.
+            scene: The task's world; there is nothing to put it in.
+            clock: Gives the stamps. [s]
+        """
+        self.spec = spec
+        self.provides = spec.streams
+        self._clock = clock
+        self._connected = False
+        self._since = 0.0
+        self._start = self._end = spec.default
+        self._speed = np.zeros_like(spec.default)
+        self._moves_for = 0.0
+        self._images = {
+            f"{IMAGES}.{camera.name}": chequers(camera.height, camera.width)
+            for camera in spec.cameras
+        }
+
+    def connect(self) -> None:
+        """Start the clock."""
+        self._since = self._clock()
+        self._connected = True
+
+    def read(self) -> RobotState:
+        """Return where the joints are now, and made-up sensor readings."""
+        now = self._now("read")
+        features = dict(self._images)
+        if self.spec.imu_link:
+            features[IMU] = LEVEL_AND_AT_REST.copy()
+        position, velocity = self._motion(now)
+        return RobotState(
+            stamp=now,
+            joint_position=position,
+            joint_velocity=velocity,
+            features=features,
+            stamps=dict.fromkeys(features, now),
+        )
+
+    def write(self, command: Command) -> Command:
+        """Move towards the command; returns it, limited to the robot's positions and speeds.
+
+        Raises:
+            ContractError: If it is not finite, of the wrong width or of a kind joints cannot do.
+        """
+        now = self._now("write")
+        values = np.asarray(command.values, dtype=np.float64)
+        if command.kind not in self.accepts:
+            raise ContractError(f"loopback: kind '{command.kind}', expected {set(self.accepts)}")
+        if values.shape != self.spec.default.shape or not np.isfinite(values).all():
+            raise ContractError(
+                f"loopback: command {values}, expected {len(self.spec.joints)} finite numbers"
+            )
+        self._rest(now)
+        if command.mode is CommandMode.DAMP:
+            return command
+        period = 1.0 / self.spec.control_rate
+        if command.kind is ActionKind.JOINT_POSITION:
+            self._end = values = np.clip(values, self.spec.lower, self.spec.upper)
+            self._speed, self._moves_for = (values - self._start) / period, period
+        else:
+            values = np.clip(values, -self.spec.velocity, self.spec.velocity)
+            self._speed, self._moves_for = values, np.inf
+        return Command(command.stamp, values, command.kind, command.mode)
+
+    def stop(self, reason: str) -> None:
+        """Stay where the joints are."""
+        if self._connected:
+            self._rest(self._clock())
+
+    def close(self) -> None:
+        """Stop."""
+        self.stop("closed")
+        self._connected = False
+
+    def _now(self, verb: str) -> float:
+        if not self._connected:
+            raise BackendError(f"loopback: {verb} before connect")
+        return self._clock()
+
+    def _rest(self, now: float) -> None:
+        self._start, _ = self._motion(now)
+        self._end, self._since, self._moves_for = self._start, now, 0.0
+
+    def _motion(self, now: float) -> tuple[np.ndarray, np.ndarray]:
+        elapsed = max(now - self._since, 0.0)
+        if elapsed >= self._moves_for - RESOLUTION:
+            return self._end.copy(), np.zeros_like(self._end)
+        free = self._start + self._speed * elapsed
+        position = np.clip(free, self.spec.lower, self.spec.upper)
+        return position, np.where(position == free, self._speed, 0.0)
+
+
+def chequers(height: int, width: int) -> np.ndarray:
+    """Return the picture that says "no camera here". Shape (height, width, 3), uint8 RGB."""
+    rows, columns = np.arange(height)[:, None], np.arange(width)
+    lit = (rows // CHEQUER + columns // CHEQUER) % 2 == 0
+    picture = np.zeros((height, width, 3), np.uint8)
+    picture[lit] = (255, 0, 255)
+    picture.setflags(write=False)
+    return picture

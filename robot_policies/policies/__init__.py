@@ -1,0 +1,1 @@
+"""Learned policies, the catalog that finds them and the one adapter that runs them."""
