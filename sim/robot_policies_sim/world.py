@@ -1,0 +1,160 @@
+"""What stands around the robot, said without the words of any engine.
+
+A task's `scene` is this mapping; both engines build their world from it, so that "the same scene"
+is one piece of data. An empty mapping is a flat floor.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from robot_policies.interface import ConfigError
+from robot_policies.interface.robot import Shape
+from robot_policies.interface.schema import build, check_keys
+
+CONES = ("pyramidal", "elliptic")
+
+
+@dataclass(frozen=True)
+class Contact:
+    """How things touch, unless a shape says otherwise.
+
+    Attributes:
+        friction: Sliding coefficient of floor, robot and objects. [1]
+        torsional: Coefficient against spinning on the spot. [m]
+        rolling: Coefficient against rolling. [m]
+        softness: Time constant with which a penetration is pushed out. [s]
+            0.02 is hard ground; 0.06 gives about 3 mm under a standing Go1.
+        dimensions: 3 slides, 4 also resists spinning, 6 also resists rolling.
+        cone: Friction cone; pyramidal is faster, elliptic holds a grasp without creep.
+    """
+
+    friction: float = 0.8
+    torsional: float = 0.02
+    rolling: float = 0.01
+    softness: float = 0.02
+    dimensions: int = 3
+    cone: str = "pyramidal"
+
+    def __post_init__(self) -> None:
+        """Refuse what no engine can simulate."""
+        if self.cone not in CONES or self.dimensions not in (3, 4, 6):
+            raise ConfigError(f"contact: cone {self.cone}, dimensions {self.dimensions}")
+        if min(self.friction, self.torsional, self.rolling) < 0.0 or not self.softness > 0.0:
+            raise ConfigError(f"contact: coefficients must be >= 0 and softness > 0, got {self}")
+
+
+@dataclass(frozen=True, eq=False)
+class Object:
+    """A rigid thing in the scene.
+
+    Attributes:
+        name: Its pose is the state's truth `object.<name>`.
+        shape: Its one primitive, centred on its origin.
+        position: Pose in the world when the task says nothing else. Shape (3,). [m]
+        rotation: Roll, pitch, yaw. Shape (3,). [rad]
+        mass: `None` is held in place and moved only between trials. [kg]
+    """
+
+    name: str
+    shape: Shape
+    position: tuple[float, float, float]
+    rotation: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    mass: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a weightless moving object."""
+        if self.mass is not None and not self.mass > 0.0:
+            raise ConfigError(f"object '{self.name}': mass {self.mass} kg must be > 0")
+
+
+@dataclass(frozen=True)
+class View:
+    """Where people look from; it follows the base of a robot that walks.
+
+    Attributes:
+        target: Point looked at, from the base. Shape (3,). [m]
+        distance: Distance to it. [m]
+        azimuth: Direction of view in the plane, from x. [deg]
+        elevation: Direction of view above the plane, negative looks down. [deg]
+    """
+
+    target: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    distance: float = 1.6
+    azimuth: float = 130.0
+    elevation: float = -18.0
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """A scene.
+
+    Attributes:
+        contact: Contact model.
+        objects: Things beside the robot.
+        view: People's view.
+        floor_color: Red, green, blue, alpha, 0 to 1.
+    """
+
+    contact: Contact = Contact()
+    objects: tuple[Object, ...] = ()
+    view: View = View()
+    floor_color: tuple[float, float, float, float] = field(default=(0.62, 0.64, 0.66, 1.0))
+
+    @classmethod
+    def from_mapping(cls, scene: Mapping[str, Any], where: str = "scene") -> "World":
+        """Read a task's `scene`.
+
+        Args:
+            scene: Keys as the fields; `objects` maps names to shape fields and pose.
+            where: Origin, for messages.
+
+        Raises:
+            ConfigError: On an unknown or missing key or an impossible value.
+        """
+        check_keys(scene, ("contact", "objects", "view", "floor_color"), where)
+        rest = dict(scene)
+        objects = rest.pop("objects", {})
+        if not isinstance(objects, Mapping):
+            raise ConfigError(f"{where}.objects: expected a mapping of names, got {objects!r}")
+        return build(
+            cls,
+            rest,
+            where,
+            contact=build(Contact, rest.pop("contact", {}), f"{where}.contact"),
+            view=build(View, rest.pop("view", {}), f"{where}.view"),
+            objects=tuple(
+                _object(name, entry, f"{where}.objects.{name}") for name, entry in objects.items()
+            ),
+        )
+
+
+def _object(name: str, entry: Any, where: str) -> Object:
+    own = {"position", "rotation", "mass"}
+    drawn = {"kind", "size", "friction", "collides", "color"}
+    check_keys(entry, own | drawn, where)
+    shape = build(Shape, {k: v for k, v in entry.items() if k in drawn}, where, name=name)
+    given = {k: v for k, v in entry.items() if k in own}
+    return build(Object, given, where, name=name, shape=shape)
+
+
+def quaternion(rotation: np.ndarray | tuple[float, float, float]) -> np.ndarray:
+    """Return the quaternion of URDF's roll, pitch, yaw (about fixed x, then y, then z).
+
+    Args:
+        rotation: Shape (3,). [rad]
+
+    Returns:
+        Quaternion x, y, z, w. Shape (4,).
+    """
+    (sr, sp, sy), (cr, cp, cy) = np.sin(np.divide(rotation, 2)), np.cos(np.divide(rotation, 2))
+    return np.array(
+        [
+            sr * cp * cy - cr * sp * sy,
+            cr * sp * cy + sr * cp * sy,
+            cr * cp * sy - sr * sp * cy,
+            cr * cp * cy + sr * sp * sy,
+        ]
+    )
