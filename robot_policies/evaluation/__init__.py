@@ -1,0 +1,1 @@
+"""Evaluation as statistics: cells of paired episodes, intervals, comparisons, a report."""
