@@ -1,0 +1,160 @@
+"""Action chunks and commands as messages, both ways.
+
+Joint chunks travel as `trajectory_msgs/JointTrajectory`; gripper displacements and base
+velocities, which are no joints, as `trajectory_msgs/MultiDOFJointTrajectory`. In both the header
+carries the stamp of the answered observation, and row k has `time_from_start` (k + 1) dt: the
+moment it is due, as any trajectory controller understands it.
+"""
+
+from array import array
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from builtin_interfaces.msg import Duration
+from geometry_msgs.msg import Transform, Twist, TwistStamped
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import (
+    JointTrajectory,
+    JointTrajectoryPoint,
+    MultiDOFJointTrajectory,
+    MultiDOFJointTrajectoryPoint,
+)
+
+from robot_policies.interface import (
+    ActionChunk,
+    ActionKind,
+    Command,
+    ContractError,
+    RobotSpec,
+)
+from robot_policies.interface.observation import VELOCITY_COMMAND_NAMES
+from robot_policies.nodes.messages import encode_velocity, header, to_seconds, to_time
+
+FIELDS = {ActionKind.JOINT_POSITION: "positions", ActionKind.JOINT_VELOCITY: "velocities"}
+GRIPPER_DELTA = ("x", "y", "z", "rx", "ry", "rz")  # [m], rotation vector [rad]
+TIMING_TOLERANCE = 1e-6  # s; stamps are whole nanoseconds, floats of them are a little less
+
+
+def chunk_type(kind: ActionKind) -> tuple[str, type]:
+    """Return the topic and the message type that carry chunks of a kind."""
+    if kind in FIELDS:
+        return "action_chunk", JointTrajectory
+    return "action_chunk_multi_dof", MultiDOFJointTrajectory
+
+
+def encode_chunk(chunk: ActionChunk) -> JointTrajectory | MultiDOFJointTrajectory:
+    """Return the message of a chunk.
+
+    Raises:
+        ContractError: If its elements cannot be said in the message.
+    """
+    due = [_duration((k + 1) * chunk.dt) for k in range(len(chunk.values))]
+    if chunk.kind in FIELDS:
+        message = JointTrajectory(header=header(chunk.stamp), joint_names=list(chunk.names))
+        field = FIELDS[chunk.kind]
+        message.points = [
+            JointTrajectoryPoint(**{field: array("d", row.tobytes())}, time_from_start=time)
+            for row, time in zip(chunk.values, due, strict=True)
+        ]
+        return message
+    wanted = GRIPPER_DELTA if chunk.kind is ActionKind.CARTESIAN_DELTA else VELOCITY_COMMAND_NAMES
+    if chunk.names != wanted:
+        raise ContractError(f"chunk: {chunk.kind} with names {chunk.names}, expected {wanted}")
+    body, encode = (
+        ("gripper", _displacement)
+        if chunk.kind is ActionKind.CARTESIAN_DELTA
+        else ("base_link", _velocity)
+    )
+    message = MultiDOFJointTrajectory(header=header(chunk.stamp), joint_names=[body])
+    message.points = [encode(row, time) for row, time in zip(chunk.values, due, strict=True)]
+    return message
+
+
+def decode_chunk(message: JointTrajectory | MultiDOFJointTrajectory) -> ActionChunk:
+    """Read a chunk.
+
+    Raises:
+        ContractError: If rows are missing, uneven in time, or of different make.
+    """
+    points: list[Any] = list(message.points)
+    dt = _time_step([to_seconds(point.time_from_start) for point in points])
+    stamp = to_seconds(message.header.stamp)
+    if isinstance(message, JointTrajectory):
+        names = tuple(message.joint_names)
+        kind = ActionKind.JOINT_POSITION if len(points[0].positions) else ActionKind.JOINT_VELOCITY
+        rows: list[Sequence[float]] = [getattr(point, FIELDS[kind]) for point in points]
+    elif points[0].transforms:
+        kind, names = ActionKind.CARTESIAN_DELTA, GRIPPER_DELTA
+        rows = [_read_displacement(_only(point.transforms)) for point in points]
+    else:
+        kind, names = ActionKind.BASE_VELOCITY, VELOCITY_COMMAND_NAMES
+        rows = [_read_velocity(_only(point.velocities)) for point in points]
+    for k, row in enumerate(rows):
+        if len(row) != len(names):
+            raise ContractError(f"chunk: row {k} has {len(row)} values for {len(names)} names")
+    return ActionChunk(stamp, dt, np.array(rows, dtype=np.float64), names, kind)
+
+
+def encode_command(robot: RobotSpec, command: Command) -> JointState | TwistStamped:
+    """Return what was sent, stamped with the moment it was applied; the frame says the mode."""
+    if command.kind is ActionKind.BASE_VELOCITY:
+        return encode_velocity(command.values, command.stamp)
+    message = JointState(header=header(command.stamp, str(command.mode)))
+    message.name = list(robot.joint_names)
+    field = "velocity" if command.kind is ActionKind.JOINT_VELOCITY else "position"
+    setattr(message, field, array("d", np.asarray(command.values, np.float64).tobytes()))
+    return message
+
+
+def _duration(seconds: float) -> Duration:
+    time = to_time(seconds)
+    return Duration(sec=time.sec, nanosec=time.nanosec)
+
+
+def _time_step(due: list[float]) -> float:
+    if not due or due[0] <= 0.0:
+        raise ContractError(f"chunk: first row due {due[:1]} s after the observation, must be > 0")
+    expected = due[0] * np.arange(1, len(due) + 1)
+    uneven = np.abs(np.array(due) - expected) > TIMING_TOLERANCE
+    if uneven.any():
+        k = int(np.argmax(uneven))
+        raise ContractError(f"chunk: row {k} due at {due[k]:g} s, expected {expected[k]:g} s")
+    return due[0]
+
+
+def _displacement(row: np.ndarray, due: Duration) -> MultiDOFJointTrajectoryPoint:
+    transform = Transform()
+    angle = float(np.linalg.norm(row[3:]))
+    # sin(a/2)/a is 1/2 at a = 0; np.sinc(x) is sin(pi x)/(pi x).
+    axis = row[3:] * 0.5 * np.sinc(angle / (2.0 * np.pi))
+    for field, value in zip("xyz", row[:3], strict=True):
+        setattr(transform.translation, field, float(value))
+    for field, value in zip("xyzw", (*axis, np.cos(angle / 2.0)), strict=True):
+        setattr(transform.rotation, field, float(value))
+    return MultiDOFJointTrajectoryPoint(transforms=[transform], time_from_start=due)
+
+
+def _read_displacement(transform: Transform) -> list[float]:
+    move, turn = transform.translation, transform.rotation
+    vector = np.array((turn.x, turn.y, turn.z))
+    sine = float(np.linalg.norm(vector))
+    if abs(sine**2 + turn.w**2 - 1.0) > 1e-3:
+        raise ContractError(f"chunk: rotation {[turn.x, turn.y, turn.z, turn.w]} is no unit one")
+    scale = 2.0 * np.arctan2(sine, turn.w) / sine if sine > 1e-12 else 2.0
+    return [move.x, move.y, move.z, *(scale * vector).tolist()]
+
+
+def _velocity(row: np.ndarray, due: Duration) -> MultiDOFJointTrajectoryPoint:
+    twist = encode_velocity(row, 0.0).twist
+    return MultiDOFJointTrajectoryPoint(velocities=[twist], time_from_start=due)
+
+
+def _read_velocity(twist: Twist) -> list[float]:
+    return [twist.linear.x, twist.linear.y, twist.angular.z]
+
+
+def _only(bodies: Sequence[Any]) -> Any:
+    if len(bodies) != 1:
+        raise ContractError(f"chunk: a row moves {len(bodies)} bodies, expected 1")
+    return bodies[0]
