@@ -1,0 +1,223 @@
+"""The one adapter: any LeRobot policy, ours or not, runs as this package's `Policy`.
+
+    Observation (SI, by name)  ->  checkpoint's units  ->  preprocessor  ->  network
+    ActionChunk (SI, by name)  <-  checkpoint's units  <-  postprocessor <-
+
+Names, units and time come from `contract.yaml` (`policies/contract.py`), everything else from the
+checkpoint itself (`policies/checkpoint.py`).
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from lerobot.configs import FeatureType, PolicyFeature
+from lerobot.processor import RenameObservationsProcessorStep, TokenizerProcessorStep
+from lerobot.utils.constants import ACTION
+from torch import Tensor
+
+from robot_policies.interface import (
+    ActionChunk,
+    ActionSpec,
+    ArraySpec,
+    CheckpointError,
+    ContractError,
+    Observation,
+    ObservationSpec,
+    Statistics,
+)
+from robot_policies.interface.observation import TASK
+from robot_policies.policies.checkpoint import Checkpoint, read_checkpoint
+from robot_policies.policies.contract import FILE, Contract, Elements, read_contract
+
+UINT8_MAX = 255.0  # LeRobot's images are floats in [0, 1]
+
+
+class LerobotRuntime:
+    """A checkpoint in LeRobot's layout, as a `Policy`."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        name: str = "",
+        device: str = "cpu",
+        threads: int = 1,
+        contract: Path | None = None,
+    ) -> None:
+        """Load and check everything; nothing is read from disk afterwards.
+
+        Args:
+            folder: The checkpoint.
+            name: What it was loaded as.
+            device: Torch device.
+            threads: Torch threads of this process.
+            contract: The contract, if it does not lie in the checkpoint.
+
+        Raises:
+            CheckpointError: If the checkpoint is damaged or contradicts its contract.
+        """
+        torch.set_num_threads(threads)
+        checkpoint = read_checkpoint(folder, device)
+        self.name = name or folder.name
+        self._config = checkpoint.config
+        self._network = checkpoint.policy
+        self._preprocess = checkpoint.preprocessor
+        self._postprocess = checkpoint.postprocessor
+        self._source = _sources(checkpoint)
+        inputs = {
+            self._source.get(key, key): feature
+            for key, feature in (checkpoint.config.input_features or {}).items()
+        }
+        vectors = {
+            key: feature.shape[0] for key, feature in inputs.items() if len(feature.shape) == 1
+        }
+        width = (checkpoint.config.output_features or {})[ACTION].shape[0]
+        said = read_contract(contract or folder / FILE, vectors, width)
+        self.robot = said.robot
+        self._elements = said.observation
+        self._action = said.action
+        # Policies that look back (diffusion, VQ-BeT) keep their history in `select_action`.
+        self._chunks = hasattr(self._config, "chunk_size") and self._config.n_obs_steps == 1
+        self.observation_spec = ObservationSpec(
+            {
+                key: said.observation[key].spec(key)
+                if key in vectors
+                else _array_spec(key, feature, folder)
+                for key, feature in inputs.items()
+            },
+            needs_task=said.task or _reads_language(checkpoint),
+        )
+        self.action_spec = ActionSpec(
+            kind=said.kind,
+            array=said.action.spec(ACTION, np.float64),
+            dt=said.dt,
+            horizon=self._config.chunk_size if self._chunks else 1,  # pyright: ignore[reportAttributeAccessIssue]
+        )
+        self.statistics: Mapping[str, Statistics] = _in_si(
+            checkpoint.statistics, self._source, said
+        )
+        self._random = RandomState(torch.device(device))
+        self.reset(0)
+
+    def reset(self, seed: int) -> None:
+        """Forget the episode; what the network samples depends on `seed` alone."""
+        self._network.reset()
+        self._preprocess.reset()
+        self._postprocess.reset()
+        self._random.seed(seed)
+
+    def act(self, observation: Observation) -> ActionChunk:
+        """Answer an observation with a chunk in SI.
+
+        Raises:
+            ContractError: If the observation breaks `observation_spec`, or the network answers
+                with another width than the contract's.
+        """
+        self.observation_spec.validate(observation)
+        with self._random, torch.inference_mode():
+            batch = self._preprocess(self._batch(observation))
+            if self._chunks:
+                action = self._network.predict_action_chunk(batch)  # (1, T, A)
+            else:
+                action = self._network.select_action(batch).unsqueeze(1)  # (1, 1, A)
+            values = self._postprocess(action)[0].double().cpu().numpy()
+        if values.ndim != 2 or values.shape[1] != len(self._action.names):
+            raise ContractError(
+                f"{self.name}: the network answered with shape {values.shape}, expected "
+                f"(rows, {len(self._action.names)})"
+            )
+        return ActionChunk(
+            stamp=observation.stamp,
+            dt=self.action_spec.dt,
+            values=self._action.to_si(values[: self.action_spec.horizon]),
+            names=self._action.names,
+            kind=self.action_spec.kind,
+        )
+
+    def close(self) -> None:
+        """Nothing is held open; memory goes with the object."""
+
+    def _batch(self, observation: Observation) -> dict[str, Tensor | list[str]]:
+        """Return LeRobot's batch of one: vectors (1, n), images (1, 3, H, W) in [0, 1]."""
+        batch: dict[str, Tensor | list[str]] = {}
+        for name in self.observation_spec:
+            array = np.asarray(observation[name])
+            if name in self._elements:
+                array = self._elements[name].from_si(array)
+                batch[name] = torch.tensor(array, dtype=torch.float32).unsqueeze(0)
+            elif array.dtype == np.uint8:
+                pixels = torch.tensor(array).permute(2, 0, 1).contiguous()
+                batch[name] = pixels.unsqueeze(0).float().div_(UINT8_MAX)
+            else:
+                batch[name] = torch.tensor(array, dtype=torch.float32).unsqueeze(0)
+        if self.observation_spec.needs_task:
+            batch[TASK] = [str(observation[TASK])]
+        return batch
+
+
+class RandomState:
+    """A policy's own turn at torch's generator, of which a process has one per device."""
+
+    def __init__(self, device: torch.device) -> None:
+        """Take the generator that networks on this device sample from."""
+        self._generator = torch.default_generator
+        if device.type == "cuda":
+            torch.cuda.init()
+            self._generator = torch.cuda.default_generators[device.index or 0]
+        self._own = self._others = self._generator.get_state()
+
+    def seed(self, seed: int) -> None:
+        """Start the policy's own sequence."""
+        self._own = torch.Generator(self._generator.device).manual_seed(seed).get_state()
+
+    def __enter__(self) -> None:
+        """Sample from the policy's own sequence."""
+        self._others = self._generator.get_state()
+        self._generator.set_state(self._own)
+
+    def __exit__(self, *exception: object) -> None:
+        """Leave everybody else's sequence as it was."""
+        self._own = self._generator.get_state()
+        self._generator.set_state(self._others)
+
+
+def _sources(checkpoint: Checkpoint) -> dict[str, str]:
+    """Return, for features the preprocessor renames, what they are called before."""
+    return {
+        new: old
+        for step in checkpoint.preprocessor.steps
+        if isinstance(step, RenameObservationsProcessorStep)
+        for old, new in step.rename_map.items()
+    }
+
+
+def _reads_language(checkpoint: Checkpoint) -> bool:
+    return any(isinstance(step, TokenizerProcessorStep) for step in checkpoint.preprocessor.steps)
+
+
+def _array_spec(name: str, feature: PolicyFeature, folder: Path) -> ArraySpec:
+    if feature.type is not FeatureType.VISUAL:
+        return ArraySpec(name, tuple(feature.shape), unit="m")  # points, (n, 3)
+    channels, height, width = feature.shape
+    if channels != 3:
+        raise CheckpointError(f"{folder}: {name} has {channels} channels; only RGB is supported")
+    return ArraySpec(name, (height, width, channels), np.dtype(np.uint8))
+
+
+def _in_si(
+    statistics: Mapping[str, Statistics], sources: Mapping[str, str], contract: Contract
+) -> dict[str, Statistics]:
+    elements: dict[str, Elements] = {**contract.observation, ACTION: contract.action}
+    converted = {}
+    for key, entry in statistics.items():
+        name = sources.get(key, key)
+        values = dict(entry.values)
+        if name in elements:
+            for statistic, value in values.items():
+                is_width = statistic == "std"
+                scale = elements[name].scale
+                values[statistic] = value * scale if is_width else elements[name].to_si(value)
+        converted[name] = Statistics(entry.mode, values)
+    return converted
