@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from robot_policies.interface import ConfigError
 from robot_policies.interface.robot import Shape
 from robot_policies.interface.schema import build, check_keys
@@ -75,14 +73,14 @@ class View:
     """Where people look from; it follows the base of a robot that walks.
 
     Attributes:
-        target: Point looked at, from the base. Shape (3,). [m]
+        target: Point looked at, from the point of the floor below the base. Shape (3,). [m]
         distance: Distance to it. [m]
         azimuth: Direction of view in the plane, from x. [deg]
         elevation: Direction of view above the plane, negative looks down. [deg]
     """
 
-    target: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    distance: float = 1.6
+    target: tuple[float, float, float] = (0.0, 0.0, 0.15)
+    distance: float = 1.5
     azimuth: float = 130.0
     elevation: float = -18.0
 
@@ -138,23 +136,3 @@ def _object(name: str, entry: Any, where: str) -> Object:
     shape = build(Shape, {k: v for k, v in entry.items() if k in drawn}, where, name=name)
     given = {k: v for k, v in entry.items() if k in own}
     return build(Object, given, where, name=name, shape=shape)
-
-
-def quaternion(rotation: np.ndarray | tuple[float, float, float]) -> np.ndarray:
-    """Return the quaternion of URDF's roll, pitch, yaw (about fixed x, then y, then z).
-
-    Args:
-        rotation: Shape (3,). [rad]
-
-    Returns:
-        Quaternion x, y, z, w. Shape (4,).
-    """
-    (sr, sp, sy), (cr, cp, cy) = np.sin(np.divide(rotation, 2)), np.cos(np.divide(rotation, 2))
-    return np.array(
-        [
-            sr * cp * cy - cr * sp * sy,
-            cr * sp * cy + sr * cp * sy,
-            cr * cp * sy - sr * sp * cy,
-            cr * cp * cy + sr * sp * sy,
-        ]
-    )

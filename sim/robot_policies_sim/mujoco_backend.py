@@ -1,0 +1,162 @@
+"""MuJoCo as the robot: the engine policies are trained in.
+
+The joint servo is the model's actuators, so its torque is integrated implicitly, and its gains are
+written into the model when a command's mode asks for others.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from robot_policies.interface import RobotSpec, RobotState
+from robot_policies.interface.observation import IMAGES, IMU
+from robot_policies.interface.robot import Gains
+from robot_policies_sim.frames import to_body
+from robot_policies_sim.initial import Initial
+from robot_policies_sim.model_mjcf import mjcf
+from robot_policies_sim.mujoco_rendering import OffscreenRenderer
+from robot_policies_sim.simulator import SteppedSimulator
+
+XYZW = [1, 2, 3, 0]  # MuJoCo's quaternions are w, x, y, z
+WXYZ = [3, 0, 1, 2]
+
+
+class MujocoBackend(SteppedSimulator):
+    """A `Simulator` on MuJoCo."""
+
+    name = "mujoco"
+    _renderer: OffscreenRenderer | None = None
+
+    def close(self) -> None:
+        """Release the engine and the GL context."""
+        super().close()
+        if self._renderer is not None:
+            self._renderer.close()
+            self._renderer = None
+
+    def render(self, width: int, height: int) -> np.ndarray:
+        """Return a picture of the scene for people. Shape (height, width, 3), uint8 RGB."""
+        self._require_running("render")
+        view = self.world.view
+        camera = mujoco.MjvCamera()
+        base = self._data.body(self.spec.links[0].name).xpos
+        camera.lookat[:] = base * [1.0, 1.0, 0.0] + view.target
+        camera.distance, camera.azimuth, camera.elevation = (
+            view.distance,
+            view.azimuth,
+            view.elevation,
+        )
+        return self._draw(camera, width, height)
+
+    def _draw(self, camera: mujoco.MjvCamera, width: int, height: int) -> np.ndarray:
+        if self._renderer is None:
+            self._renderer = OffscreenRenderer(self._model)
+        return self._renderer.draw(self._model, self._data, camera, width, height)
+
+    def _load(self, robot: RobotSpec, scene: Mapping[str, Any]) -> None:
+        self._model = mujoco.MjModel.from_xml_string(mjcf(robot, scene))
+        self._data = mujoco.MjData(self._model)
+        joints = [self._model.joint(name) for name in robot.joint_names]
+        self._qpos = np.array([joint.qposadr[0] for joint in joints])
+        self._qvel = np.array([joint.dofadr[0] for joint in joints])
+
+    def _place(self, initial: Initial) -> None:
+        model, data = self._model, self._data
+        if self.spec.floating_base:
+            base = data.joint("base")
+            base.qpos[:3] = initial.base_position
+            base.qpos[3:] = initial.base_orientation[WXYZ]
+            # MuJoCo's free joint turns in the body frame but moves in the world frame.
+            backwards = initial.base_orientation * [-1.0, -1.0, -1.0, 1.0]
+            base.qvel[:3] = to_body(backwards, initial.base_velocity)
+            base.qvel[3:] = initial.base_angular_velocity
+        data.qpos[self._qpos] = initial.positions(self.spec)
+        data.qvel[self._qvel] = initial.velocities(self.spec)
+        for name, pose in initial.objects.items():
+            mocap = model.body(name).mocapid[0]
+            if mocap < 0:
+                data.joint(name).qpos[:] = pose[[0, 1, 2, 6, 3, 4, 5]]
+            else:
+                data.mocap_pos[mocap], data.mocap_quat[mocap] = pose[:3], pose[3:][WXYZ]
+
+    def _servo(self, target: np.ndarray, gains: Gains) -> None:
+        self._data.ctrl[:] = target
+        self._model.actuator_gainprm[:, 0] = gains.stiffness
+        self._model.actuator_biasprm[:, 1] = -gains.stiffness
+        self._model.actuator_biasprm[:, 2] = -gains.damping
+
+    def _push(self, velocity: np.ndarray) -> None:
+        self._data.joint("base").qvel[:3] += velocity
+
+    def _step(self) -> None:
+        mujoco.mj_step(self._model, self._data)
+
+    def _is_finite(self) -> bool:
+        data = self._data
+        return bool(np.isfinite(data.qpos).all() and np.isfinite(data.qvel).all())
+
+    def _measure(self) -> RobotState:
+        data = self._data
+        mujoco.mj_forward(self._model, data)  # sensors lag the state by a step otherwise
+        features: dict[str, np.ndarray] = {}
+        if self.spec.imu_link:
+            orientation = data.body(self.spec.imu_link).xquat[XYZW]
+            gyro, accelerometer = data.sensor("imu_gyro"), data.sensor("imu_accelerometer")
+            features[IMU] = np.concatenate([orientation, gyro.data, accelerometer.data]).astype(
+                np.float32
+            )
+        for camera in self.cameras:
+            fixed = mujoco.MjvCamera()
+            fixed.type = mujoco.mjtCamera.mjCAMERA_FIXED
+            fixed.fixedcamid = self._model.camera(camera.name).id
+            image = self._draw(fixed, camera.width, camera.height)
+            features[f"{IMAGES}.{camera.name}"] = image
+        return RobotState(
+            stamp=self.time,
+            joint_position=data.qpos[self._qpos],
+            joint_velocity=data.qvel[self._qvel],
+            joint_effort=data.actuator_force.copy(),
+            features=features,
+            stamps=dict.fromkeys(features, self.time),
+            truth=self._truth(),
+        )
+
+    def _truth(self) -> dict[str, np.ndarray]:
+        data, truth = self._data, {}
+        if self.spec.floating_base:
+            base = data.joint("base")
+            orientation = base.qpos[3:][XYZW]
+            truth["base_position"] = base.qpos[:3].copy()
+            truth["base_orientation"] = orientation
+            truth["base_velocity"] = to_body(orientation, base.qvel[:3])
+            truth["base_angular_velocity"] = base.qvel[3:].copy()
+        if self.spec.workspace is not None:
+            truth["end_effector"] = self._pose(self.spec.workspace.link)
+        for link in self.spec.links:
+            for shape in link.shapes:
+                if shape.name and shape.collides:
+                    truth[f"contact.{shape.name}"] = data.sensor(shape.name).data.copy()
+        for item in self.world.objects:
+            truth[f"object.{item.name}"] = self._pose(item.name)
+            truth[f"robot_contact.{item.name}"] = np.zeros(1)
+        if self.world.objects:
+            self._robot_contacts(truth)
+        return truth
+
+    def _pose(self, body: str) -> np.ndarray:
+        element = self._data.body(body)
+        return np.concatenate([element.xpos, element.xquat[XYZW]])
+
+    def _robot_contacts(self, truth: dict[str, np.ndarray]) -> None:
+        """Add up the normal force between the robot and each object [N]."""
+        model, force = self._model, np.zeros(6)
+        links = {model.body(link.name).id for link in self.spec.links}
+        for i in range(self._data.ncon):
+            bodies = model.geom_bodyid[self._data.contact[i].geom]
+            for one, other in (bodies, bodies[::-1]):
+                key = f"robot_contact.{model.body(int(other)).name}"
+                if one in links and key in truth:
+                    mujoco.mj_contactForce(model, self._data, i, force)
+                    truth[key] += force[0]

@@ -1,0 +1,279 @@
+"""PyBullet as the robot: a second engine that shares no code with the one policies train in.
+
+What works in both has not learned one engine's quirks. The joint servo is explicit: its torque is
+computed from the measured state before every physics step, limited by the table's efforts.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from robot_policies.interface import RobotSpec, RobotState
+from robot_policies.interface.observation import IMAGES, IMU
+from robot_policies.interface.robot import Gains
+from robot_policies_sim.frames import cross, matrix, quaternion, to_body
+from robot_policies_sim.initial import Initial
+from robot_policies_sim.model_urdf import urdf
+from robot_policies_sim.pybullet_engine import pybullet
+from robot_policies_sim.pybullet_world import build_world, draw, set_contact
+from robot_policies_sim.simulator import SteppedSimulator
+from robot_policies_sim.world import World
+
+GRAVITY = 9.81  # m/s^2, MuJoCo's default
+
+
+class PybulletBackend(SteppedSimulator):
+    """A `Simulator` on PyBullet."""
+
+    name = "pybullet"
+    _client = -1
+
+    def connect(self) -> None:
+        """Start a physics server inside this process."""
+        if self._client < 0:
+            self._client = pybullet.connect(pybullet.DIRECT)
+        super().connect()
+
+    def close(self) -> None:
+        """Stop the physics server."""
+        super().close()
+        if self._client >= 0:
+            pybullet.disconnect(physicsClientId=self._client)
+            self._client = -1
+
+    def render(self, width: int, height: int) -> np.ndarray:
+        """Return a picture of the scene for people. Shape (height, width, 3), uint8 RGB."""
+        self._require_running("render")
+        view = self.world.view
+        base = self._link_pose(self.spec.links[0].name)[:3]
+        target = base * [1.0, 1.0, 0.0] + view.target
+        azimuth, elevation = np.radians(view.azimuth), np.radians(view.elevation)
+        ahead = np.array(
+            [
+                np.cos(elevation) * np.cos(azimuth),
+                np.cos(elevation) * np.sin(azimuth),
+                np.sin(elevation),
+            ]
+        )
+        eye = target - view.distance * ahead
+        focal = height / 2 / np.tan(np.radians(45.0) / 2)  # MuJoCo's free camera opens 45 degrees
+        return draw(self._client, eye, target, np.array([0.0, 0.0, 1.0]), width, height, focal)
+
+    def _load(self, robot: RobotSpec, scene: Mapping[str, Any]) -> None:
+        client, world = self._client, World.from_mapping(scene)
+        pybullet.resetSimulation(physicsClientId=client)
+        pybullet.setGravity(0.0, 0.0, -GRAVITY, physicsClientId=client)
+        pybullet.setTimeStep(1.0 / robot.servo_rate, physicsClientId=client)
+        pybullet.setPhysicsEngineParameter(deterministicOverlappingPairs=1, physicsClientId=client)
+        mass = sum(link.mass for link in robot.links)
+        self._objects = build_world(client, world, mass)
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "robot.urdf"  # PyBullet reads models from files only
+            path.write_text(urdf(robot), encoding="utf-8")
+            self._body = pybullet.loadURDF(
+                str(path),
+                useFixedBase=not robot.floating_base,
+                flags=pybullet.URDF_USE_INERTIA_FROM_FILE,
+                physicsClientId=client,
+            )
+        self._index_model(robot)
+        self._remove_engine_defaults(robot, world)
+
+    def _index_model(self, robot: RobotSpec) -> None:
+        self._links = {robot.links[0].name: -1}
+        joints: dict[str, int] = {}
+        for i in range(pybullet.getNumJoints(self._body, physicsClientId=self._client)):
+            info = pybullet.getJointInfo(self._body, i, physicsClientId=self._client)
+            joints[info[1].decode()] = i
+            self._links[info[12].decode()] = i
+        self._joints = [joints[name] for name in robot.joint_names]
+        self._effort = robot.effort
+        base = pybullet.getDynamicsInfo(self._body, -1, physicsClientId=self._client)
+        self._center = np.array(base[3])  # PyBullet's base frame sits in the centre of mass
+
+    def _remove_engine_defaults(self, robot: RobotSpec, world: World) -> None:
+        client = self._client
+        armature = {joint.name: joint.armature for joint in robot.joints}
+        for link in robot.links:
+            frictions = [shape.friction for shape in link.shapes if shape.friction is not None]
+            friction = max(frictions, default=world.contact.friction)
+            index = self._links[link.name]
+            set_contact(client, self._body, index, world.contact, friction)
+            # PyBullet knows no rotor inertia: the link gets it about the joint axis. Links further
+            # up then see it too, which a geared motor would not show.
+            rotor = armature.get(link.joint, 0.0) * np.square(link.axis)
+            pybullet.changeDynamics(
+                self._body,
+                index,
+                localInertiaDiagonal=list(link.inertia + rotor),
+                linearDamping=0.0,
+                angularDamping=0.0,
+                physicsClientId=client,
+            )
+        # A velocity motor held at zero with a small force is exactly dry friction.
+        pybullet.setJointMotorControlArray(
+            self._body,
+            self._joints,
+            pybullet.VELOCITY_CONTROL,
+            targetVelocities=[0.0] * len(self._joints),
+            forces=[joint.friction for joint in robot.joints],
+            physicsClientId=client,
+        )
+
+    def _place(self, initial: Initial) -> None:
+        client = self._client
+        if self.spec.floating_base:
+            turn = matrix(initial.base_orientation)
+            pybullet.resetBasePositionAndOrientation(
+                self._body,
+                initial.base_position + turn @ self._center,
+                initial.base_orientation,
+                physicsClientId=client,
+            )
+            spin = initial.base_angular_velocity
+            velocity = initial.base_velocity + cross(spin, self._center)
+            pybullet.resetBaseVelocity(
+                self._body, turn @ velocity, turn @ spin, physicsClientId=client
+            )
+        positions, velocities = initial.positions(self.spec), initial.velocities(self.spec)
+        for index, position, velocity in zip(self._joints, positions, velocities, strict=True):
+            pybullet.resetJointState(self._body, index, position, velocity, physicsClientId=client)
+        for name, pose in initial.objects.items():
+            pybullet.resetBasePositionAndOrientation(
+                self._objects[name], pose[:3], pose[3:], physicsClientId=client
+            )
+        self._torque = np.zeros(len(self._joints))
+        self._base_velocity = self._base_motion()[0]
+        self._acceleration = np.zeros(3)
+
+    def _servo(self, target: np.ndarray, gains: Gains) -> None:
+        self._target, self._gains = target, gains
+
+    def _push(self, velocity: np.ndarray) -> None:
+        linear, angular = pybullet.getBaseVelocity(self._body, physicsClientId=self._client)
+        pybullet.resetBaseVelocity(
+            self._body, np.add(linear, velocity), angular, physicsClientId=self._client
+        )
+        self._base_velocity = self._base_velocity + velocity
+
+    def _step(self) -> None:
+        position, velocity = self._joint_state()
+        torque = self._gains.stiffness * (self._target - position) - self._gains.damping * velocity
+        self._torque = np.clip(torque, -self._effort, self._effort)
+        pybullet.setJointMotorControlArray(
+            self._body,
+            self._joints,
+            pybullet.TORQUE_CONTROL,
+            forces=self._torque,
+            physicsClientId=self._client,
+        )
+        pybullet.stepSimulation(physicsClientId=self._client)
+        before, self._base_velocity = self._base_velocity, self._base_motion()[0]
+        self._acceleration = (self._base_velocity - before) * self.spec.servo_rate
+
+    def _is_finite(self) -> bool:
+        base = pybullet.getBasePositionAndOrientation(self._body, physicsClientId=self._client)
+        return bool(np.isfinite(self._joint_state()).all() and np.isfinite(np.hstack(base)).all())
+
+    def _measure(self) -> RobotState:
+        position, velocity = self._joint_state()
+        features: dict[str, np.ndarray] = {}
+        if self.spec.imu_link:
+            features[IMU] = self._imu()
+        for camera in self.cameras:
+            pose = self._link_pose(camera.link)
+            turn = matrix(pose[3:])
+            eye = pose[:3] + turn @ camera.position
+            axes = turn @ matrix(quaternion(camera.rotation))  # looks along -z, y is up
+            features[f"{IMAGES}.{camera.name}"] = draw(
+                self._client,
+                eye,
+                eye - axes[:, 2],
+                axes[:, 1],
+                camera.width,
+                camera.height,
+                camera.focal_length,
+            )
+        return RobotState(
+            stamp=self.time,
+            joint_position=position,
+            joint_velocity=velocity,
+            joint_effort=self._torque.copy(),
+            features=features,
+            stamps=dict.fromkeys(features, self.time),
+            truth=self._truth(),
+        )
+
+    def _imu(self) -> np.ndarray:
+        orientation = self._link_pose(self.spec.imu_link)[3:]
+        _, spin = self._base_motion()
+        force = self._acceleration + [0.0, 0.0, GRAVITY]
+        return np.concatenate(
+            [orientation, to_body(orientation, spin), to_body(orientation, force)]
+        ).astype(np.float32)
+
+    def _truth(self) -> dict[str, np.ndarray]:
+        truth: dict[str, np.ndarray] = {}
+        if self.spec.floating_base:
+            pose = self._link_pose(self.spec.links[0].name)
+            linear, angular = self._base_motion()
+            truth["base_position"], truth["base_orientation"] = pose[:3], pose[3:]
+            truth["base_velocity"] = to_body(pose[3:], linear)
+            truth["base_angular_velocity"] = to_body(pose[3:], angular)
+        if self.spec.workspace is not None:
+            truth["end_effector"] = self._link_pose(self.spec.workspace.link)
+        for link in self.spec.links:
+            for shape in link.shapes:
+                if shape.name and shape.collides:
+                    pose = self._link_pose(link.name)
+                    center = pose[:3] + matrix(pose[3:]) @ shape.position
+                    reach = np.linalg.norm(shape.size) + 0.001
+                    force = sum(
+                        contact[9]
+                        for contact in self._contacts(linkIndexA=self._links[link.name])
+                        if np.linalg.norm(contact[5] - center) <= reach
+                    )
+                    truth[f"contact.{shape.name}"] = np.array([force], float)
+        for name, body in self._objects.items():
+            pose = pybullet.getBasePositionAndOrientation(body, physicsClientId=self._client)
+            truth[f"object.{name}"] = np.hstack(pose)
+            force = sum(contact[9] for contact in self._contacts(bodyB=body))
+            truth[f"robot_contact.{name}"] = np.array([force], float)
+        return truth
+
+    def _contacts(self, **which: int) -> list[Any]:
+        # On failure and where there are no contacts PyBullet returns None or an empty tuple.
+        return list(
+            pybullet.getContactPoints(bodyA=self._body, **which, physicsClientId=self._client)
+            or ()
+        )
+
+    def _joint_state(self) -> np.ndarray:
+        """Return positions and velocities. Shape (2, n)."""
+        states = pybullet.getJointStates(self._body, self._joints, physicsClientId=self._client)
+        return np.array([[state[0], state[1]] for state in states]).T
+
+    def _base_motion(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the velocity of the base link's origin and its spin, in the world frame."""
+        velocity = pybullet.getBaseVelocity(self._body, physicsClientId=self._client)
+        _, orientation = pybullet.getBasePositionAndOrientation(
+            self._body, physicsClientId=self._client
+        )
+        linear, angular = np.array(velocity)
+        return linear - cross(angular, matrix(orientation) @ self._center), angular
+
+    def _link_pose(self, link: str) -> np.ndarray:
+        """Return position and quaternion x, y, z, w of a link frame. Shape (7,)."""
+        index = self._links[link]
+        if index >= 0:
+            state = pybullet.getLinkState(
+                self._body, index, computeForwardKinematics=1, physicsClientId=self._client
+            )
+            return np.hstack([state[4], state[5]])
+        position, orientation = pybullet.getBasePositionAndOrientation(
+            self._body, physicsClientId=self._client
+        )
+        return np.hstack([position - matrix(orientation) @ self._center, orientation])
