@@ -1,0 +1,208 @@
+"""From chunks that arrive when they arrive to the one action that is due now.
+
+Chunks are merged by stamp, never by index: row k answers the moment `stamp + k dt`, however late
+the chunk came. What cannot be used any more is dropped and counted with its reason.
+
+    open_loop   the newest chunk's row that is in force now, as it is (zero-order hold)
+    ensemble    average over all chunks in force, weight exp(-decay i), oldest i = 0
+    splice      the newest chunk, interpolated, joined with bounded jerk (`control/splice.py`)
+
+References: Zhao et al. 2023, "Learning Fine-Grained Bimanual Manipulation", Sec. IV-A.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from robot_policies.control.splice import Splicer
+from robot_policies.interface import (
+    Action,
+    ActionChunk,
+    ActionKind,
+    ActionSpec,
+    Command,
+    ConfigError,
+    ContractError,
+    RobotSpec,
+)
+from robot_policies.interface.errors import suggestion
+
+Mode = Literal["open_loop", "ensemble", "splice"]
+TOLERANCE = 1e-6  # rows; room for floating-point time
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """A chunk in use.
+
+    Attributes:
+        stamp: Time of row 0. [s]
+        end: Time from which it has nothing more to say. [s]
+        dt: Time between rows. [s]
+        values: Shape (rows, width), columns as in the action spec.
+    """
+
+    stamp: float
+    end: float
+    dt: float
+    values: np.ndarray
+
+    def covers(self, now: float) -> bool:
+        """Return whether a row is in force."""
+        room = TOLERANCE * self.dt
+        return self.stamp <= now + room and now < self.end - room
+
+    def row(self, now: float) -> np.ndarray:
+        """Return the row in force, the last one after the end. Shape (width,)."""
+        k = int((now - self.stamp) / self.dt + TOLERANCE)
+        return self.values[min(max(k, 0), len(self.values) - 1)]
+
+    def between(self, times: np.ndarray) -> np.ndarray:
+        """Return rows interpolated at some times, constant outside. Shape (len(times), width)."""
+        at = np.clip((times - self.stamp) / self.dt, 0.0, len(self.values) - 1.0)
+        first = np.minimum(at.astype(int), max(len(self.values) - 2, 0))
+        last = np.minimum(first + 1, len(self.values) - 1)
+        share = (at - first)[:, None]
+        # A row that is met exactly has no part of its neighbour: 0 * inf would be NaN.
+        low, high = self.values[first], self.values[last]
+        with np.errstate(invalid="ignore", over="ignore"):
+            mixed = (1.0 - share) * low + share * high
+        return np.where(share == 0.0, low, np.where(share == 1.0, high, mixed))
+
+
+class ChunkExecutor:
+    """Holds the chunks of one policy and says what is due.
+
+    Attributes:
+        dropped: How many chunks were not used, by reason: `late` (all rows in the past),
+            `superseded` (a newer one is in use), `duplicate`, `future` (its clock is ahead).
+    """
+
+    def __init__(
+        self,
+        spec: ActionSpec,
+        mode: Mode = "open_loop",
+        *,
+        robot: RobotSpec | None = None,
+        decay: float = 0.01,
+        lateness: float = 0.1,
+    ) -> None:
+        """Prepare a mode.
+
+        Args:
+            spec: The policy's actions.
+            mode: How chunks are merged.
+            robot: The robot, for the limits `splice` keeps.
+            decay: Weight decay per chunk in `ensemble`; 0.01 as in the paper.
+            lateness: A chunk that arrives at most this long after its end is still used: its last
+                row is in force for one `dt` from arrival. Keep it below the time the safety gate
+                waits before holding. [s]
+
+        Raises:
+            ConfigError: If the mode is unknown, or cannot be used with these actions.
+        """
+        if mode not in get_args(Mode):
+            raise ConfigError(f"no executor mode '{mode}'.{suggestion(mode, get_args(Mode))}")
+        self._spec, self._mode, self._decay, self._lateness = spec, mode, decay, lateness
+        self._splicer: Splicer | None = None
+        if mode == "splice":
+            if robot is None or spec.kind is not ActionKind.JOINT_POSITION:
+                raise ConfigError(f"splice needs a robot and joint_position, not {spec.kind}")
+            self._splicer = Splicer(robot, spec.array.names)
+        self.dropped: Counter[str] = Counter()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all chunks."""
+        self._plans: list[_Plan] = []
+        self._now = self._newest = -np.inf
+        self.dropped.clear()
+        if self._splicer:
+            self._splicer.reset()
+
+    def add(self, chunk: ActionChunk, now: float) -> None:
+        """Take a chunk, or drop it and count why.
+
+        Args:
+            chunk: As it arrived; columns in any order. Values that are not finite are kept: the
+                safety gate refuses them by name.
+            now: Time of arrival. [s]
+
+        Raises:
+            ContractError: If names, kind, dt or length are not the action spec's.
+        """
+        values = self._columns(chunk)
+        end = chunk.stamp + len(values) * chunk.dt
+        if chunk.stamp > now + chunk.dt:
+            self.dropped["future"] += 1
+        elif chunk.stamp == self._newest or chunk.stamp in [p.stamp for p in self._plans]:
+            self.dropped["duplicate"] += 1
+        elif now > end + self._lateness or (now >= end and chunk.stamp < self._newest):
+            self.dropped["late"] += 1
+        elif self._mode != "ensemble" and chunk.stamp < self._newest:
+            self.dropped["superseded"] += 1
+        else:
+            if chunk.stamp > self._newest:
+                self._newest, end = chunk.stamp, max(end, now + chunk.dt)
+            plan = _Plan(chunk.stamp, end, chunk.dt, values)
+            self._plans = sorted([*self._plans, plan], key=lambda plan: plan.stamp)
+
+    def action_at(self, now: float, sent: Command | None = None) -> Action | None:
+        """Return what is due now, or `None` if no chunk says anything about now.
+
+        Args:
+            now: Time. [s]
+            sent: The command in force, for `splice` to continue from.
+        """
+        if now < self._now:
+            kept = [plan for plan in self._plans if plan.stamp <= now + plan.dt]
+            self.dropped["future"] += len(self._plans) - len(kept)
+            self._plans = kept
+            self._newest = max((plan.stamp for plan in kept), default=-np.inf)
+        self._now = now
+        self._plans = [plan for plan in self._plans if now < plan.end]
+        due = [plan for plan in self._plans if plan.covers(now)]
+        if not due:
+            return None
+        values = self._values(due, now, sent)
+        return Action(values, self._spec.array.names, self._spec.kind, due[-1].stamp)
+
+    def _values(self, due: list[_Plan], now: float, sent: Command | None) -> np.ndarray:
+        if self._splicer:
+            return self._splicer.follow(due[-1].between, now, sent)
+        if self._mode == "ensemble":
+            return ensemble(np.array([plan.row(now) for plan in due]), self._decay)
+        return due[-1].row(now)
+
+    def _columns(self, chunk: ActionChunk) -> np.ndarray:
+        names, spec = self._spec.array.names, self._spec
+        if chunk.kind is not spec.kind:
+            raise ContractError(f"action chunk: kind {chunk.kind}, expected {spec.kind}")
+        if sorted(chunk.names) != sorted(names):
+            missing, extra = set(names) - set(chunk.names), set(chunk.names) - set(names)
+            raise ContractError(
+                f"action chunk: missing {sorted(missing)}, unexpected {sorted(extra)}"
+            )
+        if abs(chunk.dt - spec.dt) > TOLERANCE * spec.dt:
+            raise ContractError(f"action chunk: dt {chunk.dt:g} s, expected {spec.dt:g} s")
+        if len(chunk.values) > spec.horizon:
+            raise ContractError(f"action chunk: {len(chunk.values)} rows, limit {spec.horizon}")
+        return chunk.values[:, [chunk.names.index(name) for name in names]]
+
+
+def ensemble(rows: np.ndarray, decay: float) -> np.ndarray:
+    """Average what several chunks predict for the same moment.
+
+    Args:
+        rows: Oldest chunk first. Shape (chunks, width).
+        decay: Weight of chunk i is exp(-decay i); 0 averages evenly.
+
+    Returns:
+        Targets; NaN wherever any row is not finite, so that nothing is averaged away.
+    """
+    weights = np.exp(-decay * np.arange(len(rows)))
+    finite = np.isfinite(rows).all(axis=0)
+    mean = weights / weights.sum() @ np.where(finite, rows, 0.0)
+    return np.where(finite, mean, np.nan)

@@ -1,0 +1,230 @@
+"""From streams that come at their own rates to the one observation a policy may act on.
+
+A policy names the elements it needs, and they are found by name in what the robot provides. An
+observation is made only of streams that are all there, recent and in step; otherwise
+`StaleObservation` says which is not. Nothing is ever filled in.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from robot_policies.interface import (
+    ArraySpec,
+    ContractError,
+    Observation,
+    ObservationSpec,
+    RobotState,
+    StaleObservation,
+)
+from robot_policies.interface.errors import suggestion
+from robot_policies.interface.observation import (
+    IMAGES,
+    STATE,
+    TASK,
+    VELOCITY_COMMAND,
+    VELOCITY_COMMAND_NAMES,
+    VELOCITY_COMMAND_UNITS,
+)
+
+GOALS = (VELOCITY_COMMAND, TASK)  # set by a person or a task, valid until they are changed
+GOAL_STREAMS = {
+    VELOCITY_COMMAND: ArraySpec(
+        VELOCITY_COMMAND, (3,), unit=VELOCITY_COMMAND_UNITS, names=VELOCITY_COMMAND_NAMES
+    )
+}
+MAX_AGE = 0.15  # s
+
+
+@dataclass(frozen=True, eq=False)
+class _Source:
+    """Where a policy's feature comes from.
+
+    Attributes:
+        provided: What the robot gives.
+        needed: What the policy takes.
+        columns: Indices of the needed elements among the provided; `None` takes all as they are.
+    """
+
+    provided: ArraySpec
+    needed: ArraySpec
+    columns: np.ndarray | None
+
+
+class ObservationBuffer:
+    """Keeps the newest sample of every stream a policy needs."""
+
+    def __init__(
+        self,
+        spec: ObservationSpec,
+        provides: Mapping[str, ArraySpec],
+        max_age: float | Mapping[str, float] = MAX_AGE,
+        max_skew: float = 0.1,
+    ) -> None:
+        """Find every needed element among the provided ones.
+
+        Args:
+            spec: What the policy needs.
+            provides: What the robot gives. Goal streams need not be listed.
+            max_age: Oldest sample to act on, for all sensors or by feature name. Goals do not age
+                unless they are named. [s]
+            max_skew: Largest time between the captures of two sensors. [s]
+
+        Raises:
+            ContractError: If a needed feature or element is not provided, or in another unit.
+        """
+        provides = {**GOAL_STREAMS, **provides}
+        self._sources = {name: _source(needed, provides) for name, needed in spec.items()}
+        self._features = (*self._sources, *((TASK,) if spec.needs_task else ()))
+        self._max_age = max_age if isinstance(max_age, Mapping) else {}
+        self._default_age = MAX_AGE if isinstance(max_age, Mapping) else max_age
+        self._max_skew = max_skew
+        for name in self._max_age:
+            if name not in self._features:
+                raise ContractError(
+                    f"max_age: no feature '{name}'.{suggestion(name, self._features)}"
+                )
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all samples."""
+        self._values: dict[str, np.ndarray | str] = {}
+        self._stamps: dict[str, float] = {}
+        self._jumps: dict[str, str] = {}
+
+    def push(
+        self, feature: str, values: np.ndarray | str, stamp: float, names: Sequence[str] = ()
+    ) -> None:
+        """Take a sample; one of a stream the policy does not need is ignored.
+
+        Args:
+            feature: Feature name.
+            values: The sample, elements as the robot provides them unless `names` are given.
+            stamp: Capture time. [s]
+            names: Names of the elements, in any order.
+
+        Raises:
+            ContractError: If the sample breaks the stream's spec; the stream then goes on ageing.
+        """
+        if feature not in self._features:
+            return
+        sample = self._instruction(values) if feature == TASK else None
+        if sample is None:
+            sample = _pick(self._sources[feature], np.asarray(values), names)
+        before = self._stamps.get(feature, -np.inf)
+        self._jumps.pop(feature, None)
+        if stamp < before:
+            self._jumps[feature] = (
+                f"{label(feature)} jumped back from {before:.3f} s to {stamp:.3f} s"
+            )
+        self._values[feature], self._stamps[feature] = sample, stamp
+
+    def push_state(self, state: RobotState) -> None:
+        """Take all streams of a measurement; its joints are in `RobotSpec.joints` order."""
+        joints = np.concatenate([state.joint_position, state.joint_velocity])
+        self.push(STATE, joints, state.stamp)
+        for feature, values in state.features.items():
+            self.push(feature, values, state.stamps[feature])
+
+    def snapshot(self, now: float) -> Observation:
+        """Return the newest observation.
+
+        Args:
+            now: Time, on the clock of the stamps. [s]
+
+        Raises:
+            StaleObservation: If a stream is missing, too old, out of step, or its clock jumped.
+        """
+        for feature in self._features:
+            if feature not in self._values:
+                raise StaleObservation(f"no {label(feature)} yet")
+            if feature in self._jumps:
+                raise StaleObservation(self._jumps[feature])
+            self._check_age(feature, now)
+        sensors = {name: self._stamps[name] for name in self._features if name not in GOALS}
+        if not sensors:
+            return Observation(dict(self._values), dict(self._stamps))
+        oldest, newest = min(sensors, key=sensors.__getitem__), max(sensors.values())
+        if newest - sensors[oldest] > self._max_skew:
+            raise StaleObservation(
+                f"{label(oldest)} {1e3 * (newest - sensors[oldest]):.0f} ms behind the newest "
+                f"stream, limit {1e3 * self._max_skew:.0f} ms"
+            )
+        # A goal is in force since its stamp; the moment of an observation is the sensors'.
+        stamps = {name: min(self._stamps[name], newest) for name in self._features}
+        return Observation({name: self._values[name] for name in self._features}, stamps)
+
+    def _check_age(self, feature: str, now: float) -> None:
+        age = now - self._stamps[feature]
+        limit = self._max_age.get(feature, np.inf if feature in GOALS else self._default_age)
+        if age < -self._max_skew:
+            raise StaleObservation(
+                f"{label(feature)} stamped {self._stamps[feature]:.3f} s, but it is {now:.3f} s: "
+                f"the clock jumped back"
+            )
+        if age > limit:
+            raise StaleObservation(
+                f"{label(feature)} {1e3 * age:.0f} ms old, limit {1e3 * limit:.0f} ms"
+            )
+
+    @staticmethod
+    def _instruction(values: np.ndarray | str) -> str:
+        if not isinstance(values, str) or not values:
+            raise ContractError(f"task: expected an instruction, got {values!r}")
+        return values
+
+
+def label(feature: str) -> str:
+    """Return what people call a stream: `wrist camera`, `joint states`, `velocity command`."""
+    if feature.startswith(f"{IMAGES}."):
+        return f"{feature.removeprefix(f'{IMAGES}.')} camera"
+    names = {STATE: "joint states", TASK: "instruction"}
+    return names.get(feature, feature.removeprefix("observation.").replace("_", " "))
+
+
+def _source(needed: ArraySpec, provides: Mapping[str, ArraySpec]) -> _Source:
+    if needed.name not in provides:
+        raise ContractError(
+            f"the policy needs '{needed.name}'.{suggestion(needed.name, provides)}"
+        )
+    provided = provides[needed.name]
+    if not needed.names or not provided.names:
+        fits = len(needed.shape) == len(provided.shape) and all(
+            want is None or want == got
+            for want, got in zip(needed.shape, provided.shape, strict=True)
+        )
+        if not fits:
+            raise ContractError(
+                f"{needed.name}: the policy needs shape {needed.shape}, "
+                f"the robot gives {provided.shape}"
+            )
+        return _Source(provided, needed, None)
+    units = dict(zip(provided.names, provided.units, strict=True))
+    for name, unit in zip(needed.names, needed.units, strict=True):
+        if name not in units:
+            raise ContractError(f"{needed.name}: no element '{name}'.{suggestion(name, units)}")
+        if unit != units[name]:
+            raise ContractError(
+                f"{needed.name}[{name}]: the policy needs {unit}, the robot gives {units[name]}"
+            )
+    columns = np.array([provided.names.index(name) for name in needed.names])
+    return _Source(provided, needed, columns)
+
+
+def _pick(source: _Source, values: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    provided = source.provided
+    if names:
+        missing, extra = set(provided.names) - set(names), set(names) - set(provided.names)
+        if missing or extra or len(names) != len(provided.names):
+            raise ContractError(
+                f"{provided.name}: missing {sorted(missing)}, unexpected {sorted(extra)}"
+            )
+        if values.shape[-1:] != (len(names),):
+            raise ContractError(f"{provided.name}: {len(names)} names, shape {values.shape}")
+        order = {name: i for i, name in enumerate(names)}
+        values = values[..., [order[name] for name in provided.names]]
+    values = provided.validate(values)
+    if source.columns is not None:
+        values = values[..., source.columns]
+    return source.needed.validate(values).copy()

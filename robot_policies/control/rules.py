@@ -1,0 +1,235 @@
+"""What a robot may be commanded to do: one rule per function, each either silent or a refusal.
+
+A rule says what is allowed; whatever it cannot prove allowed it refuses, so a NaN, which makes
+every comparison false, is refused by each of them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+
+from robot_policies.control.kinematics import Kinematics
+from robot_policies.interface import RobotSpec, RobotState
+from robot_policies.interface.observation import IMU, VELOCITY_COMMAND_NAMES
+
+ROUNDING = 1e-9  # relative room for floating-point error in every comparison
+
+
+class Cause(StrEnum):
+    """Why a command was refused."""
+
+    NO_ACTION = "no_action"  # no valid action for longer than the time limit
+    NOT_FINITE = "not_finite"
+    NAMES = "names"  # wrong element names
+    KIND = "kind"  # a kind of action that cannot be judged
+    POSITION = "position"
+    VELOCITY = "velocity"
+    ACCELERATION = "acceleration"
+    EFFORT = "effort"
+    WORKSPACE = "workspace"
+    STALE_ACTION = "stale_action"  # answers an observation that is too old
+    STALE_STATE = "stale_state"  # the robot's measurements are missing or too old
+    CLOCK = "clock"  # time went backwards, or a stamp lies in the future
+    STATE = "state"  # the robot's measurements are not numbers
+    TILT = "tilt"
+    REFUSALS = "refusals"  # the policy kept asking for what is not allowed
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A command that was not sent, and why.
+
+    Attributes:
+        cause: The rule that refused.
+        text: One line for people.
+        joint: Joint or element concerned; empty if it is no single one.
+        value: What was asked for or measured, in the unit of the rule.
+        limit: The bound it broke.
+        margin: Distance to the bound, negative when broken; NaN where there is none.
+    """
+
+    cause: Cause
+    text: str
+    joint: str = ""
+    value: float = np.nan
+    limit: float = np.nan
+    margin: float = np.nan
+
+
+@dataclass(frozen=True)
+class SafetyLimits:
+    """Limits that are not the robot's but the operation's.
+
+    Attributes:
+        command_timeout: After the last valid action the robot holds within this time. [s]
+        hold_time: It holds for this long, then damps. [s]
+        state_timeout: Oldest measurement a command may be judged by. [s]
+        action_age: Oldest observation whose plan may still be followed. [s]
+        refusal_time: Actions refused for this long without a valid one trip the stop. [s]
+        position_margin: Kept free at both ends of every joint's range. [rad], [m]
+        velocity_margin: Factor on the robot's speed limits.
+        acceleration_margin: Factor on the robot's acceleration limits.
+        effort_margin: Factor on the robot's effort limits; 1 allows what the servo can give.
+        base_velocity: Largest forward [m/s], sideways [m/s] and yaw speed [rad/s].
+        base_acceleration: Largest change of each. [m/s^2], [m/s^2], [rad/s^2]
+    """
+
+    command_timeout: float = 0.1
+    hold_time: float = 1.0
+    state_timeout: float = 0.1
+    action_age: float = 2.0
+    refusal_time: float = 0.5
+    position_margin: float = 0.0
+    velocity_margin: float = 1.0
+    acceleration_margin: float = 1.0
+    effort_margin: float = 1.0
+    base_velocity: tuple[float, float, float] = (1.0, 0.6, 1.5)
+    base_acceleration: tuple[float, float, float] = (4.0, 4.0, 8.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """A command in the light of what it follows; all arrays in `RobotSpec.joints` order.
+
+    Attributes:
+        target: What is asked for.
+        previous: Command of the control step before.
+        earlier: Command of the step before that.
+        state: What the robot measured.
+    """
+
+    target: np.ndarray
+    previous: np.ndarray
+    earlier: np.ndarray
+    state: RobotState
+
+
+Rule = Callable[[Motion], Refusal | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """A quantity with one lower and one upper limit per element."""
+
+    cause: Cause
+    what: str
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    lower: np.ndarray
+    upper: np.ndarray
+
+    def judge(self, value: np.ndarray) -> Refusal | None:
+        """Refuse unless every element is provably inside; report the one furthest out."""
+        room = ROUNDING * np.maximum(np.abs(self.lower), np.abs(self.upper))
+        margin = np.minimum(value - self.lower, self.upper - value)
+        if (margin >= -room).all():
+            return None
+        i = int(np.argmin(np.where(np.isnan(margin), -np.inf, margin)))
+        low, high, name = self.lower[i], self.upper[i], self.names[i]
+        text = (
+            f"{self.what} {name} = {value[i]:.4g} {self.units[i]} "
+            f"is outside [{low:.4g}, {high:.4g}]"
+        )
+        limit = low if value[i] < low else high
+        return Refusal(self.cause, text, name, float(value[i]), float(limit), float(margin[i]))
+
+
+def position_rules(robot: RobotSpec, limits: SafetyLimits) -> tuple[Rule, ...]:
+    """Return what a joint position target must satisfy."""
+    period, gains = 1.0 / robot.control_rate, robot.gains["policy"]
+    position, speed, change, effort = joint_bounds(robot, limits)
+    workspace = workspace_rule(robot)
+
+    def servo_effort(m: Motion) -> np.ndarray:
+        spring = gains.stiffness * (m.target - m.state.joint_position)
+        return spring - gains.damping * m.state.joint_velocity
+
+    return (
+        lambda m: position.judge(m.target),
+        lambda m: speed.judge((m.target - m.previous) / period),
+        lambda m: change.judge((m.target - 2.0 * m.previous + m.earlier) / period**2),
+        lambda m: effort.judge(servo_effort(m)),
+        lambda m: workspace(m.target),
+    )
+
+
+def velocity_rules(robot: RobotSpec, limits: SafetyLimits) -> tuple[Rule, ...]:
+    """Return what a joint velocity target must satisfy; where it leads counts as a position."""
+    period = 1.0 / robot.control_rate
+    position, speed, change, _ = joint_bounds(robot, limits)
+    workspace = workspace_rule(robot)
+
+    def next_position(m: Motion) -> Refusal | None:
+        here = m.state.joint_position
+        # A joint that is beyond its range may move, but only back.
+        lower, upper = np.minimum(position.lower, here), np.maximum(position.upper, here)
+        return replace(position, lower=lower, upper=upper).judge(here + m.target * period)
+
+    return (
+        lambda m: speed.judge(m.target),
+        lambda m: change.judge((m.target - m.previous) / period),
+        next_position,
+        lambda m: workspace(m.state.joint_position + m.target * period),
+    )
+
+
+def base_rules(robot: RobotSpec, limits: SafetyLimits) -> tuple[Rule, ...]:
+    """Return what a base velocity target must satisfy."""
+    names, period = VELOCITY_COMMAND_NAMES, 1.0 / robot.control_rate
+    units = ("m/s", "m/s", "rad/s")
+    fastest, steepest = np.array(limits.base_velocity), np.array(limits.base_acceleration)
+    speed = Bound(Cause.VELOCITY, "base speed", names, units, -fastest, fastest)
+    units = tuple(f"{unit}^2" for unit in units)
+    change = Bound(Cause.ACCELERATION, "base acceleration", names, units, -steepest, steepest)
+    return (
+        lambda m: speed.judge(m.target),
+        lambda m: change.judge((m.target - m.previous) / period),
+    )
+
+
+def joint_bounds(robot: RobotSpec, limits: SafetyLimits) -> tuple[Bound, Bound, Bound, Bound]:
+    """Return the bounds on position, speed, acceleration and servo effort of all joints."""
+    names = robot.joint_names
+    units = tuple("m" if joint.sliding else "rad" for joint in robot.joints)
+    forces = tuple("N" if joint.sliding else "N m" for joint in robot.joints)
+    speeds, changes = (tuple(f"{unit}{per}" for unit in units) for per in ("/s", "/s^2"))
+    lower, upper = robot.lower + limits.position_margin, robot.upper - limits.position_margin
+    fastest = limits.velocity_margin * robot.velocity
+    steepest = limits.acceleration_margin * robot.acceleration
+    hardest = limits.effort_margin * robot.effort
+    return (
+        Bound(Cause.POSITION, "target", names, units, lower, upper),
+        Bound(Cause.VELOCITY, "target speed", names, speeds, -fastest, fastest),
+        Bound(Cause.ACCELERATION, "target acceleration", names, changes, -steepest, steepest),
+        Bound(Cause.EFFORT, "servo effort", names, forces, -hardest, hardest),
+    )
+
+
+def workspace_rule(robot: RobotSpec) -> Callable[[np.ndarray], Refusal | None]:
+    """Return the rule that keeps the watched link's origin in its box, given joint positions."""
+    box = robot.workspace
+    if box is None:
+        return lambda joints: None
+    kinematics = Kinematics(robot, box.link)
+    what = f"'{box.link}' position"
+    bound = Bound(Cause.WORKSPACE, what, ("x", "y", "z"), ("m",) * 3, box.lower, box.upper)
+    return lambda joints: bound.judge(kinematics.pose(joints)[1])
+
+
+def tilt(robot: RobotSpec, state: RobotState) -> Refusal | None:
+    """Refuse a base that leans further than the robot's limit.
+
+    The angle between the base's z axis and up is acos(1 - 2 (x^2 + y^2)) for a unit quaternion.
+    """
+    if robot.tilt_limit is None:
+        return None
+    x, y = state.features[IMU][:2]
+    angle = float(np.arccos(np.clip(1.0 - 2.0 * (x * x + y * y), -1.0, 1.0)))
+    if angle <= robot.tilt_limit:
+        return None
+    text = f"base tilted {angle:.2f} rad, limit {robot.tilt_limit:.2f} rad"
+    margin = robot.tilt_limit - angle
+    return Refusal(Cause.TILT, text, robot.links[0].name, angle, robot.tilt_limit, margin)

@@ -1,0 +1,279 @@
+"""The safety gate: the only way from a policy's action to an actuator's command.
+
+    pass    a valid action, or the last one while it is not yet `command_timeout` old
+    hold    the last safe command at the holding gains; before any action, the pose found
+    damp    no stiffness; after `hold_time` of holding. A valid action ends it
+    estop   as damp, but latched until `reset`, which is refused while its cause lasts
+
+A refused action changes nothing: the last safe command stays, and its age goes on counting. The
+first action, and the first one after damping, is compared with the measured pose.
+
+Steps are judged between control slots. A command that comes less than half a control period after
+the slot's first one belongs to the same slot and replaces it, so neither a burst of commands nor
+a timer's jitter moves the robot faster than its limits say.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from robot_policies.control import rules
+from robot_policies.control.rules import Cause, Motion, Refusal, SafetyLimits
+from robot_policies.interface import (
+    Action,
+    ActionKind,
+    Command,
+    CommandMode,
+    ConfigError,
+    RobotSpec,
+    RobotState,
+)
+from robot_policies.interface.observation import IMU, VELOCITY_COMMAND_NAMES
+
+RULES = {
+    ActionKind.JOINT_POSITION: rules.position_rules,
+    ActionKind.JOINT_VELOCITY: rules.velocity_rules,
+    ActionKind.BASE_VELOCITY: rules.base_rules,
+}
+JITTER = 0.5  # share of a control period by which two control steps may come early
+
+
+class Level(StrEnum):
+    """How far the gate had to go."""
+
+    PASS = "pass"
+    HOLD = "hold"
+    DAMP = "damp"
+    ESTOP = "estop"
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What to send, and why it is not what was asked for.
+
+    Attributes:
+        command: To be written to the robot.
+        refusal: Why the action, or its absence, was not accepted; `None` if it was.
+        level: How far the gate had to go.
+    """
+
+    command: Command
+    refusal: Refusal | None
+    level: Level
+
+
+class SafetyGate:
+    """Judges every action; one per robot, checked at every control step."""
+
+    def __init__(
+        self,
+        robot: RobotSpec,
+        limits: SafetyLimits | None = None,
+        kind: ActionKind = ActionKind.JOINT_POSITION,
+    ) -> None:
+        """Prepare the rules.
+
+        Args:
+            robot: The robot, with its limits.
+            limits: Those of the operation.
+            kind: Kind of command the robot is driven with; any other is refused.
+
+        Raises:
+            ConfigError: If there are no rules for the kind.
+        """
+        self._robot, self._limits, self._kind = robot, limits or SafetyLimits(), ActionKind(kind)
+        if self._kind not in RULES:
+            raise ConfigError(f"no safety rules for '{kind}'; it is resolved to joints before")
+        self._rules = RULES[self._kind](robot, self._limits)
+        self._period = 1.0 / robot.control_rate
+        base = self._kind is ActionKind.BASE_VELOCITY
+        self._names = VELOCITY_COMMAND_NAMES if base else robot.joint_names
+        self._now = self._state_stamp = -np.inf
+        self.latched: Refusal | None = None
+        self._forget()
+
+    def check(self, action: Action | None, state: RobotState, now: float) -> Verdict:
+        """Judge an action and say what to send.
+
+        Args:
+            action: What the policy wants now; `None` if it has nothing to say.
+            state: The newest measurement.
+            now: Time, on the same clock as the stamps. [s]
+        """
+        refusal = self._judge_clock(now) or self._judge_state(state, now)
+        if refusal and refusal.cause in (Cause.STATE, Cause.TILT):
+            self.latched = self.latched or refusal
+        if self.latched:
+            return self._damp(state, now, self.latched, Level.ESTOP)
+        if not self._anchored and refusal is None:
+            self._anchor(state)
+        if action is not None:
+            refusal = refusal or self._judge_action(action, state, now)
+            if refusal is None:
+                self._valid, self._refused = now, None
+                return self._send(self._ordered(action), now, CommandMode.POLICY)
+            self._refused = now if self._refused is None else self._refused
+            if now - self._refused >= self._limits.refusal_time:
+                text = f"actions refused for {now - self._refused:.2f} s: {refusal.text}"
+                self.trip(text, now, Cause.REFUSALS)
+                return self._damp(state, now, self.latched, Level.ESTOP)
+        return self._without_action(state, now, refusal)
+
+    def trip(self, reason: str, now: float, cause: Cause = Cause.OPERATOR) -> None:
+        """Stop the robot until `reset`.
+
+        Args:
+            reason: One line for people.
+            now: Time. [s]
+            cause: Who or what stopped it.
+        """
+        self.latched = self.latched or Refusal(cause, f"stopped at {now:.3f} s: {reason}")
+
+    def reset(self, state: RobotState, now: float) -> Refusal | None:
+        """Release the latched stop, unless its cause lasts.
+
+        Returns:
+            Why it stays latched; `None` once it is released.
+        """
+        refusal = self._judge_clock(now) or self._judge_state(state, now)
+        if refusal is None:
+            self.latched = None
+            self._forget()
+        return refusal
+
+    def _judge_clock(self, now: float) -> Refusal | None:
+        before, self._now = self._now, now
+        if now >= before:
+            return None
+        # Every age stays what it was, so that a jump neither grants nor takes time.
+        shift = now - before if np.isfinite(before) else 0.0
+        self._valid += shift
+        self._slot_time += shift
+        self._refused = None if self._refused is None else self._refused + shift
+        self._state_stamp = -np.inf
+        text = f"clock jumped back from {before:.3f} s to {now:.3f} s"
+        return Refusal(Cause.CLOCK, text, "", now, before, now - before)
+
+    def _judge_state(self, state: RobotState, now: float) -> Refusal | None:
+        n = len(self._robot.joints)
+        streams = {"joint_position": state.joint_position, "joint_velocity": state.joint_velocity}
+        for what, values in streams.items():
+            if values.shape != (n,):
+                return Refusal(Cause.STATE, f"{what} has shape {values.shape}, expected ({n},)")
+            if not np.isfinite(values).all():
+                i = int(np.argmin(np.isfinite(values)))
+                name = self._robot.joint_names[i]
+                text = f"measured {what} of '{name}' is {values[i]}"
+                return Refusal(Cause.STATE, text, name, float(values[i]))
+        before, self._state_stamp = self._state_stamp, state.stamp
+        if state.stamp < before:
+            text = f"joint states jumped back from {before:.3f} s to {state.stamp:.3f} s"
+            return Refusal(Cause.CLOCK, text, "", state.stamp, before, state.stamp - before)
+        refusal = self._judge_age("joint states", state.stamp, now)
+        if refusal or self._robot.tilt_limit is None:
+            return refusal
+        if IMU not in state.features:
+            return Refusal(Cause.STALE_STATE, "no imu measurement, tilt cannot be judged")
+        norm = float(np.linalg.norm(state.features[IMU][:4]))
+        if not abs(norm - 1.0) < 0.1:
+            text = f"imu orientation has norm {norm:.3g}, expected 1"
+            return Refusal(Cause.STATE, text, "", norm, 1.0)
+        return self._judge_age("imu", state.stamps[IMU], now) or rules.tilt(self._robot, state)
+
+    def _judge_age(self, what: str, stamp: float, now: float) -> Refusal | None:
+        age, limit = now - stamp, self._limits.state_timeout
+        if age < -self._period:
+            text = f"{what} stamped {stamp:.3f} s, but it is {now:.3f} s"
+            return Refusal(Cause.CLOCK, text, "", stamp, now, now - stamp)
+        if age <= limit:
+            return None
+        text = f"{what} {1e3 * age:.0f} ms old, limit {1e3 * limit:.0f} ms"
+        return Refusal(Cause.STALE_STATE, text, "", age, limit, limit - age)
+
+    def _judge_action(self, action: Action, state: RobotState, now: float) -> Refusal | None:
+        if action.kind is not self._kind:
+            return Refusal(Cause.KIND, f"action is {action.kind}, expected {self._kind}")
+        if sorted(action.names) != sorted(self._names) or len(action.values) != len(self._names):
+            return Refusal(Cause.NAMES, f"action names {action.names}, expected {self._names}")
+        finite = np.isfinite(action.values)
+        if not finite.all():
+            i = int(np.argmin(finite))
+            text = f"action {action.names[i]} = {action.values[i]} is not finite"
+            return Refusal(Cause.NOT_FINITE, text, action.names[i], float(action.values[i]))
+        age, limit = now - action.stamp, self._limits.action_age
+        if not -self._period <= age <= limit:
+            cause = Cause.STALE_ACTION if age > limit else Cause.CLOCK
+            text = f"action answers an observation {age:.3f} s old, allowed 0 to {limit:.3f} s"
+            return Refusal(cause, text, "", age, limit, limit - age)
+        previous, earlier = self._steps_before(now)
+        motion = Motion(self._ordered(action), previous, earlier, state)
+        return next((refusal for rule in self._rules if (refusal := rule(motion))), None)
+
+    def _without_action(self, state: RobotState, now: float, refusal: Refusal | None) -> Verdict:
+        limits, idle = self._limits, now - self._valid
+        if not self._anchored:
+            return self._damp(state, now, refusal, Level.DAMP)
+        # Until the last step at which holding can begin and still be in time.
+        if idle + self._period <= limits.command_timeout * (1.0 + rules.ROUNDING):
+            return self._send(self._current, now, CommandMode.POLICY, refusal)
+        refusal = refusal or self._silence(idle)
+        if limits.command_timeout + limits.hold_time <= idle < np.inf:
+            return self._damp(state, now, refusal, Level.DAMP)
+        holds_a_pose = self._kind is ActionKind.JOINT_POSITION
+        rest = self._current if holds_a_pose else np.zeros(len(self._names))
+        return self._send(rest, now, CommandMode.HOLD, refusal)
+
+    def _silence(self, idle: float) -> Refusal:
+        if idle == np.inf:
+            return Refusal(Cause.NO_ACTION, "no action yet, holding the pose found")
+        limit = self._limits.command_timeout
+        text = f"no valid action for {idle:.3f} s, limit {limit:.3f} s"
+        return Refusal(Cause.NO_ACTION, text, "", idle, limit, limit - idle)
+
+    def _send(
+        self, values: np.ndarray, now: float, mode: CommandMode, refusal: Refusal | None = None
+    ) -> Verdict:
+        self._previous, self._earlier = self._steps_before(now)
+        if self._opens_slot(now):
+            self._slot_time = now
+        self._current = values
+        command = Command(now, values, self._kind, mode)
+        return Verdict(command, refusal, Level.HOLD if refusal else Level.PASS)
+
+    def _damp(
+        self, state: RobotState, now: float, refusal: Refusal | None, level: Level
+    ) -> Verdict:
+        self._anchored = False
+        command = Command(now, self._rest(state), self._kind, CommandMode.DAMP)
+        return Verdict(command, refusal, level)
+
+    def _opens_slot(self, now: float) -> bool:
+        return now - self._slot_time >= (1.0 - JITTER) * self._period
+
+    def _steps_before(self, now: float) -> tuple[np.ndarray, np.ndarray]:
+        if self._opens_slot(now):
+            return self._current, self._previous
+        return self._previous, self._earlier
+
+    def _anchor(self, state: RobotState) -> None:
+        self._current = self._previous = self._earlier = self._rest(state)
+        self._slot_time, self._anchored = -np.inf, True
+
+    def _rest(self, state: RobotState) -> np.ndarray:
+        if self._kind is not ActionKind.JOINT_POSITION:
+            return np.zeros(len(self._names))
+        measured = state.joint_position
+        if measured.shape != self._robot.default.shape or not np.isfinite(measured).all():
+            return self._robot.default
+        margin = self._limits.position_margin
+        return np.clip(measured, self._robot.lower + margin, self._robot.upper - margin)
+
+    def _ordered(self, action: Action) -> np.ndarray:
+        return np.array([action.values[action.names.index(name)] for name in self._names])
+
+    def _forget(self) -> None:
+        self._current = self._previous = self._earlier = np.zeros(len(self._names))
+        self._slot_time = self._valid = -np.inf
+        self._refused: float | None = None
+        self._anchored = False
