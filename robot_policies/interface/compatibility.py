@@ -1,0 +1,159 @@
+"""Whether a policy may drive a robot, decided before anything moves.
+
+Every difference between what a checkpoint was trained with and what it is about to meet is a
+finding with a code. `configure` and `run_episode` refuse on any error among them, and
+`robot-policies check` prints them all.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from robot_policies.interface.action import ActionKind
+from robot_policies.interface.backend import RobotBackend
+from robot_policies.interface.errors import suggestion
+from robot_policies.interface.observation import (
+    IMAGES,
+    VELOCITY_COMMAND,
+    VELOCITY_COMMAND_NAMES,
+    VELOCITY_COMMAND_UNITS,
+)
+from robot_policies.interface.policy import Policy
+from robot_policies.interface.report import Finding, Report
+from robot_policies.interface.robot import RobotSpec
+from robot_policies.interface.spec import ArraySpec
+from robot_policies.interface.statistics import audit_statistics
+
+COMMANDABLE = {ActionKind.CARTESIAN_DELTA: ActionKind.JOINT_POSITION}  # resolved on the way
+GOALS = {
+    VELOCITY_COMMAND: ArraySpec(
+        VELOCITY_COMMAND, (3,), unit=VELOCITY_COMMAND_UNITS, names=VELOCITY_COMMAND_NAMES
+    )
+}
+
+
+def check_compatible(policy: Policy, robot: RobotSpec, backend: RobotBackend) -> Report:
+    """Compare a policy with the robot and the backend it is to run on.
+
+    Args:
+        policy: The policy, loaded.
+        robot: The robot.
+        backend: The backend; it need not be connected.
+    """
+    findings = [
+        *_names(policy, robot, backend),
+        *_observation(policy, backend),
+        *_action(policy, robot, backend),
+        *audit_statistics(policy, robot),
+    ]
+    order = ("error", "warning", "info")
+    return Report(tuple(sorted(findings, key=lambda finding: order.index(finding.level))))
+
+
+def _names(policy: Policy, robot: RobotSpec, backend: RobotBackend) -> Iterator[Finding]:
+    if policy.robot and policy.robot != robot.name:
+        text = f"the policy was trained for '{policy.robot}', not '{robot.name}'"
+        yield Finding("error", "robot", text)
+    if backend.spec.name != robot.name:
+        text = f"the backend drives '{backend.spec.name}', not '{robot.name}'"
+        yield Finding("error", "robot", text)
+
+
+def _observation(policy: Policy, backend: RobotBackend) -> Iterator[Finding]:
+    provides = {**GOALS, **backend.provides}
+    for name, needed in policy.observation_spec.items():
+        if name not in provides:
+            text = f"the policy needs '{name}'.{suggestion(name, provides)}"
+            yield Finding("error", "feature", text)
+        elif needed.names and provides[name].names:
+            yield from _elements(needed, provides[name])
+        else:
+            yield from _shape(needed, provides[name])
+
+
+def _elements(needed: ArraySpec, provided: ArraySpec) -> Iterator[Finding]:
+    where = needed.name
+    units = dict(zip(provided.names, provided.units, strict=True))
+    for name, unit in zip(needed.names, needed.units, strict=True):
+        if name not in units:
+            text = f"{where}: no element '{name}'.{suggestion(name, units)}"
+            yield Finding("error", "names", text)
+        elif unit != units[name]:
+            text = f"{where}[{name}]: the policy needs {unit}, the robot gives {units[name]}"
+            yield Finding("error", "unit", text)
+    common = [name for name in provided.names if name in needed.names]
+    if common != [name for name in needed.names if name in units]:
+        text = f"{where}: the policy's order differs from the robot's; matched by name"
+        yield Finding("info", "order", text)
+
+
+def _shape(needed: ArraySpec, provided: ArraySpec) -> Iterator[Finding]:
+    where = needed.name
+    fits = len(needed.shape) == len(provided.shape) and all(
+        want is None or want == got for want, got in zip(needed.shape, provided.shape, strict=True)
+    )
+    if not fits:
+        code = "image_size" if where.startswith(IMAGES) else "shape"
+        text = f"{where}: the policy needs {needed.shape}, the robot gives {provided.shape}"
+        yield Finding("error", code, text)
+    if needed.dtype.kind != provided.dtype.kind:
+        text = f"{where}: the policy needs {needed.dtype}, the robot gives {provided.dtype}"
+        yield Finding("error", "dtype", text)
+    if needed.unit != provided.unit:
+        text = f"{where}: the policy needs {needed.unit}, the robot gives {provided.unit}"
+        yield Finding("error", "unit", text)
+
+
+def _action(policy: Policy, robot: RobotSpec, backend: RobotBackend) -> Iterator[Finding]:
+    spec = policy.action_spec
+    kind = COMMANDABLE.get(spec.kind, spec.kind)
+    if kind not in backend.accepts:
+        text = f"the policy commands {spec.kind}, the backend accepts {sorted(backend.accepts)}"
+        yield Finding("error", "action_kind", text)
+    yield from _rate(spec.dt, 1.0 / robot.control_rate)
+    if spec.kind not in (ActionKind.JOINT_POSITION, ActionKind.JOINT_VELOCITY):
+        return
+    for name in sorted(set(robot.joint_names) - set(spec.array.names)):
+        yield Finding("error", "action_names", f"action: joint '{name}' is missing")
+    for name in spec.array.names:
+        if name not in robot.joint_names:
+            text = f"action: no joint '{name}'.{suggestion(name, robot.joint_names)}"
+            yield Finding("error", "action_names", text)
+    if sorted(spec.array.names) != sorted(robot.joint_names):
+        return
+    if spec.array.names != robot.joint_names:
+        text = "action: the policy's order differs from the robot's; matched by name"
+        yield Finding("info", "order", text)
+    per = "/s" if spec.kind is ActionKind.JOINT_VELOCITY else ""
+    for i, name in enumerate(spec.array.names):
+        joint = robot.joints[robot.joint_names.index(name)]
+        unit = ("m" if joint.sliding else "rad") + per
+        if spec.array.units[i] != unit:
+            text = f"action[{name}]: the policy commands {spec.array.units[i]}, expected {unit}"
+            yield Finding("error", "action_unit", text)
+        low, high = (joint.lower, joint.upper) if not per else (-joint.velocity, joint.velocity)
+        yield from _bounds(spec.array, i, low, high)
+
+
+def _rate(dt: float, period: float) -> Iterator[Finding]:
+    steps = dt / period
+    if steps < 1.0 - 1e-6:
+        text = f"action: a row every {dt:g} s, the robot is commanded every {period:g} s"
+        yield Finding("error", "rate", text)
+    elif abs(steps - round(steps)) > 1e-6:
+        text = f"action: {dt:g} s between rows is {steps:.3g} control periods of {period:g} s"
+        yield Finding("warning", "rate", text)
+
+
+def _bounds(array: ArraySpec, i: int, low: float, high: float) -> Iterator[Finding]:
+    if array.lower is None or array.upper is None:
+        return
+    width = len(array.names)
+    lower = float(np.broadcast_to(array.lower, (width,))[i])
+    upper = float(np.broadcast_to(array.upper, (width,))[i])
+    where = f"action[{array.names[i]}]: the policy's range [{lower:.4g}, {upper:.4g}]"
+    if lower > high or upper < low:
+        yield Finding("error", "action_range", f"{where} misses the robot's [{low:g}, {high:g}]")
+    elif lower < low - 1e-6 or upper > high + 1e-6:
+        text = f"{where} exceeds the robot's [{low:g}, {high:g}]; the gate will refuse the rest"
+        yield Finding("warning", "action_range", text)
