@@ -1,0 +1,45 @@
+import sys
+
+import pytest
+from sample_work import die_on_seed_2, random_walk
+
+from robot_policies.evaluation.engines import run_jobs
+from robot_policies.evaluation.episode import Job
+from robot_policies.interface import ConfigError, RobotPoliciesError
+
+JOBS = [Job("a", "t", "b", seed, {"seed": seed}) for seed in range(6)]
+
+
+def ignore(outcome):
+    pass
+
+
+def test_workers_give_what_one_process_gives():
+    heard = []
+    parallel = run_jobs(JOBS, "local", 2, heard.append, random_walk)
+    assert parallel == run_jobs(JOBS, "local", 1, ignore, random_walk)
+    assert sorted(outcome.job.seed for outcome in heard) == list(range(6))
+
+
+def test_a_worker_that_dies_costs_its_own_episode_only():
+    outcomes = run_jobs(JOBS, "local", 2, ignore, die_on_seed_2)
+    assert [outcome.error for outcome in outcomes if outcome.job.seed != 2] == [""] * 5
+    assert outcomes[2].job.seed == 2
+    assert not outcomes[2].success
+    assert "exit status -9" in outcomes[2].error
+
+
+def test_a_wrong_engine_names_the_nearest():
+    with pytest.raises(ConfigError, match="no engine 'rai'. Did you mean 'ray'"):
+        run_jobs(JOBS, "rai", 1, ignore, random_walk)
+
+
+def test_refuses_no_workers():
+    with pytest.raises(ConfigError, match="--workers 0"):
+        run_jobs(JOBS, "local", 0, ignore, random_walk)
+
+
+def test_ray_that_is_not_installed_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(RobotPoliciesError, match=r"robot_policies\[ray\]"):
+        run_jobs(JOBS, "ray", 1, ignore, random_walk)

@@ -1,0 +1,85 @@
+import json
+
+import pytest
+from sample_work import random_walk
+
+from robot_policies.evaluation import report, statistics
+from robot_policies.evaluation.episode import Job, Outcome, crashed
+from robot_policies.evaluation.page import page
+
+ORIGIN = {"command": "robot-policies evaluate", "created": "2026-01-01T00:00:00+00:00"}
+
+
+def outcomes(policies=("a", "bb"), backends=("x",), seeds=range(8)):
+    return [
+        random_walk(Job(policy, "walk", backend, seed, {"seed": seed}))
+        for backend in backends
+        for policy in policies
+        for seed in seeds
+    ]
+
+
+def test_document_has_the_documented_keys_and_is_strict_json():
+    document = report.document(outcomes(), ORIGIN)
+    assert set(document) == {"cells", "comparisons", "provenance"}
+    assert len(document["cells"]) == 2
+    for cell in document["cells"]:
+        assert {"policy", "task", "backend", "episodes", "success", "metrics"} <= set(cell)
+        assert cell["episodes"] == 8
+        for estimate in (cell["success"], *cell["metrics"].values()):
+            assert set(estimate) == {"mean", "ci95"}
+            low, high = estimate["ci95"]
+            assert low <= estimate["mean"] <= high
+    for entry in document["comparisons"]:
+        assert {"a", "b", "task", "test", "p", "difference", "ci95"} <= set(entry)
+    json.dumps(document, allow_nan=False)
+
+
+def test_a_crash_is_no_success_and_is_listed_with_its_seed():
+    good = [Outcome(Job("a", "t", "x", seed, {}), True, {"m": 1.5}) for seed in (0, 1, 2)]
+    bad = crashed(Job("a", "t", "x", 3, {}), "the physics\ndiverged")
+    (cell,) = report.document([*good, bad], ORIGIN)["cells"]
+    assert cell["episodes"] == 4
+    assert cell["success"] == statistics.rate(3, 4).to_json()
+    assert cell["metrics"]["m"]["mean"] == 1.5
+    assert cell["errors"] == [{"seed": 3, "error": "the physics diverged"}]
+
+
+def test_policies_are_paired_within_a_backend_and_backends_within_a_policy():
+    document = report.document(outcomes(backends=("x", "y")), ORIGIN)
+    successes = [e for e in document["comparisons"] if e["metric"] == "success"]
+    assert [(e["a"], e["b"], e["backend"]) for e in successes] == [
+        ("a", "bb", "x"),
+        ("a @ x", "a @ y", None),
+        ("bb @ x", "bb @ y", None),
+        ("a", "bb", "y"),
+    ]
+    same = next(e for e in successes if e["a"] == "a @ x")
+    assert (same["p"], same["difference"]) == (1.0, 0.0)  # the walk ignores the backend
+
+
+def test_pairs_are_made_by_seed_not_by_position():
+    rows = outcomes()
+    shuffled = [*rows[:8], *reversed(rows[8:])]
+    assert (
+        report.document(rows, ORIGIN)["comparisons"]
+        == report.document(shuffled, ORIGIN)["comparisons"]
+    )
+
+
+def test_a_longer_evaluation_begins_with_a_shorter_one():
+    rows = report.episodes(outcomes(policies=("a",)))
+    assert report.episodes(outcomes(policies=("a",), seeds=range(5))) == rows[:5]
+
+
+@pytest.mark.parametrize("seeds", [range(1), range(8)])
+def test_page_stands_alone_and_escapes_names(seeds):
+    rows = [random_walk(Job("<a>", "walk", "x", seed, {})) for seed in seeds]
+    rows.append(crashed(Job("<a>", "walk", "x", 99, {}), "broke <b>"))
+    html = page(report.document(rows, ORIGIN), report.episodes(rows))
+    assert "&lt;a&gt;" in html
+    assert "<a>" not in html
+    assert "broke &lt;b&gt;" in html
+    assert html.count("<svg") == 3  # success, end, fall
+    for outside in ("http", "src=", "href=", "url(", "@import", "<script"):
+        assert outside not in html
