@@ -1,0 +1,327 @@
+"""Stage `online` of Uni-O4: proximal policy optimisation in a vectorised environment.
+
+One iteration: collect `rollout` steps from every environment, compute advantages, take a few
+epochs of clipped policy steps whose learning rate follows the measured KL divergence. The
+processors and the memory are those of deployment, so that nothing differs between the two.
+
+Killed at any time, `resume` continues from the last state as if nothing had happened.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from torch import Tensor
+
+from robot_policies.interface import CheckpointError, ConfigError
+from robot_policies.policies.uni_o4.configuration_uni_o4 import UniO4Config
+from robot_policies.policies.uni_o4.export import export
+from robot_policies.policies.uni_o4.losses import (
+    clipped_surrogate,
+    gaussian_kl,
+    gaussian_log_prob,
+    generalized_advantage,
+    value_loss,
+)
+from robot_policies.policies.uni_o4.modeling_uni_o4 import UniO4Policy
+from robot_policies.policies.uni_o4.processor_uni_o4 import make_uni_o4_pre_post_processors
+from robot_policies.policies.uni_o4.training_state import load_state, save_state
+
+LOG = "train.jsonl"
+STATE_FILE = "training_state.safetensors"
+
+Features = Mapping[str, np.ndarray]
+
+
+class VectorEnvironment(Protocol):
+    """What is trained in: `N` robots that restart within the step that ends their episode."""
+
+    num_envs: int
+
+    def reset(self, *, seed: int | None = None) -> tuple[Features, dict[str, Any]]:
+        """Return the first features, each (N, width)."""
+        ...
+
+    def step(
+        self, actions: np.ndarray
+    ) -> tuple[Features, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Return features, reward, terminated, truncated; info holds `final_obs` on an end."""
+        ...
+
+    def set_difficulty(self, share: float) -> None:
+        """Move the reward between its early (0) and its final (1) form."""
+        ...
+
+    def snapshot(self) -> tuple[Mapping[str, np.ndarray], str]:
+        """Return all that changes over time: arrays, and the source of chance as text."""
+        ...
+
+    def restore(self, arrays: Mapping[str, np.ndarray], chance: str) -> object:
+        """Continue where a snapshot was taken."""
+        ...
+
+
+@dataclass(frozen=True)
+class OnlineSettings:
+    """Numbers of PPO; tuned here unless a source is named."""
+
+    rollout: int = 32  # steps per environment and iteration; rsl_rl 24
+    epochs: int = 5  # rsl_rl
+    minibatches: int = 4  # rsl_rl
+    gamma: float = 0.98  # 1 s ahead; rsl_rl's 0.99 learned slower
+    lam: float = 0.95  # rsl_rl
+    clip: float = 0.2  # Schulman et al. 2017
+    value_weight: float = 1.0  # rsl_rl
+    entropy_weight: float = 0.001  # rsl_rl 0.01 keeps the noise too high for a precise walk
+    gradient_norm: float = 1.0  # rsl_rl
+    reward_scale: float = 0.1  # keeps values near 1
+    lr: float = 1e-3  # rsl_rl
+    lr_range: tuple[float, float] = (1e-4, 1.5e-3)
+    kl_range: tuple[float, float] = (0.01, 0.03)  # outside, the rate changes by a half
+    log_std_range: tuple[float, float] = (-2.5, 0.3)
+    difficulty_steps: tuple[int, int] = (1_000_000, 2_500_000)  # from early to final reward
+    save_every: float = 120.0  # s between two states on disk
+
+
+@dataclass
+class Progressed:
+    """How far training is, what `resume` restores beside tensors."""
+
+    steps: int = 0
+    iterations: int = 0
+    seconds: float = 0.0
+    lr: float = 0.0
+
+
+def run_online(
+    environment: VectorEnvironment,
+    config: UniO4Config,
+    out: Path,
+    *,
+    seed: int = 0,
+    minutes: float | None = None,
+    steps: int | None = None,
+    resume: bool = False,
+    settings: OnlineSettings | None = None,
+) -> Path:
+    """Train a policy and write its checkpoint.
+
+    Args:
+        environment: Robots to train on.
+        config: The policy, for the same robot.
+        out: Folder of the checkpoint, the log and the state to resume from.
+        seed: Seeds weights, noise and the environment.
+        minutes: Stop after this much training time, resumed time included.
+        steps: Stop after this many environment steps.
+        resume: Continue from `out`.
+        settings: Numbers of PPO.
+
+    Returns:
+        `out`.
+
+    Raises:
+        ConfigError: If neither `minutes` nor `steps` says when to stop.
+        CheckpointError: If there is nothing to resume, or something would be overwritten.
+    """
+    if minutes is None and steps is None:
+        raise ConfigError("say when to stop: minutes or steps")
+    settings = settings or OnlineSettings()
+    state_file = out / STATE_FILE
+    if resume != state_file.exists():
+        verb = "nothing to resume in" if resume else "already holds a training state, resume it:"
+        raise CheckpointError(f"{verb} {out}")
+    out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
+    policy = UniO4Policy(config).train()
+    trainer = Trainer(environment, policy, settings)
+    if resume:
+        load_state(trainer, state_file)
+    else:
+        trainer.begin(seed)
+    budget = minutes * 60.0 if minutes else np.inf
+    goal = float(steps) if steps else np.inf
+    saved = started = time.monotonic() - trainer.progress.seconds
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with (out / LOG).open("a", encoding="utf-8") as log, Progress(*columns) as bar:
+        shown = bar.add_task("training", total=1.0)
+        while trainer.progress.steps < goal and time.monotonic() - started < budget:
+            record = trainer.iterate()
+            now = time.monotonic()
+            trainer.progress.seconds = now - started
+            record["minutes"] = round(trainer.progress.seconds / 60.0, 2)
+            log.write(json.dumps(record) + "\n")
+            log.flush()
+            share = max(trainer.progress.steps / goal, trainer.progress.seconds / budget)
+            text = f"{record['steps']:,} steps, reward {record['reward']:.2f}"
+            bar.update(shown, completed=min(share, 1.0), description=text)
+            if now - saved > settings.save_every:
+                save_state(trainer, state_file)
+                export(policy, out)
+                saved = now
+    save_state(trainer, state_file)
+    export(policy, out)
+    return out
+
+
+class Trainer:
+    """One PPO run: the policy, its optimiser and where it is in the environment."""
+
+    def __init__(
+        self, environment: VectorEnvironment, policy: UniO4Policy, settings: OnlineSettings
+    ) -> None:
+        """Keep what is trained where; call `begin` or `load_state` next."""
+        self.environment, self.policy, self.settings = environment, policy, settings
+        self.memory = policy.memory
+        self.preprocess, self.postprocess = make_uni_o4_pre_post_processors(policy.config)
+        self.optimizer = torch.optim.Adam(policy.parameters(), lr=settings.lr)
+        self.progress = Progressed(lr=settings.lr)
+        self.observation = torch.empty(0)  # (N, width), what the next action answers
+
+    def begin(self, seed: int) -> None:
+        """Start at the beginning of an episode."""
+        self.memory.reset()
+        features, _ = self.environment.reset(seed=seed)
+        self.observation = self._observe(features)
+
+    def iterate(self) -> dict[str, Any]:
+        """Collect, learn, and return what happened, for the log."""
+        first, last = self.settings.difficulty_steps
+        share = (self.progress.steps - first) / max(last - first, 1)
+        self.environment.set_difficulty(float(np.clip(share, 0.0, 1.0)))
+        start = time.monotonic()
+        rollout, record = self.collect()
+        collected = time.monotonic()
+        record |= self.learn(rollout)
+        learned = time.monotonic()
+        count = rollout["reward"].numel()
+        self.progress.steps += count
+        self.progress.iterations += 1
+        record |= {
+            "steps": self.progress.steps,
+            "lr": self.progress.lr,
+            "std": float(self.policy.log_std.detach().exp().mean()),
+            "difficulty": float(np.clip(share, 0.0, 1.0)),
+            "steps_per_s": round(count / (learned - start)),
+            "simulation_share": round((collected - start) / (learned - start), 2),
+        }
+        return record
+
+    @torch.no_grad()
+    def collect(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Walk `rollout` steps (`T`) in every environment (`N`).
+
+        Returns:
+            Tensors (T, N, ...) and the advantage, and what to log.
+        """
+        settings, policy = self.settings, self.policy
+        names = ("observation", "action", "mean", "log_prob", "value", "reward", "done")
+        steps: dict[str, list[Tensor]] = {name: [] for name in names}
+        falls, sums, errors = 0, {}, 0.0
+        for _ in range(settings.rollout):
+            mean = policy.actor(self.observation)
+            action = mean + policy.log_std.exp() * torch.randn_like(mean)
+            value = policy.value(self.observation).squeeze(-1)
+            target = self.postprocess(self.memory.act(action)).numpy()
+            features, reward, fallen, timeout, info = self.environment.step(target)
+            reward = torch.from_numpy(reward).float() * settings.reward_scale
+            if timeout.any():  # the episode would have gone on: count what was still to come
+                final = self.memory.peek(self.preprocess(_tensors(info["final_obs"])))
+                following = policy.value(final).squeeze(-1)
+                reward += settings.gamma * following * torch.from_numpy(timeout)
+            done = torch.from_numpy(fallen | timeout)
+            for name, tensor in zip(
+                names,
+                (
+                    *(self.observation, action, mean),
+                    gaussian_log_prob(mean, policy.log_std, action),
+                    *(value, reward, done.float()),
+                ),
+                strict=True,
+            ):
+                steps[name].append(tensor)
+            self.memory.reset(done)
+            self.observation = self._observe(features)
+            falls += int(fallen.sum())
+            errors += info.get("speed_error", 0.0) / settings.rollout
+            for name, part in info.get("terms", {}).items():
+                sums[name] = sums.get(name, 0.0) + part / settings.rollout
+        rollout = {name: torch.stack(tensors) for name, tensors in steps.items()}
+        rollout["advantage"] = generalized_advantage(
+            rollout["reward"],
+            rollout["value"],
+            policy.value(self.observation).squeeze(-1),
+            rollout["done"],
+            settings.gamma,
+            settings.lam,
+        )
+        count = rollout["reward"].numel()
+        record = {
+            "reward": float(rollout["reward"].mean()) / settings.reward_scale,
+            "speed_error": errors,
+            "falls_per_1000": 1000.0 * falls / count,
+            "terms": {name: round(part, 4) for name, part in sums.items()},
+        }
+        return rollout, record
+
+    def learn(self, rollout: Mapping[str, Tensor]) -> dict[str, float]:
+        """Take the clipped policy steps and the value steps; return the mean losses."""
+        settings, policy = self.settings, self.policy
+        batch = {name: tensor.flatten(0, 1) for name, tensor in rollout.items()}
+        advantage = batch["advantage"]
+        returns = advantage + batch["value"]
+        advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
+        old_log_std = policy.log_std.detach().clone()
+        losses = []
+        for _ in range(settings.epochs):
+            for rows in torch.randperm(len(advantage)).chunk(settings.minibatches):
+                observation = batch["observation"][rows]
+                mean = policy.actor(observation)
+                log_prob = gaussian_log_prob(mean, policy.log_std, batch["action"][rows])
+                surrogate = clipped_surrogate(
+                    log_prob, batch["log_prob"][rows], advantage[rows], settings.clip
+                )
+                value = value_loss(policy.value(observation).squeeze(-1), returns[rows])
+                loss = (
+                    surrogate
+                    + settings.value_weight * value
+                    - settings.entropy_weight * policy.log_std.sum()
+                )
+                self.optimizer.zero_grad()
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(policy.parameters(), settings.gradient_norm)
+                self.optimizer.step()
+                with torch.no_grad():
+                    kl = gaussian_kl(batch["mean"][rows], old_log_std, mean, policy.log_std).mean()
+                self._adapt(float(kl))
+                losses.append((float(surrogate.detach()), float(value.detach()), float(kl)))
+        with torch.no_grad():
+            policy.log_std.clamp_(*settings.log_std_range)
+        means = np.mean(losses, axis=0)
+        return dict(zip(("policy_loss", "value_loss", "kl"), means.tolist(), strict=True))
+
+    def _observe(self, features: Features) -> Tensor:
+        return self.memory.observe(self.preprocess(_tensors(features)))
+
+    def _adapt(self, kl: float) -> None:
+        low, high = self.settings.kl_range
+        slowest, fastest = self.settings.lr_range
+        if kl > high:
+            self.set_rate(max(self.progress.lr / 1.5, slowest))
+        elif kl < low:
+            self.set_rate(min(self.progress.lr * 1.5, fastest))
+
+    def set_rate(self, lr: float) -> None:
+        """Take another learning rate."""
+        self.progress.lr = lr
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+
+
+def _tensors(features: Features) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(np.asarray(array)) for name, array in features.items()}

@@ -1,0 +1,106 @@
+"""How much a simulated robot may differ from its table: what a policy must bear to leave the lab.
+
+Ranges follow walk-these-ways and mujoco_playground where they name one, narrowed to what the
+walking policy still learns in half an hour on two cores.
+"""
+
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+
+from robot_policies.interface import ConfigError
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Randomization:
+    """Uniform ranges; a range of one value switches its quantity off.
+
+    Attributes:
+        friction: Sliding coefficient of floor and feet. [1]
+        softness: Time constant of the ground contact. [s]
+        payload: Added to the base's mass. [kg]
+        center_of_mass: Shift of the base's, to both sides, along x and y; z a third. [m]
+        gain: Factor on stiffness and damping of all servos.
+        strength: Factor on the effort limits.
+        joint_friction: Factor on dry friction.
+        joint_damping: Factor on passive damping.
+        latency: Age of a target when the servo takes it up, in servo steps.
+        push: Largest sudden change of the base's velocity in the plane. [m/s]
+        push_interval: Mean time between pushes. [s]
+        orientation_noise: Of the inertial unit, uniform to both sides. [rad]
+        turn_noise: Of the gyroscope. [rad/s]
+        position_noise: Of the joint encoders. [rad]
+        velocity_noise: Of the joint speeds. [rad/s]
+    """
+
+    friction: Range = (0.4, 1.2)
+    softness: Range = (0.01, 0.03)
+    payload: Range = (-0.5, 1.5)
+    center_of_mass: float = 0.03
+    gain: Range = (0.85, 1.15)
+    strength: Range = (0.8, 1.0)
+    joint_friction: Range = (0.5, 1.5)
+    joint_damping: Range = (0.5, 2.0)
+    latency: tuple[int, int] = (0, 4)
+    push: float = 0.5
+    push_interval: float = 5.0
+    orientation_noise: float = 0.03
+    turn_noise: float = 0.2
+    position_noise: float = 0.02
+    velocity_noise: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse reversed ranges."""
+        for name, value in vars(self).items():
+            if isinstance(value, tuple) and not value[0] <= value[1]:
+                raise ConfigError(f"randomization: {name} is reversed: {value}")
+
+
+NONE = Randomization(
+    friction=(0.8, 0.8),
+    softness=(0.02, 0.02),
+    payload=(0.0, 0.0),
+    center_of_mass=0.0,
+    gain=(1.0, 1.0),
+    strength=(1.0, 1.0),
+    joint_friction=(1.0, 1.0),
+    joint_damping=(1.0, 1.0),
+    latency=(0, 0),
+    push=0.0,
+    orientation_noise=0.0,
+    turn_noise=0.0,
+    position_noise=0.0,
+    velocity_noise=0.0,
+)
+
+
+def randomize(
+    model: mujoco.MjModel, base: str, ranges: Randomization, rng: np.random.Generator
+) -> None:
+    """Change a model in place.
+
+    Args:
+        model: Made by `model_mjcf.mjcf`; position servos as actuators.
+        base: Name of the body that carries the payload.
+        ranges: How far.
+        rng: Source of chance.
+    """
+    body = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_BODY, base)
+    payload = rng.uniform(*ranges.payload)
+    share = (model.body_mass[body] + payload) / model.body_mass[body]
+    model.body_mass[body] *= share
+    model.body_inertia[body] *= share
+    shift = rng.uniform(-ranges.center_of_mass, ranges.center_of_mass, 3)
+    model.body_ipos[body] += shift * [1.0, 1.0, 1.0 / 3.0]
+    model.geom_friction[:, 0] = rng.uniform(*ranges.friction)
+    model.geom_solref[:, 0] = rng.uniform(*ranges.softness)
+    gain = rng.uniform(*ranges.gain)
+    model.actuator_gainprm[:, 0] *= gain
+    model.actuator_biasprm[:, 1:3] *= gain
+    model.actuator_forcerange[:] *= rng.uniform(*ranges.strength)
+    model.dof_frictionloss[:] *= rng.uniform(*ranges.joint_friction)
+    model.dof_damping[:] *= rng.uniform(*ranges.joint_damping)
+    mujoco.mj_setConst(model, mujoco.MjData(model))
