@@ -6,14 +6,14 @@ a simulator it runs in logical time: the same seed gives the same bytes, delays 
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from robot_policies.control.chunk_executor import ChunkExecutor, Mode
 from robot_policies.control.kinematics import CartesianResolver
 from robot_policies.control.observation_buffer import ObservationBuffer
+from robot_policies.control.records import EpisodeResult, Observer, StepRecord
 from robot_policies.control.rules import SafetyLimits
 from robot_policies.control.safety import Level, SafetyGate, Verdict
 from robot_policies.control.timing import Clock, Link, LogicalClock, NetworkModel, WallClock
@@ -25,7 +25,6 @@ from robot_policies.interface import (
     Observation,
     Policy,
     RobotBackend,
-    RobotSpec,
     RobotState,
     Simulator,
     StaleObservation,
@@ -33,88 +32,10 @@ from robot_policies.interface import (
     Trial,
 )
 from robot_policies.interface.compatibility import check_compatible
+from robot_policies.interface.errors import RecordingEnded
 
 EARLY = 1e-9  # s; room for floating-point time
 AFTERMATH = 1.0  # s; how long an episode goes on after a latched stop, for the task to judge it
-
-
-@dataclass(frozen=True, eq=False)
-class StepRecord:
-    """One control step.
-
-    Attributes:
-        time: Time since the start of the episode. [s]
-        state: What was measured.
-        observation: What the policy was shown in this step, if it was.
-        chunk: What it answered, on the way at that moment.
-        verdict: What the gate decided.
-        sent: What the backend really sent.
-        goal: Goal streams.
-        progress: How far the trial is, 0 to 1.
-    """
-
-    time: float
-    state: RobotState
-    observation: Observation | None
-    chunk: ActionChunk | None
-    verdict: Verdict
-    sent: Command
-    goal: Mapping[str, np.ndarray | str]
-    progress: float
-
-
-@dataclass(frozen=True)
-class EpisodeResult:
-    """How an episode went; plain data, equal for equal seeds in logical time.
-
-    Attributes:
-        policy: Policy name.
-        task: Task name.
-        seed: What everything random was seeded with.
-        initial: Initial condition.
-        metrics: The task's, `success` included.
-        steps: Control steps.
-        duration: Time from first to last step. [s]
-        ended_by: `success`, `failure` (decided by the task), `horizon`, `fault`, or the cause of a
-            latched stop.
-        reason: One line for people; empty if the task or the horizon ended it.
-        refusals: Steps without a valid action, by cause.
-        dropped: Chunks not used, by reason.
-        stale: Observations that could not be made.
-        latency: `p50`, `p95`, `max` from observation to arrival of its answer. [s]
-    """
-
-    policy: str
-    task: str
-    seed: int
-    initial: Mapping[str, Any]
-    metrics: Mapping[str, float]
-    steps: int
-    duration: float
-    ended_by: str
-    reason: str = ""
-    refusals: Mapping[str, int] = field(default_factory=dict)
-    dropped: Mapping[str, int] = field(default_factory=dict)
-    stale: int = 0
-    latency: Mapping[str, float] = field(default_factory=dict)
-
-
-class Observer(Protocol):
-    """Watches an episode: a video, a viewer, a recorder."""
-
-    def begin(
-        self, robot: RobotSpec, policy: Policy, task: Task, initial: Mapping[str, Any]
-    ) -> None:
-        """Prepare."""
-        ...
-
-    def step(self, record: StepRecord) -> None:
-        """Take note of one control step."""
-        ...
-
-    def end(self, result: EpisodeResult) -> None:
-        """Finish; also called when the episode ended in a fault."""
-        ...
 
 
 def run_episode(
@@ -170,7 +91,11 @@ def run_episode(
                 observer.step(record)
             if trial.done():
                 break
-            clock.tick()
+            try:
+                clock.tick()
+            except RecordingEnded:
+                loop.recording_ended = True
+                break
         reason = loop.gate.latched.text if loop.gate.latched else ""
     except BaseException as error:
         reason = f"{type(error).__name__}: {error}"
@@ -219,6 +144,7 @@ class _Loop:
         self._replan = rows[mode] * spec.dt if replan is None else replan
         self._asked = -np.inf
         self._command: Command | None = None
+        self.recording_ended = False
         self._tripped = np.inf
         self._stale = 0
         self._refusals: Counter[str] = Counter()
@@ -257,7 +183,7 @@ class _Loop:
             return "fault"
         if trial.done():
             return "success" if trial.metrics().get("success") else "failure"
-        return "horizon"
+        return "recording ended" if self.recording_ended else "horizon"
 
     def counts(self) -> dict[str, Any]:
         """Return the counting fields of the result."""

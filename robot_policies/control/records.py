@@ -1,0 +1,97 @@
+"""What an episode tells its observers, step by step and at the end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from robot_policies.control.safety import Verdict
+from robot_policies.interface import (
+    ActionChunk,
+    Command,
+    Observation,
+    Policy,
+    RobotSpec,
+    RobotState,
+    Task,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class StepRecord:
+    """One control step.
+
+    Attributes:
+        time: Time since the start of the episode. [s]
+        state: What was measured.
+        observation: What the policy was shown in this step, if it was.
+        chunk: What it answered, on the way at that moment.
+        verdict: What the gate decided.
+        sent: What the backend really sent.
+        goal: Goal streams.
+        progress: How far the trial is, 0 to 1.
+    """
+
+    time: float
+    state: RobotState
+    observation: Observation | None
+    chunk: ActionChunk | None
+    verdict: Verdict
+    sent: Command
+    goal: Mapping[str, np.ndarray | str]
+    progress: float
+
+
+@dataclass(frozen=True)
+class EpisodeResult:
+    """How an episode went; plain data, equal for equal seeds in logical time.
+
+    Attributes:
+        policy: Policy name.
+        task: Task name.
+        seed: What everything random was seeded with.
+        initial: Initial condition.
+        metrics: The task's, `success` included.
+        steps: Control steps.
+        duration: Time from first to last step. [s]
+        ended_by: `success`, `failure` (decided by the task), `horizon`, `recording ended`, `fault`,
+            or the cause of a latched stop.
+        reason: One line for people; empty if the task or the horizon ended it.
+        refusals: Steps without a valid action, by cause.
+        dropped: Chunks not used, by reason.
+        stale: Observations that could not be made.
+        latency: `p50`, `p95`, `max` from observation to arrival of its answer. [s]
+    """
+
+    policy: str
+    task: str
+    seed: int
+    initial: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    steps: int
+    duration: float
+    ended_by: str
+    reason: str = ""
+    refusals: Mapping[str, int] = field(default_factory=dict)
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    stale: int = 0
+    latency: Mapping[str, float] = field(default_factory=dict)
+
+
+class Observer(Protocol):
+    """Watches an episode: a video, a viewer, a recorder."""
+
+    def begin(
+        self, robot: RobotSpec, policy: Policy, task: Task, initial: Mapping[str, Any]
+    ) -> None:
+        """Prepare."""
+        ...
+
+    def step(self, record: StepRecord) -> None:
+        """Take note of one control step."""
+        ...
+
+    def end(self, result: EpisodeResult) -> None:
+        """Finish; also called when the episode ended in a fault."""
+        ...
