@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from robot_policies_hardware.loopback_backend import LoopbackBackend
+from toy_robot import toy_robot
 
 from robot_policies.interface import (
     ActionKind,
@@ -11,32 +12,9 @@ from robot_policies.interface import (
     CommandMode,
     ContractError,
     RobotBackend,
-    RobotSpec,
 )
 
-PERIOD = 0.02  # s
-
-
-def table(cameras: dict | None = None) -> dict:
-    joint = {"lower": -1.0, "upper": 1.0, "velocity": 2.0, "acceleration": 50.0}
-    joint |= {"jerk": 1e4, "effort": 5.0, "default": 0.1}
-    gains = {mode: {"stiffness": 1.0, "damping": 0.1} for mode in ("policy", "hold", "damp")}
-    return {
-        "name": "two_joints",
-        "units": {"length": "m", "angle": "rad", "mass": "kg", "time": "s", "force": "N"},
-        "joints": {"shoulder": joint, "elbow": joint},
-        "links": {
-            "base": {"mass": 1.0},
-            "upper": {"parent": "base", "joint": "shoulder", "mass": 1.0},
-            "lower": {"parent": "upper", "joint": "elbow", "mass": 1.0},
-        },
-        "gains": gains,
-        "control_rate": 1.0 / PERIOD,
-        "servo_rate": 200.0,
-        "floating_base": False,
-        "imu_link": "base",
-        "cameras": cameras or {},
-    }
+PERIOD = 0.02  # s, toy_robot's
 
 
 class Clock:
@@ -55,7 +33,7 @@ def clock() -> Clock:
 @pytest.fixture
 def loopback(clock: Clock) -> LoopbackBackend:
     camera = {"width": 64, "height": 48, "focal_length": 50.0, "link": "base"}
-    spec = RobotSpec.from_mapping(table({"front": camera}), "two_joints.yaml")
+    spec = toy_robot({"shoulder": {}, "elbow": {}}, imu_link="base", cameras={"front": camera})
     backend = LoopbackBackend(spec, clock=clock)
     backend.connect()
     return backend

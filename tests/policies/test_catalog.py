@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from toy_robot import toy_robot
 
 from robot_policies.interface import (
     ArraySpec,
@@ -18,29 +19,10 @@ from robot_policies.interface import (
 )
 from robot_policies.policies import catalog
 
-JOINT = {"lower": -1.0, "upper": 1.0, "velocity": 2.0, "acceleration": 50.0, "jerk": 1e4}
-TABLE = {
-    "name": "lift",
-    "units": {"length": "m", "angle": "rad", "mass": "kg", "time": "s", "force": "N"},
-    "joints": {
-        "slide": JOINT | {"effort": 5.0, "default": 0.0, "sliding": True},
-        "turn": JOINT | {"effort": 5.0, "default": 0.0},
-    },
-    "links": {
-        "base": {"mass": 1.0},
-        "carriage": {"parent": "base", "joint": "slide", "mass": 1.0},
-        "hand": {"parent": "carriage", "joint": "turn", "mass": 1.0},
-    },
-    "gains": {m: {"stiffness": 1.0, "damping": 0.1} for m in ("policy", "hold", "damp")},
-    "control_rate": 50.0,
-    "servo_rate": 200.0,
-    "floating_base": False,
-}
-
 
 @pytest.fixture
 def robot() -> RobotSpec:
-    return RobotSpec.from_mapping(TABLE, "lift.yaml")
+    return toy_robot({"slide": {"sliding": True}, "turn": {}})
 
 
 @pytest.fixture

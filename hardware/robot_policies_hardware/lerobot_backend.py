@@ -1,0 +1,266 @@
+"""Any robot LeRobot drives, by its type name; the SO-101 follower arm is the reference.
+
+LeRobot speaks degrees, and percent of the range for grippers. Both become SI here, once: degrees
+by pi/180, percent by the limits in the robot's table. Velocities are the slope of the positions
+unless the robot measures them.
+
+Position servos cannot be damped without letting the arm fall, so the damping mode of this backend
+holds the measured position.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lerobot.motors.motors_bus import SerialMotorsBus
+from lerobot.robots import Robot, make_robot_from_config
+
+from robot_policies.interface import (
+    ActionKind,
+    BackendError,
+    Command,
+    CommandMode,
+    ContractError,
+    RobotSpec,
+    RobotState,
+)
+from robot_policies.interface.errors import suggestion
+from robot_policies.interface.observation import IMAGES, STATE
+from robot_policies.interface.schema import check_keys
+from robot_policies_hardware.lerobot_config import camera_streams, robot_config, unit_scale
+from robot_policies_hardware.slope import Slope
+
+
+class LerobotBackend:
+    """A `lerobot.robots.Robot` as a backend."""
+
+    accepts = frozenset({ActionKind.JOINT_POSITION})
+
+    def __init__(
+        self,
+        spec: RobotSpec,
+        scene: Mapping[str, Any] | None = None,
+        *,
+        type: str = "so101_follower",  # noqa: A002, LeRobot's own word
+        units: Mapping[str, str] | None = None,
+        motors: Mapping[str, str] | None = None,
+        zeros: Mapping[str, float] | None = None,
+        signs: Mapping[str, float] | None = None,
+        clock: Callable[[], float] = time.time,
+        **config: Any,
+    ) -> None:
+        """Read the configuration; the device is opened by `connect`.
+
+        Args:
+            spec: The robot's table.
+            scene: The task's world; a real one is as it is.
+            type: LeRobot's robot type, as `lerobot-teleoperate --robot.type` takes it.
+            units: LeRobot's unit of a joint, `deg` (if not given), `%`, `rad` or `m`.
+            motors: LeRobot's name of a joint, if it is another.
+            zeros: Position in the robot's table where LeRobot's is 0. [rad], [m]
+            signs: -1 for a joint that LeRobot counts the other way round.
+            clock: Gives the stamps. [s]
+            **config: Options of LeRobot's robot: `port`, `id`, `cameras`, ...
+
+        Raises:
+            ConfigError: If a type, joint, unit or option is unknown.
+        """
+        self.spec = spec
+        self._type, self._clock = type, clock
+        self._config = robot_config(type, config)
+        for name, option in (("units", units), ("motors", motors), ("zeros", zeros)):
+            check_keys(option or {}, spec.joint_names, f"lerobot.yaml: {name}")
+        check_keys(signs or {}, spec.joint_names, "lerobot.yaml: signs")
+        self._motors = tuple((motors or {}).get(name, name) for name in spec.joint_names)
+        rows = [unit_scale(joint, (units or {}).get(joint.name, "deg")) for joint in spec.joints]
+        sign = np.array([(signs or {}).get(name, 1.0) for name in spec.joint_names])
+        zero = np.array([(zeros or {}).get(name, 0.0) for name in spec.joint_names])
+        self._scale = sign * np.array([scale for scale, _ in rows])
+        self._offset = zero + np.array([offset for _, offset in rows])
+        self._cameras = camera_streams(self._config)
+        self.provides = {STATE: spec.streams[STATE], **self._cameras}
+        self._robot: Robot | None = None
+        self._slope = Slope()
+
+    def connect(self) -> None:
+        """Open the device, without calibrating and without moving.
+
+        Raises:
+            BackendError: If it is not there, not calibrated, or has other motors.
+        """
+        try:
+            self._robot = make_robot_from_config(self._config)
+        except Exception as error:  # each driver raises its own, a missing SDK included
+            raise self._failed("make", error) from None
+        self._check_motors(self._robot)
+        self._check_calibration_file(self._robot)
+        _keep_in_place(self._robot)
+        try:
+            self._robot.connect(calibrate=False)
+            calibrated = self._robot.is_calibrated
+        except Exception as error:
+            self._robot = None
+            raise self._failed("connect", error) from None
+        if not calibrated:
+            file = self._robot.calibration_fpath
+            with suppress(BackendError):
+                self.close()
+            raise BackendError(
+                f"lerobot {self._type}: the calibration in the motors is not that of {file}. "
+                f"{self._calibrate_line()}"
+            )
+        self._slope = Slope()
+        self._hold()
+
+    def read(self) -> RobotState:
+        """Return positions, velocities and the newest picture of each camera."""
+        robot = self._connected("read")
+        stamp = self._clock()
+        try:
+            measured = robot.get_observation()
+        except Exception as error:
+            raise self._failed("read", error) from None
+        position = self._to_si(measured)
+        velocity = self._slope.update(position, stamp)
+        if all(f"{motor}.vel" in measured for motor in self._motors):
+            velocity = self._scale * [float(measured[f"{motor}.vel"]) for motor in self._motors]
+        pictures = {
+            name: np.asarray(measured[name.removeprefix(f"{IMAGES}.")]) for name in self._cameras
+        }
+        return RobotState(
+            stamp=stamp,
+            joint_position=position,
+            joint_velocity=velocity,
+            features=pictures,
+            stamps={name: self._captured(name, stamp) for name in pictures},
+        )
+
+    def write(self, command: Command) -> Command:
+        """Send joint targets; returns those that LeRobot says it sent.
+
+        Raises:
+            ContractError: If they are not finite, of the wrong width, or no positions.
+        """
+        robot = self._connected("write")
+        if command.mode is CommandMode.DAMP:
+            return Command(command.stamp, self._hold(), command.kind, command.mode)
+        values = np.asarray(command.values, dtype=np.float64)
+        if command.kind not in self.accepts:
+            raise ContractError(f"lerobot: kind '{command.kind}', expected {set(self.accepts)}")
+        if values.shape != self.spec.default.shape or not np.isfinite(values).all():
+            raise ContractError(
+                f"lerobot: command {values}, expected {len(self.spec.joints)} finite numbers"
+            )
+        sent = self._send(robot, np.clip(values, self.spec.lower, self.spec.upper))
+        return Command(command.stamp, sent, command.kind, command.mode)
+
+    def stop(self, reason: str) -> None:
+        """Hold the measured position."""
+        if self._robot is None:
+            return
+        try:
+            self._hold()
+        except (BackendError, ContractError):
+            return  # the bus is gone, and with it every means of stopping
+
+    def close(self) -> None:
+        """Disconnect; whether the torque goes off is `disable_torque_on_disconnect`."""
+        robot, self._robot = self._robot, None
+        if robot is None:
+            return
+        try:
+            robot.disconnect()
+        except Exception as error:
+            raise self._failed("disconnect", error) from None
+
+    def _hold(self) -> np.ndarray:
+        robot = self._connected("stop")
+        try:
+            measured = robot.get_observation()
+        except Exception as error:
+            raise self._failed("read", error) from None
+        return self._send(robot, self._to_si(measured))
+
+    def _send(self, robot: Robot, values: np.ndarray) -> np.ndarray:
+        targets = (values - self._offset) / self._scale
+        action = {
+            f"{motor}.pos": float(target)
+            for motor, target in zip(self._motors, targets, strict=True)
+        }
+        try:
+            return self._to_si(robot.send_action(action))
+        except Exception as error:
+            raise self._failed("write", error) from None
+
+    def _to_si(self, values: Mapping[str, Any]) -> np.ndarray:
+        return self._scale * [float(values[f"{m}.pos"]) for m in self._motors] + self._offset
+
+    def _captured(self, name: str, stamp: float) -> float:
+        cameras = getattr(self._robot, "cameras", {})
+        camera = cameras.get(name.removeprefix(f"{IMAGES}."))
+        captured = getattr(camera, "latest_timestamp", None)  # time.perf_counter()
+        return stamp if captured is None else self._clock() - (time.perf_counter() - captured)
+
+    def _check_motors(self, robot: Robot) -> None:
+        known = {name.removesuffix(".pos") for name in robot.action_features}
+        measured = robot.observation_features
+        for joint, motor in zip(self.spec.joint_names, self._motors, strict=True):
+            if motor not in known or f"{motor}.pos" not in measured:
+                raise BackendError(
+                    f"lerobot {self._type}: joint '{joint}' of {self.spec.name}: no motor "
+                    f"'{motor}'.{suggestion(motor, known)}"
+                )
+        for motor in sorted(known - set(self._motors)):
+            raise BackendError(
+                f"lerobot {self._type}: motor '{motor}' is no joint of {self.spec.name}."
+                f"{suggestion(motor, self.spec.joint_names)}"
+            )
+
+    def _check_calibration_file(self, robot: Robot) -> None:
+        try:
+            needs_none = robot.is_calibrated
+        except Exception:  # asks the motors, which are not connected yet
+            needs_none = False
+        file = Path(robot.calibration_fpath)
+        if not needs_none and not file.is_file():
+            raise BackendError(
+                f"lerobot {self._type}: calibration file {file} is missing. "
+                f"{self._calibrate_line()}"
+            )
+
+    def _calibrate_line(self) -> str:
+        port = getattr(self._config, "port", None)
+        return (
+            f"Run lerobot-calibrate --robot.type={self._type} --robot.id={self._config.id}"
+            f"{f' --robot.port={port}' if port else ''}"
+        )
+
+    def _connected(self, verb: str) -> Robot:
+        if self._robot is None:
+            raise BackendError(f"lerobot {self._type}: {verb} before connect")
+        return self._robot
+
+    def _failed(self, verb: str, error: Exception) -> BackendError:
+        text = " ".join(str(error).split()) or error.__class__.__name__
+        return BackendError(f"lerobot {self._type}: {verb}: {text}")
+
+
+def _keep_in_place(robot: Robot) -> None:
+    """Have the driver set each servo's goal to its position before it switches the torque on.
+
+    A servo keeps the goal of its last user, and would jump there while the driver connects.
+    """
+    bus = getattr(robot, "bus", None)
+    if not isinstance(bus, SerialMotorsBus):
+        return
+    configure = robot.configure
+
+    def configure_in_place() -> None:
+        here = bus.sync_read("Present_Position", normalize=False)
+        bus.sync_write("Goal_Position", here, normalize=False)
+        configure()
+
+    robot.configure = configure_in_place

@@ -1,0 +1,84 @@
+"""From the options of `config/backends/lerobot.yaml` to LeRobot's configuration classes."""
+
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import fields
+from importlib import import_module
+from typing import Any
+
+import draccus
+import lerobot.cameras
+import lerobot.robots
+import numpy as np
+from lerobot.robots import RobotConfig
+from lerobot.utils.import_utils import register_third_party_plugins
+
+from robot_policies.interface import ArraySpec, ConfigError
+from robot_policies.interface.errors import suggestion
+from robot_policies.interface.observation import IMAGES
+from robot_policies.interface.robot import Joint
+from robot_policies.interface.schema import check_keys
+
+PERCENT = "%"
+SCALES = {"deg": np.pi / 180.0, "rad": 1.0, "m": 1.0}  # SI value of one unit
+
+
+def robot_config(kind: str, options: Mapping[str, Any]) -> RobotConfig:
+    """Return LeRobot's configuration of a robot.
+
+    Args:
+        kind: LeRobot's robot type.
+        options: Fields of its configuration class.
+
+    Raises:
+        ConfigError: If the type or an option is unknown; names the nearest one.
+    """
+    for module in pkgutil.iter_modules(lerobot.robots.__path__):
+        if module.ispkg:
+            import_module(f"lerobot.robots.{module.name}")
+    if kind not in RobotConfig.get_known_choices():
+        register_third_party_plugins()
+    known = RobotConfig.get_known_choices()
+    if kind not in known:
+        raise ConfigError(f"lerobot.yaml: no robot type '{kind}'.{suggestion(kind, known)}")
+    cls = RobotConfig.get_choice_class(kind)
+    check_keys(options, [field.name for field in fields(cls)], f"lerobot.yaml: {kind}")
+    for camera in (options.get("cameras") or {}).values():
+        _register_camera(str(camera.get("type")))
+    try:
+        return draccus.decode(cls, dict(options))
+    except Exception as error:  # draccus raises a different class for each kind of mistake
+        raise ConfigError(f"lerobot.yaml: {kind}: {' '.join(str(error).split())}") from None
+
+
+def _register_camera(kind: str) -> None:
+    for module in pkgutil.iter_modules(lerobot.cameras.__path__):
+        if module.ispkg and module.name.removesuffix("_camera") in kind:
+            import_module(f"lerobot.cameras.{module.name}")
+
+
+def camera_streams(config: RobotConfig) -> dict[str, ArraySpec]:
+    """Return the stream of each configured camera."""
+    cameras = getattr(config, "cameras", {})
+    specs = {}
+    for name, camera in cameras.items():
+        feature = f"{IMAGES}.{name}"
+        shape = (camera.height, camera.width, 3)
+        specs[feature] = ArraySpec(feature, shape, np.dtype(np.uint8))
+    return specs
+
+
+def unit_scale(joint: Joint, unit: str) -> tuple[float, float]:
+    """Return the SI value of one of LeRobot's units, and of its zero.
+
+    Raises:
+        ConfigError: If the unit has no angle, as LeRobot's -100..100.
+    """
+    if unit == PERCENT:
+        return (joint.upper - joint.lower) / 100.0, joint.lower
+    if unit not in SCALES:
+        raise ConfigError(
+            f"lerobot.yaml: units.{joint.name}: no unit '{unit}'."
+            f"{suggestion(str(unit), [*SCALES, PERCENT])}"
+        )
+    return SCALES[unit], 0.0

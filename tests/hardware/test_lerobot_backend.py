@@ -1,0 +1,279 @@
+"""LeRobot's degrees and percent become SI once, by name; nothing is ever asked or guessed."""
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from fake_arm import FakeArm
+from feetech_bus import (
+    GOAL_POSITION,
+    HOMING_OFFSET,
+    MAX_LIMIT,
+    MIN_LIMIT,
+    PRESENT_POSITION,
+    FeetechBus,
+)
+from lerobot.motors import MotorCalibration
+from robot_policies_hardware.lerobot_backend import LerobotBackend
+from toy_robot import toy_robot
+
+from robot_policies.interface import (
+    BackendError,
+    Command,
+    CommandMode,
+    ConfigError,
+    ContractError,
+    RobotBackend,
+)
+
+DEGREE = math.pi / 180.0
+GRIPPER = {"lower": -0.2, "upper": 1.8}  # rad; 100 % is 2 rad
+
+
+def fake(folder: Path, id: str = "one", calibrated: bool = True, **options) -> LerobotBackend:
+    if calibrated:
+        (folder / f"{id}.json").write_text("{}")
+    spec = toy_robot({"shoulder": {}, "elbow": {}, "gripper": GRIPPER})
+    return LerobotBackend(
+        spec,
+        type="fake_arm",
+        id=id,
+        calibration_dir=str(folder),
+        units={"gripper": "%"},
+        **options,
+    )
+
+
+def command(*values: float, **more) -> Command:
+    return Command(1.0, np.array(values), **more)
+
+
+def test_reads_degrees_and_percent_as_radians_by_name(tmp_path):
+    backend = fake(tmp_path)
+    assert isinstance(backend, RobotBackend)
+    backend.connect()
+    np.testing.assert_allclose(
+        backend.read().joint_position, [-20 * DEGREE, 10 * DEGREE, -0.2 + 0.5 * 2.0]
+    )
+
+
+def test_writes_radians_as_degrees_and_percent_and_reports_what_was_sent(tmp_path):
+    backend = fake(tmp_path)
+    backend.connect()
+    sent = backend.write(command(0.5, -0.5, 1.8))
+    arm = backend._robot
+    assert isinstance(arm, FakeArm)
+    assert arm.sent[-1] == pytest.approx(
+        {"shoulder.pos": 0.5 / DEGREE, "elbow.pos": -0.5 / DEGREE, "gripper.pos": 45.0}
+    )
+    np.testing.assert_allclose(sent.values, [0.5, -0.5, -0.2 + 0.45 * 2.0])
+
+
+def test_signs_zeros_and_other_motor_names(tmp_path):
+    backend = fake(
+        tmp_path,
+        motors={"shoulder": "elbow", "elbow": "shoulder"},
+        signs={"shoulder": -1},
+        zeros={"shoulder": 0.1},
+    )
+    backend.connect()
+    np.testing.assert_allclose(
+        backend.read().joint_position[:2], [0.1 - 10 * DEGREE, -20 * DEGREE]
+    )
+    assert backend.write(command(-0.3, 0.2, 0.0)).values[:2] == pytest.approx([-0.3, 0.2])
+
+
+def test_velocity_is_the_slope_of_the_positions(tmp_path):
+    now = [10.0]
+    backend = fake(tmp_path, clock=lambda: now[0])
+    backend.connect()
+    np.testing.assert_array_equal(backend.read().joint_velocity, 0.0)
+    backend._robot.present["elbow.pos"] += 1.0
+    now[0] += 0.02
+    np.testing.assert_allclose(backend.read().joint_velocity, [0.0, 50 * DEGREE, 0.0])
+
+
+def test_connecting_and_stopping_command_the_measured_position(tmp_path):
+    backend = fake(tmp_path)
+    backend.connect()
+    arm = backend._robot
+    assert arm.sent == [pytest.approx(arm.present | {"gripper.pos": 45.0})]
+    arm.present["elbow.pos"] = 12.0
+    backend.stop("test")
+    assert arm.sent[-1]["elbow.pos"] == pytest.approx(12.0)
+    backend.write(command(0.0, 0.0, 0.0, mode=CommandMode.DAMP))
+    assert arm.sent[-1]["elbow.pos"] == pytest.approx(12.0)
+
+
+def test_camera_streams_have_their_own_size_and_stamp(tmp_path, monkeypatch):
+    monkeypatch.setattr("time.perf_counter", lambda: 5.0)
+    camera = {"type": "opencv", "index_or_path": 0, "width": 10, "height": 8, "fps": 30}
+    backend = fake(tmp_path, cameras={"front": SimpleNamespace(**camera, get=camera.get)})
+    stream = "observation.images.front"
+    assert backend.provides[stream].shape == (8, 10, 3)
+    backend._clock = lambda: 100.0
+    backend.connect()
+    backend._robot.cameras["front"].latest_timestamp = 4.9
+    state = backend.read()
+    backend.provides[stream].validate(state.features[stream])
+    assert state.stamps[stream] == pytest.approx(99.9)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [command(np.nan, 0.0, 0.0), command(0.0), command(0.0, 0.0, 0.0, kind="base_velocity")],
+)
+def test_refuses_what_no_motor_should_receive(tmp_path, wrong):
+    backend = fake(tmp_path)
+    backend.connect()
+    before = len(backend._robot.sent)
+    with pytest.raises(ContractError, match="lerobot"):
+        backend.write(wrong)
+    assert len(backend._robot.sent) == before
+
+
+def test_missing_calibration_file_is_named_before_anything_is_opened(tmp_path):
+    with pytest.raises(BackendError, match=r"calibration file .*two\.json is missing.*--robot.id"):
+        fake(tmp_path, id="two", calibrated=False).connect()
+
+
+def test_calibration_of_another_arm_is_refused(tmp_path):
+    backend = fake(tmp_path, id="foreign")
+    with pytest.raises(BackendError, match=r"is not that of .*foreign\.json"):
+        backend.connect()
+    with pytest.raises(BackendError, match="read before connect"):
+        backend.read()
+
+
+def test_device_errors_are_one_line_and_stopping_never_raises(tmp_path):
+    backend = fake(tmp_path)
+    backend.stop("not connected")
+    backend.connect()
+    backend._robot.broken = True
+    with pytest.raises(BackendError, match="lerobot fake_arm: read: no answer from the bus"):
+        backend.read()
+    backend.stop("broken")
+    backend.close()
+    backend.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"type": "fake_arn"}, "no robot type 'fake_arn'. Did you mean 'fake_arm'"),
+        ({"prot": "x"}, "unknown key 'prot'. Did you mean 'port'"),
+        ({"units": {"elbow": "degrees"}}, "units.elbow: no unit 'degrees'. Did you mean 'deg'"),
+        ({"units": {"elbw": "deg"}}, "unknown key 'elbw'. Did you mean 'elbow'"),
+        ({"signs": {"wrist": -1}}, "unknown key 'wrist'"),
+    ],
+)
+def test_wrong_option_is_named(options, message):
+    with pytest.raises(ConfigError) as caught:
+        LerobotBackend(toy_robot({"elbow": {}}), **{"type": "fake_arm", **options})
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("joints", "message"),
+    [
+        (("shoulder", "elbow", "griper"), "no motor 'griper'. Did you mean 'gripper'"),
+        (("shoulder", "elbow"), "motor 'gripper' is no joint of toy"),
+    ],
+)
+def test_joints_and_motors_must_be_the_same(tmp_path, joints, message):
+    backend = LerobotBackend(
+        toy_robot({name: {} for name in joints}), type="fake_arm", calibration_dir=str(tmp_path)
+    )
+    with pytest.raises(BackendError) as caught:
+        backend.connect()
+    assert message in str(caught.value)
+
+
+SO101 = ("shoulder_pan", "shoulder_lift", "elbow_flex", "wrist_flex", "wrist_roll", "gripper")
+TICK = 2.0 * math.pi / 4095.0  # rad
+
+
+@pytest.fixture
+def bus() -> Iterator[FeetechBus]:
+    bus = FeetechBus()
+    yield bus
+    bus.close()
+
+
+def so101(bus: FeetechBus, folder: Path, offset: int = 0) -> LerobotBackend:
+    """Write the calibration into the file, and (but for `offset`) the same into the servos."""
+    calibration = {}
+    for id_, name in enumerate(SO101, start=1):
+        found = MotorCalibration(
+            id=id_, drive_mode=0, homing_offset=10 * id_, range_min=1000, range_max=3000
+        )
+        calibration[name] = vars(found)
+        bus.put(id_, HOMING_OFFSET, found.homing_offset + offset)
+        bus.put(id_, MIN_LIMIT, found.range_min)
+        bus.put(id_, MAX_LIMIT, found.range_max)
+    (folder / "test.json").write_text(json.dumps(calibration))
+    limits = {"lower": -1.5, "upper": 1.5}
+    spec = toy_robot({name: GRIPPER if name == "gripper" else limits for name in reversed(SO101)})
+    return LerobotBackend(
+        spec,
+        type="so101_follower",
+        id="test",
+        port=bus.port,
+        calibration_dir=str(folder),
+        units={"gripper": "%"},
+        disable_torque_on_disconnect=False,
+    )
+
+
+def test_lerobots_own_so101_driver_over_a_serial_port(bus, tmp_path):
+    backend = so101(bus, tmp_path)
+    bus.put(2, PRESENT_POSITION, 2100)  # shoulder_lift, 100 ticks above the middle of its range
+    bus.put(2, GOAL_POSITION, 2900)  # left by the last user
+    backend.connect()
+    assert bus.torque() == {1}
+    assert bus.get(2, PRESENT_POSITION) == pytest.approx(2100, abs=1)
+    assert bus.furthest[2] <= 1, "connecting must not move the robot"
+
+    state = backend.read()
+    joints = dict(zip(backend.spec.joint_names, state.joint_position, strict=True))
+    assert joints["shoulder_lift"] == pytest.approx(100 * TICK, abs=TICK)
+    assert joints["elbow_flex"] == pytest.approx(48 * TICK, abs=TICK)
+    assert joints["gripper"] == pytest.approx(-0.2 + 2.0 * (2048 - 1000) / 2000, abs=2e-3)
+
+    target = np.array([0.8, 0.5, -0.4, 0.3, -0.2, 0.1])  # gripper first: the table's order
+    sent = backend.write(Command(0.0, target))
+    np.testing.assert_allclose(sent.values, target)
+    np.testing.assert_allclose(backend.read().joint_position, target, atol=2e-3)
+    assert bus.get(1, GOAL_POSITION) == pytest.approx(2000 + 0.1 / TICK, abs=1)  # shoulder_pan
+    assert bus.get(6, GOAL_POSITION) == pytest.approx(1000 + 2000 * 0.5, abs=1)  # gripper
+
+    backend.stop("test")
+    np.testing.assert_allclose(backend.read().joint_position, target, atol=4e-3)
+    backend.close()
+    assert bus.torque() == {1}, "an arm without torque falls"
+
+
+def test_so101_with_another_calibration_in_its_servos_is_refused(bus, tmp_path):
+    backend = so101(bus, tmp_path, offset=5)
+    with pytest.raises(BackendError, match=r"is not that of .*test\.json\. Run lerobot-calibrate"):
+        backend.connect()
+
+
+def test_so101_with_a_servo_missing_is_refused(bus, tmp_path):
+    backend = so101(bus, tmp_path)
+    del bus.servos[3]
+    with pytest.raises(BackendError, match=r"connect: .*Missing motor IDs: - 3"):
+        backend.connect()
+
+
+def test_unplugged_so101_is_an_error_and_stops_without_one(bus, tmp_path):
+    backend = so101(bus, tmp_path)
+    backend.connect()
+    bus.servos.clear()
+    with pytest.raises(BackendError, match="read: .*There is no status packet"):
+        backend.read()
+    backend.stop("unplugged")
