@@ -8,7 +8,7 @@ from robot_policies_sim.pybullet_engine import pybullet
 from robot_policies_sim.world import Contact, Object, World
 
 HARD = 0.02  # s, the softness at and below which PyBullet's own rigid contact is kept
-SINK = 0.8  # m/s^2; MuJoCo lets a foot at rest sink about 0.8 softness^2 (measured, Go1)
+SINK = 1.7  # m/s^2; MuJoCo lets a foot at rest sink about 1.7 softness^2 (measured, Go1)
 GRAVITY = 9.81  # m/s^2
 TILE = 1.0  # m, as in the MuJoCo model
 TILES = 10  # dark tiles to each side

@@ -105,7 +105,10 @@ class SteppedSimulator(ABC):
         """
         self._require_running("read")
         if self._state is None:
-            self._state = self._measure()
+            state = self._state = self._measure()
+            joints = (state.joint_position, state.joint_velocity, state.joint_effort)
+            for array in (*joints, *state.features.values(), *state.truth.values()):
+                array.setflags(write=False)  # everybody who reads now shares them
         return self._state
 
     def write(self, command: Command) -> Command:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from robot_policies.interface import ConfigError
 from robot_policies.interface.robot import Shape
 from robot_policies.interface.schema import build, check_keys
@@ -24,7 +26,7 @@ class Contact:
         torsional: Coefficient against spinning on the spot. [m]
         rolling: Coefficient against rolling. [m]
         softness: Time constant with which a penetration is pushed out. [s]
-            0.02 is hard ground; 0.06 gives about 3 mm under a standing Go1.
+            0.02 is hard ground; 0.06 gives about 6 mm under a standing Go1.
         dimensions: 3 slides, 4 also resists spinning, 6 also resists rolling.
         cone: Friction cone; pyramidal is faster, elliptic holds a grasp without creep.
     """
@@ -40,8 +42,9 @@ class Contact:
         """Refuse what no engine can simulate."""
         if self.cone not in CONES or self.dimensions not in (3, 4, 6):
             raise ConfigError(f"contact: cone {self.cone}, dimensions {self.dimensions}")
-        if min(self.friction, self.torsional, self.rolling) < 0.0 or not self.softness > 0.0:
-            raise ConfigError(f"contact: coefficients must be >= 0 and softness > 0, got {self}")
+        frictions = np.array([self.friction, self.torsional, self.rolling], float)
+        if not ((frictions >= 0.0) & (frictions < np.inf)).all() or not 0.0 < self.softness < 1.0:
+            raise ConfigError(f"contact: friction must be >= 0, softness in (0, 1) s, got {self}")
 
 
 @dataclass(frozen=True, eq=False)
