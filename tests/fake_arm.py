@@ -22,7 +22,7 @@ class FakeArm(Robot):
 
     def __init__(self, config: FakeArmConfig) -> None:
         super().__init__(config)
-        self.present = {"gripper.pos": 50.0, "elbow.pos": 10.0, "shoulder.pos": -20.0}
+        self.present = {"gripper.pos": 40.0, "elbow.pos": 10.0, "shoulder.pos": -20.0}
         self.sent: list[dict[str, float]] = []
         self.connected = False
         self.broken = False

@@ -145,8 +145,6 @@ class LerobotBackend:
             ContractError: If they are not finite, of the wrong width, or no positions.
         """
         robot = self._connected("write")
-        if command.mode is CommandMode.DAMP:
-            return Command(command.stamp, self._hold(), command.kind, command.mode)
         values = np.asarray(command.values, dtype=np.float64)
         if command.kind not in self.accepts:
             raise ContractError(f"lerobot: kind '{command.kind}', expected {set(self.accepts)}")
@@ -154,7 +152,10 @@ class LerobotBackend:
             raise ContractError(
                 f"lerobot: command {values}, expected {len(self.spec.joints)} finite numbers"
             )
-        sent = self._send(robot, np.clip(values, self.spec.lower, self.spec.upper))
+        if command.mode is CommandMode.DAMP:
+            sent = self._hold()
+        else:
+            sent = self._send(robot, np.clip(values, self.spec.lower, self.spec.upper))
         return Command(command.stamp, sent, command.kind, command.mode)
 
     def stop(self, reason: str) -> None:

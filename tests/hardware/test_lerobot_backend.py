@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from conformance import check_backend
 from fake_arm import FakeArm
 from feetech_bus import (
     GOAL_POSITION,
@@ -52,12 +53,16 @@ def command(*values: float, **more) -> Command:
     return Command(1.0, np.array(values), **more)
 
 
+def test_keeps_the_contract(tmp_path):
+    check_backend(lambda: fake(tmp_path), wait=lambda seconds: None)
+
+
 def test_reads_degrees_and_percent_as_radians_by_name(tmp_path):
     backend = fake(tmp_path)
     assert isinstance(backend, RobotBackend)
     backend.connect()
     np.testing.assert_allclose(
-        backend.read().joint_position, [-20 * DEGREE, 10 * DEGREE, -0.2 + 0.5 * 2.0]
+        backend.read().joint_position, [-20 * DEGREE, 10 * DEGREE, -0.2 + 0.4 * 2.0]
     )
 
 
@@ -101,7 +106,7 @@ def test_connecting_and_stopping_command_the_measured_position(tmp_path):
     backend = fake(tmp_path)
     backend.connect()
     arm = backend._robot
-    assert arm.sent == [pytest.approx(arm.present | {"gripper.pos": 45.0})]
+    assert arm.sent == [pytest.approx(arm.present)]
     arm.present["elbow.pos"] = 12.0
     backend.stop("test")
     assert arm.sent[-1]["elbow.pos"] == pytest.approx(12.0)
@@ -227,6 +232,10 @@ def so101(bus: FeetechBus, folder: Path, offset: int = 0) -> LerobotBackend:
         units={"gripper": "%"},
         disable_torque_on_disconnect=False,
     )
+
+
+def test_so101_keeps_the_contract(bus, tmp_path):
+    check_backend(lambda: so101(bus, tmp_path), wait=lambda seconds: None)
 
 
 def test_lerobots_own_so101_driver_over_a_serial_port(bus, tmp_path):

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from conformance import check_backend
 from robot_policies_hardware.loopback_backend import LoopbackBackend
 from toy_robot import toy_robot
 
+from robot_policies.catalog import load_robot, robots
 from robot_policies.interface import (
     ActionKind,
     BackendError,
@@ -24,6 +26,9 @@ class Clock:
     def __call__(self) -> float:
         return self.now
 
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
 
 @pytest.fixture
 def clock() -> Clock:
@@ -41,6 +46,13 @@ def loopback(clock: Clock) -> LoopbackBackend:
 
 def command(*values: float, **more: object) -> Command:
     return Command(100.0, np.array(values), **more)
+
+
+@pytest.mark.parametrize("robot", robots())
+def test_keeps_the_contract_as_any_robot(robot):
+    clock = Clock()
+    spec = load_robot(robot)
+    check_backend(lambda: LoopbackBackend(spec, clock=clock), wait=clock.wait)
 
 
 def test_command_becomes_state_one_control_period_later(loopback, clock):

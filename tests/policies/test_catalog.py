@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conformance import check_policy
 from toy_robot import toy_robot
 
+from robot_policies.catalog import load_robot, robots
 from robot_policies.interface import (
     ArraySpec,
     CheckpointError,
@@ -52,6 +54,11 @@ def test_hold_targets_the_position_measured_first(robot):
     assert chunk.stamp == 1.02
     policy.reset(0)
     np.testing.assert_array_equal(policy.act(observe(2.0, 0.2, -0.6)).values, [[0.2, -0.6]])
+
+
+@pytest.mark.parametrize("name", robots())
+def test_hold_keeps_the_contract_on_any_robot(name):
+    check_policy(catalog.load_policy("hold", robot=load_robot(name)))
 
 
 def test_hold_reads_positions_by_name(robot):

@@ -5,6 +5,7 @@ And every way a checkpoint can be wrong is one line before anything moves.
 
 import json
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from conformance import check_policy
 from lerobot.configs import FeatureType, PolicyFeature
 from lerobot.datasets import LeRobotDataset
 from lerobot.policies.act.configuration_act import ACTConfig
@@ -19,6 +21,7 @@ from lerobot.policies.act.modeling_act import ACTPolicy
 from lerobot.policies.factory import make_pre_post_processors
 from safetensors.torch import load_file, save_file
 
+from robot_policies.catalog import load_robot, robots
 from robot_policies.interface import (
     ActionKind,
     CheckpointError,
@@ -28,7 +31,7 @@ from robot_policies.interface import (
     Policy,
     RobotPoliciesError,
 )
-from robot_policies.policies.catalog import load_policy
+from robot_policies.policies.catalog import checkpoints, load_policy
 from robot_policies.policies.runtime import LerobotRuntime
 
 STATE, WORLD, IMAGE = (
@@ -189,6 +192,30 @@ def test_acts_in_radians_as_lerobot_does_in_degrees(trained):
     np.testing.assert_allclose(chunk.values, np.deg2rad(degrees[0].numpy()), rtol=1e-5)
 
 
+@pytest.mark.parametrize("inputs", ["trained", "trained_on_images"])
+def test_keeps_the_contract(inputs, request):
+    check_policy(load_policy(str(request.getfixturevalue(inputs))))
+
+
+@pytest.mark.parametrize("name", checkpoints())
+def test_shipped_checkpoint_keeps_the_contract(name):
+    policy = load_policy(name)
+    assert policy.robot in robots()
+    check_policy(policy)
+
+
+def test_quadruped_answers_within_two_milliseconds():
+    policy = load_policy("uni_o4/go1_walk")
+    policy.reset(0)
+    observation = policy.observation_spec.example(np.random.default_rng(0))
+    seconds = []
+    for _ in range(200):
+        start = time.perf_counter()
+        policy.act(observation)
+        seconds.append(time.perf_counter() - start)
+    assert np.median(seconds) <= 2e-3
+
+
 def test_chunk_keeps_its_spec(trained):
     policy = load_policy(str(trained))
     chunk = policy.act(observe(0.0, 0.0, 0.0))
@@ -301,8 +328,6 @@ def test_renamed_feature_is_asked_for_by_its_own_name(trained, checkpoint):
 
 
 def test_percent_of_a_joint_range_becomes_radians(checkpoint):
-    from robot_policies.catalog import load_robot
-
     joint = load_robot("go1").joints[0]
 
     def change(contract):
