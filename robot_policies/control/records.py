@@ -55,8 +55,8 @@ class EpisodeResult:
         metrics: The task's, `success` included.
         steps: Control steps.
         duration: Time from first to last step. [s]
-        ended_by: `success`, `failure` (decided by the task), `horizon`, `recording ended`, `fault`,
-            or the cause of a latched stop.
+        ended_by: `success`, `failure` (decided by the task), `horizon`, `recording ended`,
+            `fault`, or the cause of a latched stop.
         reason: One line for people; empty if the task or the horizon ended it.
         refusals: Steps without a valid action, by cause.
         dropped: Chunks not used, by reason.

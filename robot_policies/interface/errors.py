@@ -50,6 +50,10 @@ class BackendError(RobotPoliciesError):
     """A simulator or a device cannot do what was asked."""
 
 
+class RecordingEnded(BackendError):
+    """A recorded log has no further step; it ends an episode without a fault."""
+
+
 def suggestion(name: str, available: Iterable[str]) -> str:
     """Return ` Did you mean 'x'? Available: [...]` for a wrong name."""
     names = sorted(available)
