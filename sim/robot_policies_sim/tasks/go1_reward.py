@@ -27,12 +27,14 @@ class Weights:
         tracking: Velocity in the plane, a bell of `width`.
         progress: Velocity along the command, 1 at the commanded speed, falling straight to both
             sides: unlike the bell it also pays a robot that does not walk yet.
-        yaw: Turning rate, a bell of 0.25 rad^2/s^2.
+        yaw_width: Squared turning error at which the yaw reward has fallen to 1/e. [rad^2/s^2]
+        yaw: Turning rate, a bell of `yaw_width`.
     """
 
     width: float = 0.15
     tracking: float = 0.5
     progress: float = 1.0
+    yaw_width: float = 0.25
     yaw: float = 0.5
     vertical: float = -2.0  # of the trunk [m^2/s^2]
     roll_pitch: float = -0.05  # rates [rad^2/s^2]
@@ -42,14 +44,16 @@ class Weights:
     acceleration: float = -2.5e-7  # of the joints [rad^2/s^4]
     smoothness: float = -0.16  # change of the targets from one step to the next [rad^2]
     gait: float = 0.6  # share of feet that touch when they should, minus 1/2
-    clearance: float = -30.0  # lift missing in swing [m^2]
+    clearance: float = -60.0  # lift missing in swing [m^2]
     pose: float = -0.05  # distance from the default pose [rad^2]
     hips: float = -0.3  # likewise, hips alone [rad^2]
     rest: float = -0.02  # joint speed while asked to stand [rad^2/s^2]
 
 
 WALK = Weights()  # to learn to walk at all
-TRACK = replace(WALK, width=0.05, tracking=1.0, progress=0.5)  # to walk at the commanded speed
+TRACK = replace(
+    WALK, width=0.05, tracking=1.0, progress=0.5, yaw_width=0.1
+)  # to walk at the commanded speed
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +117,7 @@ def terms(motion: Motion, weights: Weights = TRACK) -> Mapping[str, np.ndarray]:
     return {
         "tracking": w.tracking * np.exp(-error / w.width),
         "progress": w.progress * np.where(speed > 0.05, np.maximum(1.0 - shortfall, -1.0), 0.5),
-        "yaw": w.yaw * np.exp(-np.square(command[..., 2] - motion.turn[..., 2]) / 0.25),
+        "yaw": w.yaw * np.exp(-np.square(command[..., 2] - motion.turn[..., 2]) / w.yaw_width),
         "vertical": w.vertical * np.square(motion.velocity[..., 2]),
         "roll_pitch": w.roll_pitch * _squares(motion.turn[..., :2]),
         "tilt": w.tilt * _squares(motion.gravity[..., :2]),
