@@ -103,7 +103,7 @@ def make_backend(
 
 
 def _make(
-    made: Entry, name: str, overrides: Mapping[str, Any] | None = None, **given: object
+    made: Entry, name: str, overrides: Mapping[str, Any] | None = None, /, **given: object
 ) -> Any:
     module, _, attribute = made.implementation.partition(":")
     implementation = getattr(import_module(module), attribute)

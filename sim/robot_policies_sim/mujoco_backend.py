@@ -29,6 +29,12 @@ class MujocoBackend(SteppedSimulator):
     name = "mujoco"
     _renderer: OffscreenRenderer | None = None
 
+    def connect(self) -> None:
+        """Make the engine ready."""
+        # A diverged state is this backend's error; MuJoCo would write a log where it was started.
+        mujoco.set_mju_user_warning(_ignore)
+        super().connect()
+
     def close(self) -> None:
         """Release the engine and the GL context."""
         super().close()
@@ -138,6 +144,7 @@ class MujocoBackend(SteppedSimulator):
             for shape in link.shapes:
                 if shape.name and shape.collides:
                     truth[f"contact.{shape.name}"] = data.sensor(shape.name).data.copy()
+                    truth[f"position.{shape.name}"] = data.site(shape.name).xpos.copy()
         for item in self.world.objects:
             truth[f"object.{item.name}"] = self._pose(item.name)
             truth[f"robot_contact.{item.name}"] = np.zeros(1)
@@ -160,3 +167,7 @@ class MujocoBackend(SteppedSimulator):
                 if one in links and key in truth:
                     mujoco.mj_contactForce(model, self._data, i, force)
                     truth[key] += force[0]
+
+
+def _ignore(warning: str) -> None:
+    pass

@@ -237,6 +237,7 @@ class PybulletBackend(SteppedSimulator):
                         if np.linalg.norm(contact[5] - center) <= reach
                     )
                     truth[f"contact.{shape.name}"] = np.array([force], float)
+                    truth[f"position.{shape.name}"] = center
         for name, body in self._objects.items():
             pose = pybullet.getBasePositionAndOrientation(body, physicsClientId=self._client)
             truth[f"object.{name}"] = np.hstack(pose)
