@@ -1,0 +1,186 @@
+"""Recordings into LeRobotDataset v3: spools of this package, and the real Go1 logs."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from robot_policies.data.dataset import Conversion, describe
+from robot_policies.data.go1_logs import convert_go1_logs
+from robot_policies.data.spool import Spool, SpooledStep, Value, read_spool
+from robot_policies.data.writer import DatasetFolder
+from robot_policies.interface import ConfigError
+from robot_policies.interface.observation import IMAGES, TASK
+
+__all__ = ["Conversion", "convert_go1_logs", "convert_spool", "describe"]
+
+STAMP = "capture_stamp"
+STAMPED = ("observation.", "action")
+NEXT_DONE, NEXT_SUCCESS, NEXT_REWARD = "next.done", "next.success", "next.reward"
+REWARD = "truth.reward"
+
+
+def convert_spool(
+    source: Path, out: Path, progress: Callable[[int, int], None] | None = None
+) -> Conversion:
+    """Append recorded episodes to a LeRobotDataset v3; interrupted ones up to their last step.
+
+    The spools are left as they are.
+
+    Args:
+        source: A spool (`.mcap`), or a folder of them.
+        out: Dataset folder; appended to if it exists.
+        progress: Called with the spools done and their total.
+
+    Raises:
+        ConfigError: If there is no spool, one is damaged, or the features differ.
+    """
+    source, out = Path(source), Path(out)
+    paths = sorted(source.glob("*.mcap")) if source.is_dir() else [source]
+    if not paths:
+        raise ConfigError(f"{source}: no *.mcap in this folder")
+    folder: DatasetFolder | None = None
+    layout: _Layout | None = None
+    episodes = frames = 0
+    notes: list[str] = []
+    for done, path in enumerate(paths):
+        spool = read_spool(path)
+        previous = layout
+        layout = _layout(spool) if spool.length else None
+        if layout is None or layout.first + layout.rewarded >= spool.length:
+            notes.append(f"{path.name}: {spool.length} complete steps, nothing to convert")
+            layout = previous
+            continue
+        notes += [f"{path.name}: {note}" for note in layout.notes]
+        if folder is None:
+            folder = DatasetFolder(out, spool.about["fps"], spool.about["robot"], layout.features)
+        elif previous is not None and previous.features != layout.features:
+            folder.close()
+            folder = DatasetFolder(out, spool.about["fps"], spool.about["robot"], layout.features)
+        about = {**spool.about, "result": dict(spool.result), "interrupted": not spool.result}
+        about.pop("names")
+        frames += folder.add(_frames(spool, layout), layout.task, about)
+        episodes += 1
+        if progress is not None:
+            progress(done + 1, len(paths))
+    if folder is not None:
+        folder.close()
+    return Conversion(out, episodes, frames, tuple(notes))
+
+
+@dataclass(frozen=True, eq=False)
+class _Layout:
+    """How a spool becomes rows.
+
+    Attributes:
+        features: LeRobot's description of the columns.
+        first: First step that has every column.
+        task: The instruction.
+        notes: What does not become part of the dataset.
+    """
+
+    features: Mapping[str, Mapping[str, Any]]
+    first: int
+    task: str
+    notes: tuple[str, ...]
+
+    @property
+    def rewarded(self) -> bool:
+        """Whether steps carry rewards; the last step then only gives the reward before it."""
+        return NEXT_REWARD in self.features
+
+
+def _layout(spool: Spool) -> _Layout:
+    """Look at every step: a column needs one shape, and a value in each row."""
+    shapes: dict[str, set[tuple[int, ...]]] = {}
+    since: dict[str, int] = {}  # first step of the unbroken run that reaches the present step
+    last: dict[str, Value] = {}
+    for index, step in enumerate(spool.steps()):
+        last = dict(step.values)
+        since = {name: since.get(name, index) for name in last}
+        for name, value in last.items():
+            shapes.setdefault(name, set()).add(np.shape(value) if _is_array(value) else (1,))
+    notes = [
+        f"{name}: not in the last step, left out of the dataset"
+        for name in shapes
+        if name not in last
+    ]
+    columns: dict[str, Value] = {}
+    for name, value in last.items():
+        if len(shapes[name]) == 1:
+            columns[name] = value
+        else:
+            notes.append(f"{name}: its size changes during the episode, left out of the dataset")
+    first = max(since[name] for name in columns)
+    if first:
+        late = ", ".join(name for name in columns if since[name] == first)
+        notes.append(f"the first {first} steps are left out: {late} came later")
+    task = columns.pop(TASK, "") or spool.about["task"]
+    return _Layout(_features(spool, columns), first, str(task), tuple(notes))
+
+
+def _features(spool: Spool, columns: Mapping[str, Value]) -> dict[str, dict[str, Any]]:
+    names = spool.about["names"]
+    images = "video" if spool.about["images"] == "video" else "image"
+    features: dict[str, dict[str, Any]] = {}
+    for name, value in columns.items():
+        if not isinstance(value, np.ndarray):
+            features[name] = {"dtype": "string", "shape": [1], "names": None}
+        elif name.startswith(IMAGES):
+            axes = ["height", "width", "channels"]
+            features[name] = {"dtype": images, "shape": list(value.shape), "names": axes}
+        else:
+            dtype = "float32" if value.dtype.kind == "f" else str(value.dtype)
+            feature = {"dtype": dtype, "shape": list(value.shape), "names": None}
+            features[name] = {**feature, **names.get(name, {})}
+        if name.startswith(STAMPED):
+            stamp = {"dtype": "float64", "shape": [1], "names": ["stamp"], "unit": ["s"]}
+            features[stamp_name(name)] = stamp
+    for name in (NEXT_DONE, NEXT_SUCCESS):
+        features[name] = {"dtype": "bool", "shape": [1], "names": None}
+    if REWARD in columns:
+        features[NEXT_REWARD] = {"dtype": "float32", "shape": [1], "names": None}
+    return features
+
+
+def _frames(spool: Spool, layout: _Layout) -> Iterator[dict[str, Any]]:
+    """Yield the rows; the reward of an action comes with the step after it."""
+    success = bool(spool.result.get("metrics", {}).get("success", False))
+    # An interrupted episode did not end, it was cut.
+    ended = bool(spool.result)
+    pending: SpooledStep | None = None
+    for index, step in enumerate(spool.steps()):
+        if pending is not None:
+            done = ended and layout.rewarded and index == spool.length - 1
+            yield _frame(pending, layout, step.values.get(REWARD), done, done and success)
+        pending = step if index >= layout.first else None
+    if pending is not None and not layout.rewarded:
+        yield _frame(pending, layout, None, ended, ended and success)
+
+
+def _frame(
+    step: SpooledStep, layout: _Layout, reward: Any, done: bool, success: bool
+) -> dict[str, Any]:
+    frame: dict[str, Any] = {NEXT_DONE: [done], NEXT_SUCCESS: [success]}
+    if layout.rewarded:
+        frame[NEXT_REWARD] = np.atleast_1d(reward)
+    for name in layout.features:
+        if name in step.values:
+            frame[name] = step.values[name]
+            if stamp_name(name) in layout.features:
+                frame[stamp_name(name)] = [step.stamps[name]]
+    return frame
+
+
+def stamp_name(name: str) -> str:
+    """Return the column of a feature's capture stamps; `images` become `cameras` there.
+
+    LeRobot takes every column with "image" in its name for one when it adds up statistics.
+    """
+    return f"{STAMP}.{name.replace('image', 'camera')}"
+
+
+def _is_array(value: Value) -> bool:
+    return isinstance(value, np.ndarray)

@@ -1,0 +1,286 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import sample_episode as sample
+
+from robot_policies.data.convert import convert_spool, describe
+from robot_policies.data.recorder import Recorder
+from robot_policies.data.spool import SpoolWriter, read_spool
+from robot_policies.data.writer import DatasetFolder
+from robot_policies.interface import BackendError, ConfigError
+
+STATE = "observation.state"
+CAMERA = "observation.images.front"
+
+
+def record(root: Path, steps: int = 5, success: float = 1.0, images: str = "video", **how) -> Path:
+    spec = sample.robot()
+    recorder = Recorder(root, images)
+    recorder.begin(spec, sample.policy(spec), sample.task(), {"x": 1})
+    for k in range(steps):
+        recorder.step(sample.record(k, **how))
+    recorder.end(sample.result(steps, success))
+    return root
+
+
+def load(root: Path):
+    from lerobot.datasets.lerobot_dataset import LeRobotDataset
+
+    return LeRobotDataset("local/test", root=root, video_backend="pyav")
+
+
+def rows(root: Path) -> list[dict]:
+    return [
+        row
+        for path in sorted(root.glob("data/*/*.parquet"))
+        for row in pq.read_table(path).to_pylist()
+    ]
+
+
+def test_two_episodes_load_in_lerobot_with_equal_values(tmp_path):
+    root = record(tmp_path / "wave")
+    record(root, steps=4, success=0.0)
+    dataset = load(root)
+    assert (dataset.num_episodes, dataset.num_frames, dataset.fps) == (2, 9, 50)
+    frame = dataset[7]  # row 2 of the second episode
+    np.testing.assert_array_equal(frame[STATE], np.float32([0.02, 0.12, 3.0, 4.0]))
+    np.testing.assert_array_equal(frame["action"], np.float32([0.32, 0.42]))
+    np.testing.assert_array_equal(frame["observation.imu"], np.arange(10, dtype="f4") + 2)
+    assert frame["task"] == "wave"
+    assert (frame["safety.level"], frame["safety.refusal"][:8]) == ("hold", "position")
+    assert dataset.meta.features[STATE]["names"] == [
+        "left.pos",
+        "right.pos",
+        "left.vel",
+        "right.vel",
+    ]
+    assert dataset.meta.features["action"]["names"] == ["left", "right"]
+    assert [bool(dataset[i]["next.done"]) for i in range(9)] == [False] * 4 + [True] + [
+        False
+    ] * 3 + [True]
+    assert [bool(dataset[i]["next.success"]) for i in (4, 8)] == [True, False]
+
+
+def test_capture_stamps_are_kept_to_the_last_bit(tmp_path):
+    root = record(tmp_path / "wave")
+    for k, row in enumerate(rows(root)):
+        state = sample.record(k).state
+        assert row[f"capture_stamp.{STATE}"] == state.stamp
+        assert row["capture_stamp.observation.imu"] == state.stamps["observation.imu"]
+        assert row["capture_stamp.action"] == state.stamp + 0.004
+    column = load(root).hf_dataset.with_format("numpy")[f"capture_stamp.{STATE}"]
+    assert np.asarray(column)[3] == sample.EPOCH + 0.06
+
+
+def test_png_images_are_exact_and_videos_have_every_frame(tmp_path):
+    exact = load(record(tmp_path / "png", images="png", camera=True))
+    for k in range(5):
+        picture = (exact[k][CAMERA].numpy().transpose(1, 2, 0) * 255).round()
+        np.testing.assert_array_equal(picture, sample.image(k))
+    root = record(tmp_path / "mp4", camera=True)
+    record(root, camera=True)
+    video = load(root)
+    for k in (0, 4, 8):
+        picture = video[k][CAMERA].numpy().transpose(1, 2, 0) * 255
+        assert np.abs(picture - sample.image(k % 5)).mean() < 12.0
+
+
+def test_an_unchanged_image_is_spooled_once_and_comes_back_in_every_step(tmp_path):
+    path = tmp_path / "a.mcap"
+    writer = SpoolWriter(path, {})
+    noise = np.random.default_rng(0).integers(0, 255, (100, 100, 3), dtype=np.uint8)
+    for k in range(20):
+        writer.write(0.02 * k, {"image": noise, "text": f"{k}"}, {"image": 7.25, "text": 0.02 * k})
+    writer.close({"ended_by": "horizon"})
+    spool = read_spool(path)
+    assert (spool.length, spool.result) == (20, {"ended_by": "horizon"})
+    assert path.stat().st_size < 2 * noise.nbytes
+    for k, step in enumerate(spool.steps()):
+        np.testing.assert_array_equal(step.values["image"], noise)
+        assert (step.stamps["image"], step.values["text"], step.time) == (7.25, f"{k}", 0.02 * k)
+
+
+def test_the_spool_is_a_file_that_mcap_tools_read(tmp_path):
+    from mcap.reader import make_reader
+
+    path = tmp_path / "a.mcap"
+    writer = SpoolWriter(path, {"robot": "toy"})
+    writer.write(1.5, {"x": np.array([0.1, np.float64(1) / 3])}, {"x": 1.25})
+    writer.close({})
+    with path.open("rb") as file:
+        messages = [(c.topic, m) for _, c, m in make_reader(file).iter_messages()]
+    topic, message = messages[0]
+    assert (topic, message.log_time, message.publish_time) == ("x", 1_250_000_000, 1_500_000_000)
+    assert json.loads(message.data) == {"stamp": 1.25, "values": [0.1, 1 / 3]}
+
+
+@pytest.mark.parametrize("lost", [1, 9, 40, 200])
+def test_a_torn_file_gives_back_its_whole_steps(tmp_path, lost):
+    path = tmp_path / "a.mcap"
+    writer = SpoolWriter(path, {"robot": "toy"})
+    for k in range(50):
+        writer.write(0.02 * k, {"x": np.full(3, float(k))}, {"x": 0.02 * k})
+    whole = path.stat().st_size
+    data = path.read_bytes()
+    writer.close({})
+    torn = tmp_path / "torn.mcap"
+    torn.write_bytes(data[: whole - lost])
+    spool = read_spool(torn)
+    assert 47 <= spool.length <= 50
+    assert [step.values["x"][0] for step in spool.steps()] == list(range(spool.length))
+
+
+KILLED = """
+import sys
+from pathlib import Path
+sys.path[:0] = {paths!r}
+import sample_episode as sample
+from robot_policies.data.recorder import Recorder
+spec = sample.robot()
+recorder = Recorder(Path({root!r}))
+recorder.begin(spec, sample.policy(spec), sample.task(), {{"x": 1}})
+for k in range(10**9):
+    recorder.step(sample.record(k))
+    print(k, flush=True)
+"""
+
+
+def test_a_killed_recording_is_recovered_up_to_its_last_step(tmp_path):
+    root = tmp_path / "wave"
+    paths = [
+        str(Path(__file__).parents[1]),
+        str(Path(__file__).parents[2]),
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED.format(paths=paths, root=str(root))],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    written = 0
+    for line in process.stdout:
+        written = int(line)
+        if written >= 40:
+            os.kill(process.pid, signal.SIGKILL)
+            break
+    written = max([written, *(int(line) for line in process.stdout)])
+    process.wait()
+    process.stdout.close()
+    assert not root.exists()
+    done = convert_spool(tmp_path / "wave.spool", root)
+    assert done.episodes == 1
+    assert written + 1 <= done.frames <= written + 2  # the killed step may have been complete
+    last = rows(root)[-1]
+    expected = np.float32(np.array([0.3, 0.4]) + 0.01 * (done.frames - 1))
+    np.testing.assert_array_equal(last["action"], expected)
+    assert not last["next.done"]
+    assert describe(root)["recordings"][0]["interrupted"] is True
+
+
+def test_an_interrupted_append_is_taken_back(tmp_path, monkeypatch):
+    root = record(tmp_path / "wave")
+    monkeypatch.setattr(DatasetFolder, "close", lambda self: None)  # the process died here
+    record(root)
+    monkeypatch.undo()
+    record(root, steps=4)
+    dataset = load(root)
+    assert (dataset.num_episodes, dataset.num_frames) == (2, 9)
+    assert [line["length"] for line in describe(root)["recordings"]] == [5, 4]
+
+
+def test_other_features_are_refused_in_one_line(tmp_path):
+    root = record(tmp_path / "wave")
+    with pytest.raises(
+        ConfigError, match=r"the new episode's '.*images.front' is not in"
+    ) as error:
+        record(root, images="png", camera=True)
+    assert "\n" not in str(error.value)
+    assert list((tmp_path / "wave.spool").glob("*.mcap")), "the refused episode is still there"
+    assert load(root).num_episodes == 1
+
+
+def test_a_foreign_folder_is_refused_and_left_alone(tmp_path):
+    folder = tmp_path / "thesis"
+    folder.mkdir()
+    (folder / "chapter1.tex").write_text("...")
+    with pytest.raises(ConfigError, match="no LeRobotDataset"):
+        record(folder)
+    assert [path.name for path in folder.iterdir()] == ["chapter1.tex"]
+
+
+def test_rewards_belong_to_the_action_before_them(tmp_path):
+    spec = sample.robot()
+    recorder = Recorder(tmp_path / "wave")
+    recorder.begin(spec, sample.policy(spec), sample.task(), {})
+    for k in range(4):
+        recorder.step(sample.record(k, reward=10.0 * k))
+    recorder.end(sample.result(4))
+    table = rows(tmp_path / "wave")
+    assert [row["next.reward"] for row in table] == [10.0, 20.0, 30.0]
+    assert [row["next.done"] for row in table] == [False, False, True]
+
+
+def test_a_late_camera_and_changing_sizes_are_told(tmp_path):
+    spec, root = sample.robot(), tmp_path / "wave"
+    recorder = Recorder(root, "png")
+    recorder.begin(spec, sample.policy(spec), sample.task(), {})
+    for k in range(5):
+        step = sample.record(k, camera=k >= 2)
+        step.state.truth["points"] = np.zeros((3 + k, 3))
+        recorder.step(step)
+    recorder.end(sample.result(5))
+    assert len(rows(root)) == 3
+    assert "truth.points" not in describe(root)["features"]
+    assert any("truth.points: its size changes" in note for note in recorder.notes)
+    assert any("first 2 steps are left out" in note for note in recorder.notes)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "no recording"), (b"PK\x03\x04 not mcap" * 9, "no recording"), (None, "No such file")],
+)
+def test_what_is_no_spool_is_refused(tmp_path, content, message):
+    path = tmp_path / "a.mcap"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match=message) as error:
+        convert_spool(path, tmp_path / "out")
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_flipped_bit_is_noticed(tmp_path):
+    path = tmp_path / "a.mcap"
+    writer = SpoolWriter(path, {})
+    noise = np.random.default_rng(0).integers(0, 255, (50, 50, 3), dtype=np.uint8)
+    writer.write(0.0, {"image": noise}, {"image": 0.0})
+    writer.close({})
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(data)
+    with pytest.raises(ConfigError, match="damaged"):
+        read_spool(path)
+
+
+def test_a_stream_that_changes_its_type_is_refused(tmp_path):
+    writer = SpoolWriter(tmp_path / "a.mcap", {})
+    writer.write(0.0, {"x": np.zeros(2, np.float32)}, {"x": 0.0})
+    with pytest.raises(BackendError, match="x was <f4, now <f8"):
+        writer.write(0.1, {"x": np.zeros(2)}, {"x": 0.1})
+    writer.close({})
+
+
+def test_a_rate_lerobot_cannot_store_is_refused(tmp_path):
+    spec = sample.robot(control_rate=12.5)
+    recorder = Recorder(tmp_path / "wave")
+    recorder.begin(spec, sample.policy(spec), sample.task(), {})
+    recorder.step(sample.record(0))
+    with pytest.raises(ConfigError, match="12.5 frames/s"):
+        recorder.end(sample.result(1))
