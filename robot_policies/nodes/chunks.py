@@ -7,12 +7,12 @@ moment it is due, as any trajectory controller understands it.
 """
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Duration
-from geometry_msgs.msg import Transform, Twist, TwistStamped
+from geometry_msgs.msg import Transform, TwistStamped
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import (
     JointTrajectory,
@@ -21,6 +21,7 @@ from trajectory_msgs.msg import (
     MultiDOFJointTrajectoryPoint,
 )
 
+from robot_policies.control.kinematics import CARTESIAN_DELTA_NAMES
 from robot_policies.interface import (
     ActionChunk,
     ActionKind,
@@ -29,10 +30,16 @@ from robot_policies.interface import (
     RobotSpec,
 )
 from robot_policies.interface.observation import VELOCITY_COMMAND_NAMES
-from robot_policies.nodes.messages import encode_velocity, header, to_seconds, to_time
+from robot_policies.nodes.messages import (
+    encode_velocity,
+    fill,
+    header,
+    to_seconds,
+    to_time,
+)
 
 FIELDS = {ActionKind.JOINT_POSITION: "positions", ActionKind.JOINT_VELOCITY: "velocities"}
-GRIPPER_DELTA = ("x", "y", "z", "rx", "ry", "rz")  # [m], rotation vector [rad]
+UNIT_TOLERANCE = 1e-3  # on the squared length of a quaternion
 TIMING_TOLERANCE = 1e-6  # s; stamps are whole nanoseconds, floats of them are a little less
 
 
@@ -58,15 +65,11 @@ def encode_chunk(chunk: ActionChunk) -> JointTrajectory | MultiDOFJointTrajector
             for row, time in zip(chunk.values, due, strict=True)
         ]
         return message
-    wanted = GRIPPER_DELTA if chunk.kind is ActionKind.CARTESIAN_DELTA else VELOCITY_COMMAND_NAMES
-    if chunk.names != wanted:
-        raise ContractError(f"chunk: {chunk.kind} with names {chunk.names}, expected {wanted}")
-    body, encode = (
-        ("gripper", _displacement)
-        if chunk.kind is ActionKind.CARTESIAN_DELTA
-        else ("base_link", _velocity)
-    )
-    message = MultiDOFJointTrajectory(header=header(chunk.stamp), joint_names=[body])
+    body, names, encode = BODIES[chunk.kind]
+    if chunk.names[: len(names)] != names:
+        raise ContractError(f"chunk: {chunk.kind} with names {chunk.names}, expected {names}")
+    joints = chunk.names[len(names) :]
+    message = MultiDOFJointTrajectory(header=header(chunk.stamp), joint_names=[body, *joints])
     message.points = [encode(row, time) for row, time in zip(chunk.values, due, strict=True)]
     return message
 
@@ -84,12 +87,12 @@ def decode_chunk(message: JointTrajectory | MultiDOFJointTrajectory) -> ActionCh
         names = tuple(message.joint_names)
         kind = ActionKind.JOINT_POSITION if len(points[0].positions) else ActionKind.JOINT_VELOCITY
         rows: list[Sequence[float]] = [getattr(point, FIELDS[kind]) for point in points]
-    elif points[0].transforms:
-        kind, names = ActionKind.CARTESIAN_DELTA, GRIPPER_DELTA
-        rows = [_read_displacement(_only(point.transforms)) for point in points]
     else:
-        kind, names = ActionKind.BASE_VELOCITY, VELOCITY_COMMAND_NAMES
-        rows = [_read_velocity(_only(point.velocities)) for point in points]
+        cartesian = bool(points[0].transforms)
+        kind = ActionKind.CARTESIAN_DELTA if cartesian else ActionKind.BASE_VELOCITY
+        read = _read_displacement if cartesian else _read_velocity
+        names = (*BODIES[kind][1], *list(message.joint_names)[1:])
+        rows = [read(point) for point in points]
     for k, row in enumerate(rows):
         if len(row) != len(names):
             raise ContractError(f"chunk: row {k} has {len(row)} values for {len(names)} names")
@@ -125,24 +128,29 @@ def _time_step(due: list[float]) -> float:
 
 def _displacement(row: np.ndarray, due: Duration) -> MultiDOFJointTrajectoryPoint:
     transform = Transform()
-    angle = float(np.linalg.norm(row[3:]))
+    angle = float(np.linalg.norm(row[3:6]))
     # sin(a/2)/a is 1/2 at a = 0; np.sinc(x) is sin(pi x)/(pi x).
-    axis = row[3:] * 0.5 * np.sinc(angle / (2.0 * np.pi))
-    for field, value in zip("xyz", row[:3], strict=True):
-        setattr(transform.translation, field, float(value))
-    for field, value in zip("xyzw", (*axis, np.cos(angle / 2.0)), strict=True):
-        setattr(transform.rotation, field, float(value))
-    return MultiDOFJointTrajectoryPoint(transforms=[transform], time_from_start=due)
+    axis = row[3:6] * 0.5 * np.sinc(angle / (2.0 * np.pi))
+    fill(transform.translation, "xyz", row[:3])
+    fill(transform.rotation, "xyzw", (*axis, np.cos(angle / 2.0)))
+    joints = [Transform() for _ in row[6:]]
+    for joint, value in zip(joints, row[6:], strict=True):
+        joint.translation.x = float(value)
+    return MultiDOFJointTrajectoryPoint(transforms=[transform, *joints], time_from_start=due)
 
 
-def _read_displacement(transform: Transform) -> list[float]:
-    move, turn = transform.translation, transform.rotation
+def _read_displacement(point: MultiDOFJointTrajectoryPoint) -> list[float]:
+    transforms: list[Any] = list(point.transforms)
+    if not transforms:
+        raise ContractError("chunk: a row without a transform")
+    move, turn = transforms[0].translation, transforms[0].rotation
     vector = np.array((turn.x, turn.y, turn.z))
     sine = float(np.linalg.norm(vector))
-    if abs(sine**2 + turn.w**2 - 1.0) > 1e-3:
+    if abs(sine**2 + turn.w**2 - 1.0) > UNIT_TOLERANCE:
         raise ContractError(f"chunk: rotation {[turn.x, turn.y, turn.z, turn.w]} is no unit one")
     scale = 2.0 * np.arctan2(sine, turn.w) / sine if sine > 1e-12 else 2.0
-    return [move.x, move.y, move.z, *(scale * vector).tolist()]
+    joints = [joint.translation.x for joint in transforms[1:]]
+    return [move.x, move.y, move.z, *(scale * vector).tolist(), *joints]
 
 
 def _velocity(row: np.ndarray, due: Duration) -> MultiDOFJointTrajectoryPoint:
@@ -150,11 +158,17 @@ def _velocity(row: np.ndarray, due: Duration) -> MultiDOFJointTrajectoryPoint:
     return MultiDOFJointTrajectoryPoint(velocities=[twist], time_from_start=due)
 
 
-def _read_velocity(twist: Twist) -> list[float]:
-    return [twist.linear.x, twist.linear.y, twist.angular.z]
+def _read_velocity(point: MultiDOFJointTrajectoryPoint) -> list[float]:
+    twists: list[Any] = list(point.velocities)
+    if len(twists) != 1:
+        raise ContractError(f"chunk: a row has {len(twists)} velocities, expected 1")
+    return [twists[0].linear.x, twists[0].linear.y, twists[0].angular.z]
 
 
-def _only(bodies: Sequence[Any]) -> Any:
-    if len(bodies) != 1:
-        raise ContractError(f"chunk: a row moves {len(bodies)} bodies, expected 1")
-    return bodies[0]
+Encode = Callable[[np.ndarray, Duration], MultiDOFJointTrajectoryPoint]
+# Name of the body that moves, leading elements, and how a row is written. Further elements of a
+# gripper displacement are joints, each a body whose translation.x is the joint's position.
+BODIES: dict[ActionKind, tuple[str, tuple[str, ...], Encode]] = {
+    ActionKind.CARTESIAN_DELTA: ("gripper", CARTESIAN_DELTA_NAMES, _displacement),
+    ActionKind.BASE_VELOCITY: ("base_link", VELOCITY_COMMAND_NAMES, _velocity),
+}

@@ -8,7 +8,7 @@ to a `uint8[]` field checks every element (92 ms for a 640x480 image against 0.0
 """
 
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,13 +126,13 @@ def encode_feature(
         return String(data=values)
     if name == IMU:
         message = Imu(header=header(stamp, robot.imu_link if robot else ""))
-        _fill(message.orientation, "xyzw", values[:4])
-        _fill(message.angular_velocity, "xyz", values[4:7])
-        _fill(message.linear_acceleration, "xyz", values[7:10])
+        fill(message.orientation, "xyzw", values[:4])
+        fill(message.angular_velocity, "xyz", values[4:7])
+        fill(message.linear_acceleration, "xyz", values[7:10])
     elif name == WRENCH:
         message = WrenchStamped(header=header(stamp))
-        _fill(message.wrench.force, "xyz", values[:3])
-        _fill(message.wrench.torque, "xyz", values[3:6])
+        fill(message.wrench.force, "xyz", values[:3])
+        fill(message.wrench.torque, "xyz", values[3:6])
     elif name == VELOCITY_COMMAND:
         message = encode_velocity(values, stamp)
     elif name == POINTS:
@@ -150,7 +150,7 @@ def encode_feature(
 def encode_velocity(values: np.ndarray, stamp: float) -> TwistStamped:
     """Return a base velocity (linear.x, linear.y, angular.z) as a twist in the base frame."""
     message = TwistStamped(header=header(stamp, "base_link"))
-    _fill(message.twist.linear, "xy", values[:2])
+    fill(message.twist.linear, "xy", values[:2])
     message.twist.angular.z = float(values[2])
     return message
 
@@ -269,7 +269,8 @@ def _doubles(values: np.ndarray) -> array:
     return array("d", np.asarray(values, dtype=np.float64).tobytes())
 
 
-def _fill(target: Any, fields: str, values: np.ndarray) -> None:
+def fill(target: Any, fields: str, values: Iterable[float]) -> None:
+    """Set the fields named by single letters."""
     for field, value in zip(fields, values, strict=True):
         setattr(target, field, float(value))
 

@@ -1,0 +1,121 @@
+"""The policy's node: streams in, chunks out. Configure loads the weights, activate acts."""
+
+from typing import Any
+
+import numpy as np
+
+from robot_policies.interface import ActionChunk, Observation
+from robot_policies.interface.compatibility import check_compatible
+from robot_policies.nodes.chunks import chunk_type, encode_chunk
+from robot_policies.nodes.graph_node import (
+    COMMAND,
+    ERROR,
+    OK,
+    GraphNode,
+    one_line,
+    reported,
+    run,
+)
+from robot_policies.nodes.inference import InferenceWorker
+from robot_policies.nodes.inlet import Inlet
+from robot_policies.nodes.pacing import Pacing
+from robot_policies.nodes.trial import NAMED, by_name
+from robot_policies.policies.catalog import load_policy
+
+SETTINGS: dict[str, tuple[Any, str]] = {**NAMED, "threads": (1, "torch threads")}
+REPORT_PERIOD = 1.0  # s; what is new is reported at once
+
+
+class PolicyNode(GraphNode):
+    """Acts on joint states as they come, no more often than its executor needs."""
+
+    def __init__(self) -> None:
+        """Declare the settings."""
+        super().__init__("policy", SETTINGS)
+        self._worker: InferenceWorker | None = None
+        self._inlet: Inlet | None = None
+        self._active = False
+        self._status, self._noted = (OK, ""), 0.0
+
+    @reported
+    def on_configure(self) -> None:
+        """Load the policy, refuse it if it does not fit the robot, and warm it up."""
+        settings = {name: self.setting(name) for name in SETTINGS}
+        robot, _, backend = by_name(settings)
+        policy = load_policy(settings["policy"], robot=robot, threads=settings["threads"])
+        check_compatible(policy, robot, backend).require()
+        self._policy, self._seed = policy, settings["seed"]
+        policy.reset(self._seed)
+        policy.act(policy.observation_spec.example(np.random.default_rng(self._seed)))
+        topic, message = chunk_type(policy.action_spec.kind)
+        self._chunks = self.create_publisher(message, topic, COMMAND)
+        self._pacing = Pacing(policy.action_spec, settings["executor"], robot.control_rate)
+        self._worker = InferenceWorker(policy, self._deliver, self._fail)
+        self._inlet = Inlet(
+            self, policy.observation_spec, backend.provides, self._due, self._take, self._note
+        )
+
+    @reported
+    def on_activate(self) -> None:
+        """Begin an episode."""
+        assert self._worker
+        self._worker.reset(self._seed)
+        self._pacing.reset()
+        self._active = True
+
+    @reported
+    def on_deactivate(self) -> None:
+        """Stop acting; the robot then holds."""
+        self._active = False
+
+    @reported
+    def on_cleanup(self) -> None:
+        """Forget the policy."""
+        self.release()
+
+    def release(self) -> None:
+        """Stop acting and let go of the policy."""
+        self._active = False
+        (worker, self._worker), (inlet, self._inlet) = (self._worker, None), (self._inlet, None)
+        if inlet:
+            inlet.close()
+        if worker:
+            worker.close()
+            self._policy.close()
+
+    def _due(self, stamp: float) -> bool:
+        return self._active and self._pacing.due(stamp)
+
+    def _take(self, observation: Observation) -> None:
+        if self._active and self._worker:
+            self._pacing.asked(observation.stamp)
+            self._worker.submit(observation)
+
+    def _deliver(self, chunk: ActionChunk, took: float) -> None:
+        if self._active:
+            self._chunks.publish(encode_chunk(chunk))
+        self._pacing.times.append(took)
+        self._note(OK, "acting")
+
+    def _fail(self, error: Exception) -> None:
+        self._note(ERROR, f"inference failed: {one_line(error)}")
+
+    def _note(self, level: bytes, text: str) -> None:
+        """Report at once what is new, and at a low rate what stays."""
+        if (level, text) == self._status and self.now() - self._noted < REPORT_PERIOD:
+            return
+        self._status, self._noted = (level, text), self.now()
+        if level != OK:
+            self.get_logger().warning(text, throttle_duration_sec=REPORT_PERIOD)
+        times = 1e3 * np.array(self._pacing.times)
+        p50, p99 = np.percentile(times, (50, 99)) if len(times) else (np.nan, np.nan)
+        self.diagnose(level, text, {"inference_p50_ms": p50, "inference_p99_ms": p99})
+
+
+def main() -> None:
+    """Run the node."""
+    run(PolicyNode)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""One trial at a node: made from its settings, watched by observers, summed up at the end."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import yaml
+
+from robot_policies.catalog import load_robot, load_task, make_backend
+from robot_policies.control.episode import EARLY, EpisodeResult, Observer
+from robot_policies.interface import (
+    ConfigError,
+    Policy,
+    RobotBackend,
+    RobotSpec,
+    RobotState,
+    Task,
+)
+from robot_policies.nodes.robot_loop import RobotLoop
+
+NAMED: dict[str, tuple[Any, str]] = {
+    "robot": ("go1", "robot, as in config/robots"),
+    "backend": ("mujoco", "what moves, as in config/backends"),
+    "options": ("", "options of the backend, as a YAML mapping"),
+    "task": ("", "world, goals and measure; empty: none"),
+    "rate": (0.0, "control rate, 0 is the robot's own [Hz]"),
+    "seed": (0, "seed of the initial condition and of the policy"),
+    "policy": ("hold", "shipped id, folder or hub id of the policy"),
+    "executor": ("open_loop", "how chunks are merged: open_loop, ensemble or splice"),
+}
+SETTINGS: dict[str, tuple[Any, str]] = {
+    **NAMED,
+    "seconds": (0.0, "length of a trial; 0: until the task is decided [s]"),
+    "record": ("", "LeRobot dataset folder to record to"),
+    "viewer": ("", "rerun, or an .rrd file to write"),
+    "video": ("", "MP4 file to write"),
+    "summary": ("", "JSON file to write metrics, loop rate and latency to"),
+}
+
+
+def by_name(settings: Mapping[str, Any]) -> tuple[RobotSpec, Task | None, RobotBackend]:
+    """Return robot, task and backend; nothing is opened.
+
+    Raises:
+        ConfigError: If a name or an option is wrong.
+    """
+    robot = load_robot(settings["robot"])
+    if settings["rate"]:
+        robot = replace(robot, control_rate=float(settings["rate"]))
+    task = load_task(settings["task"]) if settings["task"] else None
+    if task and task.robot != robot.name:
+        raise ConfigError(f"task '{task.name}' is for robot '{task.robot}', not '{robot.name}'")
+    options = yaml.safe_load(settings["options"] or "{}")
+    if not isinstance(options, dict):
+        raise ConfigError(f"options '{settings['options']}': expected a YAML mapping")
+    backend = make_backend(settings["backend"], robot, task.scene if task else None, **options)
+    return robot, task, backend
+
+
+NO_TASK = cast(Task, SimpleNamespace(name="", goals=(), scene={}))
+
+
+def make_observers(settings: Mapping[str, Any], backend: RobotBackend) -> list[Observer]:
+    """Return what is to watch the trial."""
+    observers: list[Observer] = []
+    if settings["record"]:
+        from robot_policies.data.recorder import Recorder
+
+        observers.append(Recorder(Path(settings["record"])))
+    return observers
+
+
+class TrialRun:
+    """A robot under control for one trial after the other.
+
+    Attributes:
+        loop: The robot.
+    """
+
+    def __init__(self, settings: Mapping[str, Any], clock: Callable[[], float]) -> None:
+        """Connect the robot; nothing moves.
+
+        Args:
+            settings: Values of `SETTINGS`.
+            clock: Node clock. [s]
+        """
+        _, task, backend = by_name(settings)
+        self._settings = settings
+        self._horizon = settings["seconds"] or (task.horizon if task else np.inf)
+        if task:
+            task.horizon = self._horizon
+        backend.connect()
+        self.loop = RobotLoop(backend, task, clock, settings["executor"])
+        self._observers: list[Observer] = []
+
+    def start(self) -> None:
+        """Begin."""
+        self._initial = self.loop.start(self._settings["seed"])
+        self._observers = make_observers(self._settings, self.loop.backend)
+        for observer in self._observers:
+            # Observers know policy and task by name only: the policy runs in another process.
+            policy, task = SimpleNamespace(name=self._settings["policy"]), self.loop.task
+            observer.begin(self.loop.robot, cast(Policy, policy), task or NO_TASK, self._initial)
+
+    def measure(self) -> RobotState:
+        """Close the books of the control step before and measure anew."""
+        record = self.loop.settle()
+        if record:
+            for observer in self._observers:
+                observer.step(record)
+        return self.loop.measure()
+
+    def over(self) -> str:
+        """Return why the trial is over; empty while it is not."""
+        if self.loop.elapsed >= self._horizon - EARLY:
+            return f"{self._horizon:g} s have passed"
+        return "the task is decided" if self.loop.trial and self.loop.trial.done() else ""
+
+    def end(self, reason: str) -> None:
+        """Stop the robot, end the recordings and write the summary."""
+        self.loop.backend.stop(reason)
+        result = self._result(reason)
+        for observer in self._observers:
+            observer.end(result)
+        self._observers = []
+        if path := self._settings["summary"]:
+            document = {**asdict(result), "figures": self.loop.report()}
+            document |= {name: self._settings[name] for name in ("robot", "backend")}
+            Path(path).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+    def close(self) -> None:
+        """Let go of the robot."""
+        self.loop.backend.close()
+
+    def _result(self, reason: str) -> EpisodeResult:
+        loop, latched = self.loop, self.loop.latched
+        metrics = dict(loop.trial.metrics()) if loop.trial else {}
+        word = "success" if metrics.get("success") else "failure"
+        decided = loop.trial is not None and loop.trial.done()
+        return EpisodeResult(
+            policy=self._settings["policy"],
+            task=self._settings["task"],
+            seed=self._settings["seed"],
+            initial=self._initial,
+            metrics=metrics,
+            steps=sum(loop.levels.values()),
+            duration=loop.elapsed,
+            ended_by=str(latched.cause) if latched else word if decided else "horizon",
+            reason=latched.text if latched else reason,
+            refusals=dict(loop.causes),
+            dropped=loop.dropped,
+            latency=loop.latency,
+        )

@@ -1,0 +1,174 @@
+import sys
+
+import pytest
+
+from robot_policies.interface import ConfigError
+from robot_policies.launching.description import Process, describe, parameter
+
+
+def launch(tmp_path, body, name="a.launch.xml", **arguments):
+    path = tmp_path / name
+    path.write_text(f"<launch>\n{body}\n</launch>\n")
+    return describe(path, arguments)
+
+
+def processes(description):
+    return [step.action for step in description.steps if isinstance(step.action, Process)]
+
+
+def commands(description):
+    return [" ".join(process.command) for process in processes(description)]
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        ("<lifecycle_node/>", r"a.launch.xml:2: no tag <lifecycle_node> in <launch>"),
+        ("<nod pkg='a' exec='b'/>", r":2: no tag <nod> .* Did you mean 'node'"),
+        ("\n<executable cmd='true' outptu='log'/>", r":3: <executable> has no attribute 'outptu'"),
+        ("<node pkg='a'/>", r":2: <node> needs the attribute 'exec'"),
+        ("<group>\n<arg name='a'\n</group>", r"a.launch.xml:4: no XML"),
+        ("hello", r":2: text 'hello' outside"),
+        ("<log message='$(var a)'/>", r":2: no variable 'a'"),
+        ("<log message='$(vra a)'/>", r":2: no substitution 'vra'.* Did you mean 'var'"),
+        ("<log message='$(var a'/>", r":2: .*lacks a closing bracket"),
+        ("<log message='$(dirname 3)'/>", r":2: .*wrong number of arguments"),
+        ("<log message='$(find-pkg-share no_such)'/>", r":2: package 'no_such' is in none of"),
+        ("<log if='ture' message='a'/>", r":2: 'ture' is neither true nor false"),
+        ("<timer period='soon'/>", r":2: 'soon' is no number"),
+        ("<node pkg='no_such' exec='a'/>", r":2: no lib/no_such/a in any of"),
+        ("<node pkg='robot_policies' exec='polcy_node'/>", r":2: .* Did you mean 'policy_node'"),
+        (
+            "<node pkg='robot_policies' exec='policy_node'><param name='a'/></node>",
+            "<param> needs",
+        ),
+        ("<executable cmd='true' on_exit='panic'/>", r":2: on_exit is 'panic'"),
+        ("<include file='b.launch.py'/>", r":2: only XML"),
+        (
+            "<log message=\"$(eval '__import__(0)')\"/>",
+            r":2: cannot evaluate .*Call is not allowed",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_named_with_its_line(tmp_path, body, complaint):
+    with pytest.raises(ConfigError, match=complaint):
+        launch(tmp_path, body)
+
+
+ARGUMENTS = """
+<arg name="backend" default="mujoco" description="what moves">
+  <choice value="mujoco"/><choice value="pybullet"/>
+</arg>
+<arg name="policy" description="which one"/>
+<log message="$(var policy) on $(var backend)"/>
+"""
+
+
+def test_arguments_and_defaults_fill_the_file(tmp_path):
+    assert launch(tmp_path, ARGUMENTS, policy="hold").steps[0].action == "hold on mujoco"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ({"policy": "hold", "backend": "mujco"}, "cannot be 'mujco'. Did you mean 'mujoco'"),
+        ({"policy": "hold", "bakend": "mujoco"}, "no argument 'bakend'. Did you mean 'backend'"),
+        ({}, r"argument 'policy' is needed \(which one\)"),
+    ],
+)
+def test_a_wrong_or_missing_argument_is_refused(tmp_path, arguments, complaint):
+    with pytest.raises(ConfigError, match=complaint):
+        launch(tmp_path, ARGUMENTS, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("text", "result"),
+    [
+        ("$(eval '1 + 2 * 3')", "7"),
+        ("$(eval \"'$(var a)' == 'x'\")", "True"),
+        ("$(eval \"'$(var a)' in ('y', 'z')\")", "False"),
+        ("$(equals $(var a) x)", "true"),
+        ("$(not $(equals $(var a) x))", "false"),
+        ("$(and true $(or false true))", "true"),
+        ("$(env NO_SUCH_VARIABLE a default)", "a default"),
+        ("a$(var a)b$(var a)", "axbx"),
+    ],
+)
+def test_substitutions(tmp_path, text, result):
+    text = text.replace('"', "&quot;")
+    body = f'<let name="a" value="x"/><log message="{text}"/>'
+    assert launch(tmp_path, body).steps[0].action == result
+
+
+def test_conditions_choose(tmp_path):
+    body = "<log if='$(eval 1==1)' message='a'/><log unless='true' message='b'/>"
+    assert [step.action for step in launch(tmp_path, body).steps] == ["a"]
+
+
+def test_a_group_keeps_its_namespace_environment_and_variables_to_itself(tmp_path):
+    node = "<node pkg='robot_policies' exec='policy_node' name='policy'/>"
+    description = launch(
+        tmp_path,
+        f"""
+        <let name="a" value="out"/>
+        <group>
+          <push_ros_namespace namespace="left"/>
+          <set_env name="SIDE" value="left"/>
+          <let name="a" value="in"/>
+          <group><push_ros_namespace namespace="hand"/>{node}</group>
+          <group><push_ros_namespace namespace="/right"/>{node}</group>
+        </group>
+        {node}
+        <log message="$(var a)"/>
+        """,
+    )
+    first, second, third = processes(description)
+
+    assert [p.name for p in (first, second, third)] == [
+        "left/hand/policy",
+        "right/policy",
+        "policy",
+    ]
+    assert "__ns:=/left/hand" in first.command
+    assert first.environment["SIDE"] == "left"
+    assert "SIDE" not in third.environment
+    assert description.steps[-1].action == "out"
+
+
+def test_a_node_becomes_a_process_with_ros_arguments(tmp_path):
+    body = """
+    <node pkg="robot_policies" exec="policy_node" name="policy" args="--verbose">
+      <param name="seed" value="3"/> <param name="task" value=""/> <param from="p.yaml"/>
+      <remap from="a" to="b"/> <env name="OMP_NUM_THREADS" value="1"/>
+    </node>"""
+    (process,) = processes(launch(tmp_path, body))
+
+    assert process.command == (
+        *(sys.executable, "-m", "robot_policies.nodes.policy_node", "--verbose", "--ros-args"),
+        *("-r", "__node:=policy", "-p", "seed:=3", "-p", "task:=''"),
+        *("--params-file", "p.yaml", "-r", "a:=b"),
+    )
+    assert process.environment["OMP_NUM_THREADS"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("3", "3"), ("0.5", "0.5"), ("true", "true"), ("[1, 2]", "[1, 2]"), ("", "''")]
+    + [("hold", "'hold'"), ("it's", "'it''s'"), ("{a: 1}", "'{a: 1}'"), ("null", "'null'")],
+)
+def test_text_stays_text_and_numbers_numbers(text, value):
+    assert parameter(text) == value
+
+
+def test_include_passes_arguments_and_its_own_folder(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "b.launch.xml").write_text(
+        "<launch><arg name='x' default='0'/><log message='$(dirname) $(var x)'/></launch>"
+    )
+    body = "<include file='$(dirname)/sub/b.launch.xml'><arg name='x' value='5'/></include>"
+    assert launch(tmp_path, body).steps[0].action == f"{tmp_path / 'sub'} 5"
+
+
+def test_a_timer_delays_what_is_inside(tmp_path):
+    body = "<timer period='1.5'><timer period='2'><log message='a'/></timer></timer>"
+    assert launch(tmp_path, body).steps[0].after == 3.5

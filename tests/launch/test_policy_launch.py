@@ -1,0 +1,165 @@
+import json
+import os
+import signal
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from ros_graph import Graph
+from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+from robot_policies.catalog import load_robot
+from robot_policies.nodes.messages import to_seconds
+
+HOLD = ("policy:=hold", "robot:=go1", "backend:=loopback", "task:=")
+ROBOT = load_robot("go1")
+
+
+def statuses(heard, name):
+    return [s for _, array in heard for s in array.status if s.name.endswith(name)]
+
+
+def modes(heard):
+    return [message.header.frame_id for _, message in heard]
+
+
+@pytest.fixture(scope="module")
+def pair():
+    """Two robots side by side, each in its namespace of one domain."""
+    with (
+        Graph(*HOLD, "namespace:=left") as left,
+        Graph(*HOLD, "namespace:=right", domain=left.domain),
+    ):
+        yield left
+
+
+@pytest.fixture(scope="module")
+def sent(pair):
+    heard = {side: pair.listen(JointState, f"/{side}/command_sent") for side in ("left", "right")}
+    assert pair.wait(lambda: all("policy" in modes(topic) for topic in heard.values()), 60.0)
+    return heard
+
+
+def test_a_chunk_arrives_and_is_applied(pair, sent):
+    chunks = pair.listen(JointTrajectory, "/left/action_chunk")
+    states = pair.listen(JointState, "/left/joint_states")
+    assert pair.wait(lambda: len(chunks) > 5 and len(states) > 5)
+
+    chunk, command = chunks[-1][1], sent["left"][-1][1]
+    assert tuple(chunk.joint_names) == tuple(command.name) == ROBOT.joint_names
+    stamps = {to_seconds(message.header.stamp) for _, message in states}
+    assert any(to_seconds(message.header.stamp) in stamps for _, message in chunks)
+
+
+def test_the_stop_service_latches_and_stops_one_robot_only(pair, sent):
+    diagnostics = pair.listen(DiagnosticArray, "/diagnostics")
+    assert pair.call(Trigger, "/left/backend/estop").success
+    assert pair.wait(lambda: modes(sent["left"])[-1] == "damp")
+    for heard in sent.values():
+        heard.clear()
+    assert pair.wait(lambda: len(sent["left"]) > 20)
+
+    assert set(modes(sent["left"])) == {"damp"}  # although chunks go on coming
+    assert "policy" in modes(sent["right"])
+    assert pair.wait(lambda: statuses(diagnostics, "left/backend"))
+    assert "estop was called" in statuses(diagnostics, "left/backend")[-1].message
+
+    assert pair.call(Trigger, "/left/backend/reset_estop").message == "released"
+    assert pair.wait(lambda: modes(sent["left"])[-1] == "policy")
+
+
+@pytest.mark.parametrize(
+    ("names", "complaint"),
+    [
+        (ROBOT.joint_names[1:], f"missing ['{ROBOT.joint_names[0]}.pos'"),
+        ((*ROBOT.joint_names, "tail"), "unexpected ['tail.pos'"),
+    ],
+)
+def test_a_joint_missing_or_extra_is_refused_by_name(pair, sent, names, complaint):
+    diagnostics = pair.listen(DiagnosticArray, "/diagnostics")
+    publisher = pair.node.create_publisher(JointState, "/left/joint_states", 10)
+    message = JointState(name=names, position=[0.0] * len(names), velocity=[0.0] * len(names))
+    message.header.stamp = pair.node.get_clock().now().to_msg()
+
+    def refused():
+        publisher.publish(message)
+        return any(complaint in s.message for s in statuses(diagnostics, "left/policy"))
+
+    assert pair.wait(refused)
+    pair.node.destroy_publisher(publisher)
+
+
+def test_a_killed_policy_is_held_then_damped_and_named():
+    with Graph(*HOLD) as graph:
+        commands = graph.listen(JointState, "command_sent", 100)
+        diagnostics = graph.listen(DiagnosticArray, "/diagnostics")
+        chunks = graph.listen(JointTrajectory, "action_chunk", 100)
+        assert graph.wait(lambda: modes(commands)[-20:].count("policy") == 20, 60.0)
+
+        os.kill(graph.children()["robot_policies.nodes.policy_node"], signal.SIGKILL)
+        assert graph.wait(lambda: "damp" in modes(commands))
+        graph.wait(lambda: statuses(diagnostics, "bringup"), 10.0)
+        status, errors = graph.end(None)
+
+    last = to_seconds(chunks[-1][1].header.stamp)
+    first = {}
+    for _, message in commands:
+        moment = to_seconds(message.header.stamp)
+        if moment > last:
+            first.setdefault(message.header.frame_id, moment - last)
+    assert first["hold"] <= 0.1 + 0.02  # the moment of the last answer lies after its stamp
+    assert first["hold"] < first["damp"]
+    assert any("no valid action" in s.message for s in statuses(diagnostics, "backend"))
+    assert any("'policy' died" in s.message for s in statuses(diagnostics, "bringup"))
+    assert status == 3
+    assert "node 'policy' died" in errors
+    assert "[policy] died: SIGKILL" in errors
+
+
+def test_a_trial_ends_by_itself_with_a_summary_and_status_0(tmp_path):
+    graph = Graph(*HOLD, "seconds:=1", f"summary:={tmp_path / 'summary.json'}")
+    status, errors = graph.end(None)
+
+    assert status == 0, errors
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["reason"] == "1 s have passed"
+    assert summary["steps"] > 25
+    assert summary["latency"]["p50"] < 0.05
+
+
+def test_sigint_leaves_no_process_behind():
+    with Graph(*HOLD) as graph:
+        commands = graph.listen(JointState, "command_sent")
+        assert graph.wait(lambda: "policy" in modes(commands), 60.0)
+        children = graph.children()
+        status, errors = graph.end()
+
+    assert len(children) == 3
+    assert status == 0, errors
+    assert not [pid for pid in children.values() if os.path.exists(f"/proc/{pid}")]
+
+
+WRONG = {
+    "policy:=hodl": "no policy 'hodl'. Did you mean 'hold'?",
+    "robot:=go2": "no robot 'go2'. Did you mean 'go1'?",
+    "backend:=loopbak": "no backend 'loopbak'. Did you mean 'loopback'?",
+    "task:=go1_wlk": "no task 'go1_wlk'.",
+    "options:={speed: 3}": "'speed'",
+}
+
+
+def test_wrong_names_end_the_launch_with_the_reason():
+    graphs = {wrong: Graph(*HOLD, wrong) for wrong in WRONG}  # at once: each takes seconds
+    for wrong, graph in graphs.items():
+        status, errors = graph.end(None)
+        assert status == 3
+        assert WRONG[wrong] in errors
+
+
+def test_a_wrong_argument_name_or_mode_starts_nothing():
+    for wrong, complaint in (("bakend:=a", "'backend'"), ("executor:=opn_loop", "'open_loop'")):
+        graph = Graph(*HOLD, wrong)
+        status, errors = graph.end(None)
+        assert status == 2
+        assert f"Did you mean {complaint}" in errors

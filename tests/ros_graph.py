@@ -1,0 +1,102 @@
+"""Real processes over DDS for tests: a launched graph, and a node that listens to it."""
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import rclpy  # noqa: TID251
+from rclpy.executors import SingleThreadedExecutor  # noqa: TID251
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # a parser of ROS's imports sre_parse
+    import lark  # noqa: F401
+
+_domains = itertools.count(os.getpid() % 90)
+
+
+def free_domain() -> int:
+    """Return a ROS domain that nobody else in this test run uses (1 to 100)."""
+    return 1 + next(_domains) % 100
+
+
+class Graph:
+    """A launch file run by the supervisor, and a node of the test in the same domain."""
+
+    def __init__(self, *arguments: str, file: str = "policy.launch.xml", domain: int = 0) -> None:
+        self.domain = domain or free_domain()
+        environment = {
+            **os.environ,
+            "ROS_DOMAIN_ID": str(self.domain),
+            "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        }
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context, domain_id=self.domain)
+        self.node = rclpy.create_node(f"spy_{id(self)}", context=self.context)
+        self._executor = SingleThreadedExecutor(context=self.context)
+        self._executor.add_node(self.node)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "robot_policies.launching", file, *arguments],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def listen(self, message: type, topic: str, qos: object = 10) -> list:
+        """Return a list that fills with (time, message)."""
+        heard: list = []
+        self.node.create_subscription(
+            message, topic, lambda m: heard.append((time.time(), m)), qos
+        )
+        return heard
+
+    def wait(self, condition: Callable[[], object], seconds: float = 30.0) -> bool:
+        """Spin until something holds; return whether it did in time."""
+        end = time.monotonic() + seconds
+        while not condition() and time.monotonic() < end:
+            self._executor.spin_once(timeout_sec=0.05)
+        return bool(condition())
+
+    def call(self, service: type, name: str) -> object:
+        """Call a service without arguments."""
+        client = self.node.create_client(service, name)
+        assert client.wait_for_service(timeout_sec=10.0), name
+        future = client.call_async(service.Request())
+        assert self.wait(future.done, 10.0), name
+        return future.result()
+
+    def children(self) -> dict[str, int]:
+        """Return the processes of the graph: node module to process id."""
+        found = {}
+        for entry in Path("/proc").iterdir():
+            try:
+                words = (entry / "cmdline").read_text().split("\0")
+                status = (entry / "stat").read_text()
+            except (OSError, UnicodeDecodeError):
+                continue
+            parent = int(status.rpartition(")")[2].split()[1])
+            if parent == self.process.pid:
+                found[next((w for w in words if "nodes." in w), entry.name)] = int(entry.name)
+        return found
+
+    def __enter__(self) -> "Graph":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.process.returncode is None:
+            self.end()
+
+    def end(self, number: signal.Signals | None = signal.SIGINT) -> tuple[int, str]:
+        """Interrupt the launcher, or wait for it; return its exit status and stderr."""
+        self._executor.shutdown()
+        rclpy.try_shutdown(context=self.context)
+        if number and self.process.poll() is None:
+            self.process.send_signal(number)
+        _, errors = self.process.communicate(timeout=60)
+        return self.process.returncode, errors
