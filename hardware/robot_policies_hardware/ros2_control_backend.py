@@ -1,0 +1,271 @@
+"""Any arm that already has a ROS 2 driver: `joint_states` in, a joint trajectory controller out.
+
+Each command is a trajectory of one point that is due one control period after it arrives, so the
+controller moves there instead of stepping. Joints are found by name; several broadcasters may
+share `joint_states`, each with its own joints. What comes back as an echo of our own publishing
+is no newer than what is known, and is left aside.
+
+A position controller cannot be damped, so the damping mode holds the measured position.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from rclpy.context import Context
+from rclpy.duration import Duration
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+from robot_policies.interface import (
+    ActionKind,
+    BackendError,
+    Command,
+    CommandMode,
+    ConfigError,
+    ContractError,
+    RobotSpec,
+    RobotState,
+)
+from robot_policies.interface.errors import suggestion
+from robot_policies.interface.observation import STATE
+from robot_policies_hardware.slope import Slope
+
+RESOLUTION = 1e-6  # s; a stamp that went through a float is this good
+MOST_AT_ONCE = 64  # messages taken in one read, so that a flood cannot hold it up
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The newest measurement of one joint; what the driver does not measure is `None`."""
+
+    stamp: float
+    position: float
+    velocity: float | None
+    effort: float | None
+
+
+class Ros2ControlBackend:
+    """A robot behind `joint_states` and a `joint_trajectory_controller`."""
+
+    accepts = frozenset({ActionKind.JOINT_POSITION})
+
+    def __init__(
+        self,
+        spec: RobotSpec,
+        scene: Mapping[str, Any] | None = None,
+        *,
+        states: str = "/joint_states",
+        command: str = "/joint_trajectory_controller/joint_trajectory",
+        joints: Mapping[str, str] | None = None,
+        timeout: float = 0.2,
+        connect_timeout: float = 5.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Keep the names; the node is made by `connect`.
+
+        Args:
+            spec: The robot's table.
+            scene: The task's world; a real one is as it is.
+            states: Topic of the joint state broadcaster.
+            command: Topic of the controller.
+            joints: The driver's name of a joint, if it is another.
+            timeout: Age at which a measurement is refused. [s]
+            connect_timeout: How long to wait for driver and controller. [s]
+            clock: The clock that the driver's stamps are of. [s]
+        """
+        for name in joints or {}:
+            if name not in spec.joint_names:
+                raise ConfigError(
+                    f"ros2_control.yaml: joints: no joint '{name}'."
+                    f"{suggestion(name, spec.joint_names)}"
+                )
+        self.spec = spec
+        self.provides = {STATE: spec.streams[STATE]}
+        self._states, self._command = states, command
+        self._names = tuple((joints or {}).get(name, name) for name in spec.joint_names)
+        self._timeout, self._connect_timeout, self._clock = timeout, connect_timeout, clock
+        self._measured: dict[str, Measured] = {}
+        self._seen: set[str] = set()
+        self._received = 0
+        self._refusal = ""
+        self._slope = Slope()
+        self._node: Node | None = None
+
+    def connect(self) -> None:
+        """Wait for the driver's first measurement and for the controller; sends nothing.
+
+        Raises:
+            BackendError: Naming the topic nobody publishes or listens to, or a missing joint.
+        """
+        self.close()
+        # A context of its own: the node that holds this backend may shut its context down first.
+        self._context = Context()
+        self._context.init(args=[])
+        self._node = Node(
+            "robot_policies_ros2_control",
+            context=self._context,
+            use_global_arguments=False,
+            start_parameter_services=False,
+            enable_rosout=False,
+        )
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        best_effort = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
+        self._node.create_subscription(JointState, self._states, self._on_states, best_effort)
+        self._publisher = self._node.create_publisher(JointTrajectory, self._command, 1)
+        self._measured, self._seen, self._slope = {}, set(), Slope()
+        try:
+            self._wait(self._missing, f"{self._states}: ")
+            self._wait(self._unheard, f"{self._command}: ")
+        except BackendError:
+            self.close()
+            raise
+
+    def read(self) -> RobotState:
+        """Return the newest measurement of every joint.
+
+        Raises:
+            BackendError: If one is older than the timeout, or the driver's message is unusable.
+        """
+        self._connected("read")
+        self._take()
+        measured = [self._measured[name] for name in self._names]
+        oldest = min(measured, key=lambda joint: joint.stamp)
+        age = self._clock() - oldest.stamp
+        if age > self._timeout:
+            name = self._names[measured.index(oldest)]
+            raise BackendError(
+                f"ros2_control: {self._states}: '{name}' is {age * 1e3:.0f} ms old, limit "
+                f"{self._timeout * 1e3:.0f} ms; is the driver alive?"
+            )
+        position = np.array([joint.position for joint in measured])
+        velocity = _all_or_none([joint.velocity for joint in measured])
+        slope = self._slope.update(position, oldest.stamp)
+        effort = _all_or_none([joint.effort for joint in measured])
+        return RobotState(
+            stamp=oldest.stamp,
+            joint_position=position,
+            joint_velocity=slope if velocity is None else velocity,
+            joint_effort=np.empty(0) if effort is None else effort,
+        )
+
+    def write(self, command: Command) -> Command:
+        """Send joint targets, within the robot's limits; returns what was sent.
+
+        Raises:
+            ContractError: If they are not finite, of the wrong width, or no positions.
+            BackendError: If no controller listens.
+        """
+        self._connected("write")
+        values = np.asarray(command.values, dtype=np.float64)
+        if command.kind not in self.accepts:
+            raise ContractError(
+                f"ros2_control: kind '{command.kind}', expected {set(self.accepts)}"
+            )
+        if values.shape != self.spec.default.shape or not np.isfinite(values).all():
+            raise ContractError(
+                f"ros2_control: command {values}, expected {len(self.spec.joints)} finite numbers"
+            )
+        reason = self._unheard()
+        if reason:
+            raise BackendError(f"ros2_control: {self._command}: {reason}")
+        if command.mode is CommandMode.DAMP:
+            values = self._here()
+        values = np.clip(values, self.spec.lower, self.spec.upper)
+        self._send(values)
+        return Command(command.stamp, values, command.kind, command.mode)
+
+    def stop(self, reason: str) -> None:
+        """Have the controller hold the measured position."""
+        if self._node is not None and self._context.ok():
+            self._send(np.clip(self._here(), self.spec.lower, self.spec.upper))
+
+    def close(self) -> None:
+        """Leave the graph; the controller holds its last target."""
+        node, self._node = self._node, None
+        if node is None:
+            return
+        self._executor.shutdown(timeout_sec=1.0)
+        node.destroy_node()
+        self._context.try_shutdown()
+
+    def _send(self, values: np.ndarray) -> None:
+        point = JointTrajectoryPoint(
+            positions=values.tolist(),
+            time_from_start=Duration(seconds=1.0 / self.spec.control_rate).to_msg(),
+        )
+        # No header stamp: the trajectory starts when it arrives, whatever the driver's clock says.
+        self._publisher.publish(JointTrajectory(joint_names=self._names, points=[point]))
+
+    def _here(self) -> np.ndarray:
+        with suppress(BackendError):  # where the robot was last is where it stops
+            self._take()
+        return np.array([self._measured[name].position for name in self._names])
+
+    def _take(self) -> None:
+        for _ in range(MOST_AT_ONCE):
+            before = self._received
+            self._executor.spin_once(timeout_sec=0.0)
+            if self._received == before:
+                break
+        if self._refusal:
+            reason, self._refusal = self._refusal, ""
+            raise BackendError(f"ros2_control: {self._states}: {reason}")
+
+    def _on_states(self, message: JointState) -> None:
+        self._received += 1
+        stamp = message.header.stamp.sec + message.header.stamp.nanosec * 1e-9
+        if stamp == 0.0:
+            self._refusal = "the driver's messages carry no stamp"
+            return
+        self._seen.update(message.name)
+        for i, name in enumerate(message.name):
+            known = self._measured.get(name)
+            if name not in self._names or (known and stamp <= known.stamp + RESOLUTION):
+                continue
+            values = [
+                data[i] if len(data) == len(message.name) else None
+                for data in (message.position, message.velocity, message.effort)
+            ]
+            if values[0] is None or not np.isfinite(values[0]):
+                self._refusal = f"'{name}' has position {values[0]}"
+                return
+            velocity, effort = (v if v is None or np.isfinite(v) else None for v in values[1:])
+            self._measured[name] = Measured(stamp, values[0], velocity, effort)
+
+    def _missing(self) -> str:
+        self._take()
+        for name in self._names:
+            if name not in self._measured:
+                if not self._received:
+                    return "no message; is the joint state broadcaster running?"
+                return f"no joint '{name}'.{suggestion(name, self._seen)}"
+        return ""
+
+    def _unheard(self) -> str:
+        if self._publisher.get_subscription_count():
+            return ""
+        return "no controller listens; `ros2 control list_controllers` says which are active"
+
+    def _wait(self, unmet: Callable[[], str], where: str) -> None:
+        end = time.monotonic() + self._connect_timeout
+        while reason := unmet():
+            if time.monotonic() > end:
+                raise BackendError(f"ros2_control: {where}{reason}")
+            self._executor.spin_once(timeout_sec=0.05)
+
+    def _connected(self, verb: str) -> None:
+        if self._node is None:
+            raise BackendError(f"ros2_control: {verb} before connect")
+
+
+def _all_or_none(values: list[float | None]) -> np.ndarray | None:
+    numbers = [value for value in values if value is not None]
+    return np.array(numbers) if len(numbers) == len(values) else None

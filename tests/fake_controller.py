@@ -1,0 +1,77 @@
+"""A ROS 2 arm in a thread: joint state broadcasters and a joint trajectory controller.
+
+The joints are broadcast in another order than any robot's table has them, by two broadcasters,
+with one joint more than the robot has. The controller goes to a trajectory's last point at once.
+"""
+
+import threading
+import time
+from collections.abc import Sequence
+
+from rclpy.context import Context  # noqa: TID251
+from rclpy.executors import SingleThreadedExecutor  # noqa: TID251
+from rclpy.node import Node  # noqa: TID251
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory
+
+STATES, COMMAND = "/joint_states", "/joint_trajectory_controller/joint_trajectory"
+
+
+class FakeController:
+    """Broadcasts at 100 Hz until closed.
+
+    Attributes:
+        position: Where each joint is. [rad]
+        commands: The trajectories that arrived.
+        stamped: Whether messages carry a stamp.
+        late: Age of the messages. [s]
+        measures_velocity: Whether velocities are broadcast.
+    """
+
+    def __init__(self, joints: Sequence[str], listens: bool = True) -> None:
+        self.position = dict.fromkeys(joints, 0.1)
+        self.commands: list[JointTrajectory] = []
+        self.stamped, self.late, self.measures_velocity = True, 0.0, True
+        self._order = [*reversed(joints), "not_ours"]
+        self._context = Context()
+        self._context.init(args=[])
+        node = Node("fake_controller", context=self._context)
+        self._publisher = node.create_publisher(JointState, STATES, 10)
+        if listens:
+            node.create_subscription(JointTrajectory, COMMAND, self._on_command, 10)
+        node.create_timer(0.01, self._broadcast)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(node)
+        self._node = node
+        self._closing = False
+        self._thread = threading.Thread(target=self._spin, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._closing = True
+        self._thread.join(timeout=5.0)
+        self._executor.shutdown(timeout_sec=1.0)
+        self._node.destroy_node()
+        self._context.try_shutdown()
+
+    def _spin(self) -> None:
+        while not self._closing:
+            self._executor.spin_once(timeout_sec=0.05)
+
+    def _broadcast(self) -> None:
+        half = len(self._order) // 2
+        for joints in (self._order[:half], self._order[half:]):
+            message = JointState(name=joints)
+            message.position = [self.position.get(joint, 9.0) for joint in joints]
+            if self.measures_velocity:
+                message.velocity = [0.5 if joint in self.position else 9.0 for joint in joints]
+            if self.stamped:
+                stamp = time.time() - self.late
+                message.header.stamp.sec = int(stamp)
+                message.header.stamp.nanosec = int(stamp % 1.0 * 1e9)
+            self._publisher.publish(message)
+
+    def _on_command(self, trajectory: JointTrajectory) -> None:
+        self.commands.append(trajectory)
+        point = trajectory.points[-1]
+        self.position |= dict(zip(trajectory.joint_names, point.positions, strict=True))
