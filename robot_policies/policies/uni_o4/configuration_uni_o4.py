@@ -1,6 +1,6 @@
 """Numbers of the quadruped policy; what describes the robot is filled from its table.
 
-Sources: [wtw] walk-these-ways and Uni-O4, `go1_config.py`; [own] chosen here.
+Sources: [wtw] walk-these-ways and Uni-O4's fork of it, `go1_config.py`; [own] chosen here.
 """
 
 from dataclasses import dataclass, field
@@ -52,10 +52,10 @@ class UniO4Config(PreTrainedConfig):
     damping: list[float] = field(default_factory=list)
 
     dt: float = 0.02  # s between two actions [wtw]
-    history: int = 5  # frames seen; walk-these-ways sees 30, 5 suffice on flat ground [own]
-    gait_frequency: float = 2.0  # Hz of the trot clock [wtw]
+    history: int = 5  # frames seen; Uni-O4's fork, walk-these-ways itself sees 30
+    gait_frequency: float = 2.0  # Hz of the trot clock; lowest of wtw's 2 to 4, theirs is 3 [own]
     standing_command: float = 0.1  # |vx| + |vy| + |yaw| below which the clock stops [own]
-    hidden: list[int] = field(default_factory=lambda: [256, 128])  # ELU; wtw: 512, 256, 128
+    hidden: list[int] = field(default_factory=lambda: [256, 128])  # ELU; [wtw] 512, 256, 128
     initial_std: float = 0.8  # of the action, in units of `action_scale` [own: 1.0 falls more]
 
     # Normalisation, as standard deviations of LeRobot's normaliser. They are fixed, not measured:
