@@ -210,10 +210,13 @@ class Ros2ControlBackend:
         return np.array([self._measured[name].position for name in self._names])
 
     def _take(self) -> None:
+        idle = 0
         for _ in range(MOST_AT_ONCE):
             before = self._received
             self._executor.spin_once(timeout_sec=0.0)
-            if self._received == before:
+            # Without a timeout the executor finishes its round with an empty call.
+            idle = 0 if self._received > before else idle + 1
+            if idle == 2:
                 break
         if self._refusal:
             reason, self._refusal = self._refusal, ""

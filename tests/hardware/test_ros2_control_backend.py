@@ -100,6 +100,16 @@ def test_velocity_is_the_slope_where_the_driver_measures_none(controller, make):
     assert until(lambda: backend.read().joint_velocity[1] == 0.0)
 
 
+def test_a_reader_slower_than_the_driver_misses_no_broadcaster(controller, make):
+    backend = make()
+    backend.connect()
+    for _ in range(20):
+        time.sleep(0.04)  # four messages of each of the two broadcasters
+        backend.read()
+    stamps = [backend._measured[name].stamp for name in JOINTS]
+    assert max(stamps) - min(stamps) < 0.3
+
+
 def test_stopping_and_damping_hold_the_measured_position(controller, make):
     backend = make()
     backend.connect()
