@@ -139,9 +139,9 @@ class ChunkExecutor:
             self.dropped["future"] += 1
         elif chunk.stamp == self._newest or chunk.stamp in [p.stamp for p in self._plans]:
             self.dropped["duplicate"] += 1
-        elif now > end + self._lateness or (now >= end and chunk.stamp < self._newest):
+        elif now > end + self._lateness:
             self.dropped["late"] += 1
-        elif self._mode != "ensemble" and chunk.stamp < self._newest:
+        elif chunk.stamp < self._newest and (self._mode != "ensemble" or now >= end):
             self.dropped["superseded"] += 1
         else:
             if chunk.stamp > self._newest:

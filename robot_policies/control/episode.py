@@ -210,12 +210,11 @@ class _Loop:
         return observation, self._policy.act(observation)
 
     def _action(self, state: RobotState, now: float) -> Action | None:
-        action = self._executor.action_at(now, self._command)
+        before = self._command or Command(now, state.joint_position)
+        action = self._executor.action_at(now, before)
         if action is None or self._resolver is None:
             return action
-        return self._resolver.resolve(
-            action, self._command.values if self._command else state.joint_position
-        )
+        return self._resolver.resolve(action, before.values)
 
     def _note(self, verdict: Verdict, elapsed: float) -> None:
         if verdict.refusal:

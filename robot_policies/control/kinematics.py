@@ -15,6 +15,9 @@ CARTESIAN_DELTA_NAMES = (
     *(f"position.{axis}" for axis in "xyz"),
     *(f"rotation.{axis}" for axis in "xyz"),
 )
+# Singular values well below these are not followed: a little slower, and calm near singularities.
+LINEAR_DAMPING = 0.01  # m per rad; a tabletop arm has 0.1 to 0.4
+ANGULAR_DAMPING = 0.1  # rad per rad; of the order of 1
 
 
 class Kinematics:
@@ -70,7 +73,7 @@ class Kinematics:
                 jacobian[3:, index] = axis
         return jacobian
 
-    def step(self, joints: np.ndarray, delta: np.ndarray, damping: float = 0.01) -> np.ndarray:
+    def step(self, joints: np.ndarray, delta: np.ndarray) -> np.ndarray:
         """Return joint positions that displace the link by a small amount.
 
         Position goes before rotation: an arm with fewer than six joints moves where it is told
@@ -80,7 +83,6 @@ class Kinematics:
         Args:
             joints: Where the robot is. Shape (n,).
             delta: Displacement x y z [m] and rotation vector [rad] in the base frame. Shape (6,).
-            damping: Damping of the least squares; larger is slower and calmer near singularities.
 
         Returns:
             Joint positions. Shape (n,).
@@ -88,7 +90,7 @@ class Kinematics:
         jacobian = self.jacobian(joints)
         free = np.ones(len(joints), dtype=bool)
         while True:
-            change = _two_tasks(jacobian * free, delta, damping)
+            change = _two_tasks(jacobian * free, delta)
             target = joints + change
             stuck = free & (change != 0.0)
             stuck &= (target < self._robot.lower) | (target > self._robot.upper)
@@ -171,12 +173,12 @@ def rotation_about(axis: np.ndarray, angle: float) -> np.ndarray:
     return np.eye(3) + np.sin(angle) * cross + (1.0 - np.cos(angle)) * cross @ cross
 
 
-def _two_tasks(jacobian: np.ndarray, delta: np.ndarray, damping: float) -> np.ndarray:
+def _two_tasks(jacobian: np.ndarray, delta: np.ndarray) -> np.ndarray:
     linear, angular = jacobian[:3], jacobian[3:]
-    change = _damped(linear, damping) @ delta[:3]
+    change = _damped(linear, LINEAR_DAMPING) @ delta[:3]
     null = np.eye(jacobian.shape[1]) - np.linalg.pinv(linear, rcond=1e-3) @ linear
     rest = delta[3:] - angular @ change
-    return change + null @ _damped(angular @ null, damping) @ rest
+    return change + null @ _damped(angular @ null, ANGULAR_DAMPING) @ rest
 
 
 def _damped(jacobian: np.ndarray, damping: float) -> np.ndarray:

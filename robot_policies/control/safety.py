@@ -111,12 +111,9 @@ class SafetyGate:
         if action is not None:
             refusal = refusal or self._judge_action(action, state, now)
             if refusal is None:
-                self._valid, self._refused = now, None
+                self._valid, self._refused = now, ()
                 return self._send(self._ordered(action), now, CommandMode.POLICY)
-            self._refused = now if self._refused is None else self._refused
-            if now - self._refused >= self._limits.refusal_time:
-                text = f"actions refused for {now - self._refused:.2f} s: {refusal.text}"
-                self.trip(text, now, Cause.REFUSALS)
+            if self._keeps_refusing(refusal, now):
                 return self._damp(state, now, self.latched, Level.ESTOP)
         return self._without_action(state, now, refusal)
 
@@ -150,7 +147,7 @@ class SafetyGate:
         shift = now - before if np.isfinite(before) else 0.0
         self._valid += shift
         self._slot_time += shift
-        self._refused = None if self._refused is None else self._refused + shift
+        self._refused = tuple(moment + shift for moment in self._refused)
         self._state_stamp = -np.inf
         text = f"clock jumped back from {before:.3f} s to {now:.3f} s"
         return Refusal(Cause.CLOCK, text, "", now, before, now - before)
@@ -224,6 +221,16 @@ class SafetyGate:
         rest = self._current if holds_a_pose else np.zeros(len(self._names))
         return self._send(rest, now, CommandMode.HOLD, refusal)
 
+    def _keeps_refusing(self, refusal: Refusal, now: float) -> bool:
+        first, last = self._refused or (now, now)
+        if now - last > self._limits.command_timeout:
+            first = now  # the policy was silent in between
+        self._refused = (first, now)
+        if now - first >= self._limits.refusal_time:
+            text = f"actions refused for {now - first:.2f} s: {refusal.text}"
+            self.trip(text, now, Cause.REFUSALS)
+        return self.latched is not None
+
     def _silence(self, idle: float) -> Refusal:
         if idle == np.inf:
             return Refusal(Cause.NO_ACTION, "no action yet, holding the pose found")
@@ -275,5 +282,5 @@ class SafetyGate:
     def _forget(self) -> None:
         self._current = self._previous = self._earlier = np.zeros(len(self._names))
         self._slot_time = self._valid = -np.inf
-        self._refused: float | None = None
+        self._refused: tuple[float, ...] = ()  # first and last moment of a run of refusals
         self._anchored = False

@@ -13,6 +13,8 @@ import numpy as np
 
 from robot_policies.interface import ActionChunk, ConfigError, Simulator
 
+ROUNDING = 1e-9  # s; room for floating-point time
+
 
 class Clock(Protocol):
     """What an episode asks the time."""
@@ -112,7 +114,7 @@ class Link:
 
     def ready(self, now: float) -> bool:
         """Return whether the policy would take an observation."""
-        return now >= self._busy_until
+        return now >= self._busy_until - ROUNDING
 
     def loses(self) -> bool:
         """Draw whether an observation is lost."""
@@ -133,6 +135,6 @@ class Link:
 
     def arrived(self, now: float) -> list[ActionChunk]:
         """Return the answers that have come by now, in order of arrival."""
-        here = [chunk for due, _, chunk in self._under_way if due <= now + 1e-9]
+        here = [chunk for due, _, chunk in self._under_way if due <= now + ROUNDING]
         self._under_way = self._under_way[len(here) :]
         return here

@@ -1,0 +1,159 @@
+import numpy as np
+import pytest
+from toy_robot import toy_robot
+
+from robot_policies.control.kinematics import (
+    CARTESIAN_DELTA_NAMES,
+    CartesianResolver,
+    Kinematics,
+    rotation_from_rpy,
+)
+from robot_policies.interface import Action, ActionKind, ContractError
+
+LINKS = {
+    "base": {"mass": 1.0},
+    "turret": {"parent": "base", "joint": "yaw", "mass": 1.0, "position": [0.0, 0.0, 0.1]},
+    "upper": {"parent": "turret", "joint": "lift", "mass": 1.0, "axis": [0, 1, 0]},
+    "bracket": {
+        "parent": "upper",
+        "mass": 1.0,
+        "position": [0.3, 0.0, 0.0],
+        "rotation": [0.2, -0.3, 0.4],
+    },
+    "fore": {"parent": "bracket", "joint": "bend", "mass": 1.0, "axis": [0, 1, 0]},
+    "slide": {
+        "parent": "fore",
+        "joint": "reach",
+        "mass": 1.0,
+        "position": [0.2, 0, 0],
+        "axis": [1, 0, 0],
+    },
+    "wrist": {"parent": "slide", "joint": "twist", "mass": 1.0, "axis": [1, 0, 0]},
+    "hand": {
+        "parent": "wrist",
+        "joint": "nod",
+        "mass": 1.0,
+        "position": [0.05, 0, 0],
+        "axis": [0, 2, 0],
+    },
+    "finger": {"parent": "hand", "joint": "grip", "mass": 1.0},
+}
+JOINTS = {
+    "yaw": {},
+    "lift": {},
+    "bend": {},
+    "reach": {"sliding": True},
+    "twist": {},
+    "nod": {},
+    "grip": {},
+}
+BOX = {"link": "hand", "lower": [-2, -2, -2], "upper": [2, 2, 2]}
+ROBOT = toy_robot(JOINTS, links=LINKS, workspace=BOX)
+POSES = np.random.default_rng(0).uniform(-0.8, 0.8, (8, len(JOINTS)))
+
+
+def rotation_vector(rotation):
+    """Small angles only."""
+    skew = (rotation - rotation.T) / 2.0
+    return np.array([skew[2, 1], skew[0, 2], skew[1, 0]])
+
+
+def test_pose_of_a_chain_by_hand():
+    joints = np.zeros(len(JOINTS))
+    joints[:2] = np.pi / 2, np.pi / 2  # yaw left, then lift about the turned y axis: nose down
+    rotation, position = Kinematics(ROBOT, "bracket").pose(joints)
+    np.testing.assert_allclose(position, [0.0, 0.0, 0.1 - 0.3], atol=1e-12)
+    expected = rotation_from_rpy([0, 0, np.pi / 2]) @ rotation_from_rpy([0, np.pi / 2, 0])
+    expected = expected @ rotation_from_rpy([0.2, -0.3, 0.4])
+    np.testing.assert_allclose(rotation, expected, atol=1e-12)
+
+
+def test_roll_pitch_yaw_are_about_fixed_axes():
+    nose_up_then_left = rotation_from_rpy([0.0, -np.pi / 2, np.pi / 2])
+    np.testing.assert_allclose(nose_up_then_left @ [1, 0, 0], [0, 0, 1], atol=1e-12)
+    np.testing.assert_allclose(nose_up_then_left @ [0, 1, 0], [-1, 0, 0], atol=1e-12)
+
+
+@pytest.mark.parametrize("joints", POSES)
+def test_jacobian_agrees_with_finite_differences(joints):
+    kinematics, step = Kinematics(ROBOT, "hand"), 1e-6
+    for j, column in enumerate(kinematics.jacobian(joints).T):
+        moved = step * np.eye(len(joints))[j]
+        ahead, behind = kinematics.pose(joints + moved), kinematics.pose(joints - moved)
+        linear = (ahead[1] - behind[1]) / (2 * step)
+        angular = rotation_vector(ahead[0] @ behind[0].T) / (2 * step)
+        np.testing.assert_allclose(column, [*linear, *angular], atol=1e-8)
+
+
+@pytest.mark.parametrize("joints", POSES)
+def test_a_small_step_displaces_the_hand_as_told(joints):
+    kinematics = Kinematics(ROBOT, "hand")
+    delta = np.array([1e-3, -2e-3, 1e-3, 0.0, 0.0, 0.0])
+    _, before = kinematics.pose(joints)
+    _, after = kinematics.pose(kinematics.step(joints, delta))
+    np.testing.assert_allclose(after - before, delta[:3], atol=1e-4)
+
+
+def test_a_joint_at_its_limit_stays_and_the_others_go_on():
+    kinematics = Kinematics(ROBOT, "hand")
+    joints = np.array([0.2, -0.7, 0.9, ROBOT.upper[3], 0.2, 0.2, 0.2])
+    target = kinematics.step(joints, np.array([5e-3, 0.0, 0.0, 0.0, 0.0, 0.0]))
+    assert target[3] <= ROBOT.upper[3]
+    moved = kinematics.pose(target)[1] - kinematics.pose(joints)[1]
+    np.testing.assert_allclose(moved, [5e-3, 0.0, 0.0], atol=1e-3)
+
+
+def test_agrees_with_mujoco():
+    mujoco = pytest.importorskip("mujoco")
+    from robot_policies_sim.model_mjcf import mjcf
+
+    from robot_policies.catalog import load_robot
+
+    robot = load_robot("go1")
+    model = mujoco.MjModel.from_xml_string(mjcf(robot, {}))
+    data = mujoco.MjData(model)
+    rng = np.random.default_rng(1)
+    for _ in range(4):
+        joints = rng.uniform(robot.lower, robot.upper)
+        for name, value in zip(robot.joint_names, joints, strict=True):
+            data.joint(name).qpos[0] = value
+        mujoco.mj_forward(model, data)
+        base = data.body(robot.links[0].name)
+        for link in robot.links:
+            rotation, position = Kinematics(robot, link.name).pose(joints)
+            body, frame = data.body(link.name), base.xmat.reshape(3, 3)
+            np.testing.assert_allclose(frame.T @ (body.xpos - base.xpos), position, atol=1e-9)
+            np.testing.assert_allclose(frame.T @ body.xmat.reshape(3, 3), rotation, atol=1e-9)
+
+
+def delta(values, names=(*CARTESIAN_DELTA_NAMES, "grip")):
+    return Action(np.array(values, float), names, ActionKind.CARTESIAN_DELTA, 0.0)
+
+
+def test_a_cartesian_action_is_spread_over_its_control_steps():
+    resolver, joints = CartesianResolver(ROBOT, dt=0.1), POSES[0]
+    kinematics = Kinematics(ROBOT, "hand")
+    action = delta([0.01, 0.0, 0.0, 0.0, 0.0, 0.0, 0.5])
+    for _ in range(5):  # 0.1 s at 50 Hz
+        resolved = resolver.resolve(action, joints)
+        joints = resolved.values
+    moved = kinematics.pose(joints)[1] - kinematics.pose(POSES[0])[1]
+    np.testing.assert_allclose(moved, [0.01, 0.0, 0.0], atol=1e-3)
+    assert (resolved.kind, resolved.names) == (ActionKind.JOINT_POSITION, ROBOT.joint_names)
+    assert joints[-1] == 0.5
+
+
+def test_a_nan_displacement_is_the_gates_to_refuse():
+    resolved = CartesianResolver(ROBOT, dt=0.1).resolve(delta([np.nan, *[0.0] * 6]), POSES[0])
+    assert np.isnan(resolved.values[:-1]).all()
+
+
+def test_a_cartesian_action_with_other_elements_is_refused():
+    wrong = delta([0.0] * 7, (*CARTESIAN_DELTA_NAMES, "gripper"))
+    with pytest.raises(ContractError, match="and then joints of"):
+        CartesianResolver(ROBOT, dt=0.1).resolve(wrong, POSES[0])
+
+
+def test_an_unknown_link_is_refused():
+    with pytest.raises(ContractError, match="toy: no link 'hnad'. Did you mean 'hand'"):
+        Kinematics(ROBOT, "hnad")
