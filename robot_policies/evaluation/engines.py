@@ -135,10 +135,10 @@ def _ray(jobs: Sequence[Job], workers: int, listen: Listener, work: Work) -> dic
             "--engine ray needs the package 'ray': pip install 'robot_policies[ray]'"
         ) from None
     started_here = not ray.is_initialized()
-    ray.init(ignore_reinit_error=True, log_to_driver=False)
+    ray.init(ignore_reinit_error=True, log_to_driver=False, logging_level="ERROR")
     try:
         # One call at a time per actor keeps what the actor has loaded; a job per task would not.
-        remote = ray.remote(num_cpus=1, max_restarts=-1)(_RayWorker)
+        remote = ray.remote(num_cpus=1)(_RayWorker)
         idle = [remote.remote(work) for _ in range(workers)]
         waiting, running, outcomes = list(reversed(range(len(jobs)))), {}, {}
         while waiting or running:
@@ -152,6 +152,7 @@ def _ray(jobs: Sequence[Job], workers: int, listen: Listener, work: Work) -> dic
             except ray.exceptions.RayError as error:
                 cause = f"the Ray worker failed: {str(error).splitlines()[0]}"
                 outcomes[index] = crashed(jobs[index], cause)
+                actor = remote.remote(work)
             listen(outcomes[index])
             idle.append(actor)
         return outcomes

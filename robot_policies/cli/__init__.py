@@ -1,0 +1,1 @@
+"""The `robot-policies` command; heavy packages are imported by the command that uses them."""

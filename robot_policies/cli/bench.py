@@ -1,0 +1,59 @@
+"""`robot-policies bench`: the figures of docs/results.md, measured on this machine."""
+
+from typing import Annotated, Any
+
+import typer
+
+from robot_policies.cli.options import Json
+from robot_policies.cli.output import progress, results, table
+
+Task = Annotated[str, typer.Option("--task", help="Task whose robot and world are simulated.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group."""
+    group = typer.Typer(help="Measure this machine.", no_args_is_help=True)
+    group.command("physics")(physics)
+    group.command("throughput")(throughput)
+    app.add_typer(group, name="bench")
+
+
+def physics(
+    task: Task = "go1_walk",
+    seconds: Annotated[float, typer.Option("--seconds", min=0.01, help="Per block.")] = 1.0,
+    blocks: Annotated[int, typer.Option("--blocks", min=1, help="Per engine.")] = 5,
+    json: Json = None,
+) -> None:
+    """Simulated control steps per second, MuJoCo and PyBullet side by side."""
+    from robot_policies.evaluation import benchmarks
+
+    with results(json) as output, progress() as bar:
+        done = bar.add_task("physics", total=blocks * len(benchmarks.ENGINES))
+        rows = benchmarks.physics(task, seconds, blocks, lambda: bar.advance(done))
+        _finish(output, "physics", rows, task=task, seconds=seconds, blocks=blocks)
+
+
+def throughput(
+    task: Task = "go1_walk",
+    environments: Annotated[int, typer.Option("--environments", min=1)] = 192,
+    threads: Annotated[int, typer.Option("--threads", min=1)] = 2,
+    blocks: Annotated[int, typer.Option("--blocks", min=1, help="Training iterations.")] = 5,
+    json: Json = None,
+) -> None:
+    """Steps per second of the training environment, bare and within PPO."""
+    from robot_policies.evaluation import benchmarks
+
+    with results(json) as output, progress() as bar:
+        done = bar.add_task("throughput", total=blocks + 1)
+        rows = benchmarks.throughput(
+            task, environments, threads, blocks, lambda: bar.advance(done)
+        )
+        _finish(output, "throughput", rows, task=task, blocks=blocks)
+
+
+def _finish(output: Any, bench: str, rows: list[dict[str, Any]], **settings: Any) -> None:
+    from robot_policies.evaluation.provenance import provenance
+
+    document = {"bench": bench, "results": rows, "provenance": provenance(**settings)}
+    shown = [tuple(row.values()) for row in rows]
+    output.finish(document, table(bench, tuple(rows[0]), shown))

@@ -1,0 +1,56 @@
+"""`robot-policies check`: does this policy fit this robot, before anything moves."""
+
+from typing import Annotated
+
+import typer
+
+from robot_policies.cli.options import Backend, Json, Policy
+from robot_policies.cli.output import results, table
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("check")(check)
+
+
+def check(
+    policy: Policy,
+    robot: Annotated[str, typer.Option("--robot", help="See `list robots`.")],
+    backend: Backend,
+    json: Json = None,
+) -> None:
+    """Compare names, units, shapes, rates, limits and statistics; exit status 1 if they clash."""
+    from robot_policies import catalog
+    from robot_policies.interface.compatibility import check_compatible
+    from robot_policies.policies.catalog import load_policy
+
+    with results(json) as output:
+        spec = catalog.load_robot(robot)
+        device = catalog.make_backend(backend, spec)  # not connected: nothing is opened
+        loaded = load_policy(policy, robot=spec)
+        try:
+            report = check_compatible(loaded, spec, device)
+        finally:
+            loaded.close()
+        compatible = not report.errors
+        findings = [
+            {"level": found.level, "code": found.code, "message": found.message}
+            for found in report.findings
+        ]
+        output.finish(
+            {
+                "policy": policy,
+                "robot": robot,
+                "backend": backend,
+                "compatible": compatible,
+                "findings": findings,
+            },
+            table(
+                f"{policy} on {robot} in {backend}: "
+                f"{'compatible' if compatible else 'NOT compatible'}",
+                ("level", "code", "finding"),
+                [tuple(finding.values()) for finding in findings],
+            ),
+        )
+    if not compatible:
+        raise typer.Exit(1)

@@ -1,0 +1,205 @@
+"""`robot-policies data`: record episodes, look at them, play them back, convert logs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from robot_policies.cli.options import Backend, Json, Policy, Seed, Task
+from robot_policies.cli.output import cell, progress, results, table
+from robot_policies.cli.run import connected, parse_options, result_rows, watched
+from robot_policies.interface import ConfigError
+
+if TYPE_CHECKING:
+    from robot_policies.cli.recorded_actions import RecordedActions
+    from robot_policies.control.episode import StepRecord
+
+Dataset = Annotated[Path, typer.Argument(help="LeRobotDataset v3 folder.")]
+Option = Annotated[
+    list[str] | None,
+    typer.Option("--option", metavar="NAME=VALUE", help="Option of the backend, as YAML."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group."""
+    group = typer.Typer(help="Recorded episodes, as LeRobotDataset v3.", no_args_is_help=True)
+    group.command("record")(record)
+    group.command("replay")(replay)
+    group.command("show")(show)
+    group.command("convert")(convert)
+    app.add_typer(group, name="data")
+
+
+def record(
+    policy: Policy,
+    task: Task,
+    backend: Backend,
+    out: Annotated[Path, typer.Option("--out", help="Dataset folder; appended to.")],
+    episodes: Annotated[int, typer.Option("--episodes", min=1)] = 1,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", min=0.0, help="Instead of the task's horizon.")
+    ] = None,
+    seed: Seed = 0,
+    images: Annotated[
+        str, typer.Option("--images", help="video (MP4, small) or png (exact).")
+    ] = "video",
+    option: Option = None,
+    json: Json = None,
+) -> None:
+    """Run a policy and record what was measured and sent; episode i has seed SEED + i."""
+    from robot_policies import catalog
+    from robot_policies.control.episode import run_episode
+    from robot_policies.data.recorder import Recorder
+    from robot_policies.policies.catalog import load_policy
+
+    with results(json) as output:
+        known = catalog.load_task(task)
+        robot = catalog.load_robot(known.robot)
+        device = catalog.make_backend(backend, robot, known.scene, **parse_options(option))
+        if seconds is not None:
+            known.horizon = seconds
+        loaded, recorder = load_policy(policy, robot=robot), Recorder(out, images)
+        ended = []
+        with connected(device), progress() as bar:
+            done = bar.add_task("recording", total=episodes)
+            for index in range(episodes):
+                result = run_episode(
+                    device, loaded, known, seed=seed + index, observers=(recorder,)
+                )
+                ended.append({"seed": result.seed, "ended_by": result.ended_by, **result.metrics})
+                bar.advance(done)
+        output.finish(
+            {"dataset": str(out), "episodes": ended, "notes": recorder.notes},
+            table(str(out), tuple(ended[0]), [tuple(row.values()) for row in ended]),
+        )
+
+
+def replay(
+    dataset: Dataset,
+    task: Task,
+    backend: Backend,
+    episode: Annotated[int, typer.Option("--episode", min=0)] = 0,
+    viewer: Annotated[
+        str | None, typer.Option("--viewer", help="rerun, or an .rrd file to write.")
+    ] = None,
+    video: Annotated[
+        Path | None, typer.Option("--video", metavar="F.mp4", help="Film the episode.")
+    ] = None,
+    seed: Seed = 0,
+    option: Option = None,
+    json: Json = None,
+) -> None:
+    """Send the recorded actions to a robot or a simulator and say how far it strays.
+
+    The safety gate judges the actions as any policy's. To play a log as the robot instead, and
+    let a policy watch it, use `robot-policies run --backend replay`.
+    """
+    from robot_policies import catalog
+    from robot_policies.cli.recorded_actions import RecordedActions
+
+    with results(json) as output:
+        known = catalog.load_task(task)
+        robot = catalog.load_robot(known.robot)
+        recorded = RecordedActions(dataset, episode, robot)
+        device = catalog.make_backend(backend, robot, known.scene, **parse_options(option))
+        known.horizon = recorded.duration
+        strayed = _Strayed(recorded)
+        document = watched(
+            device, recorded, known, seed=seed, viewer=viewer, video=video, observers=(strayed,)
+        )
+        by_joint = strayed.rms(robot.joint_names)
+        output.finish(
+            {"dataset": str(dataset), "episode": episode, "rms_deviation": by_joint, **document},
+            table(f"{dataset} on {task} in {backend}", ("what", "value"), result_rows(document)),
+            table(
+                "RMS deviation from the recorded joints [rad, m]",
+                ("joint", "deviation"),
+                [(joint, cell(value)) for joint, value in by_joint.items()],
+            ),
+        )
+
+
+class _Strayed:
+    """Observer that sums up how far the joints are from the recorded ones."""
+
+    def __init__(self, recorded: "RecordedActions") -> None:
+        self._recorded = recorded
+        self._squares: list[Any] = []
+
+    def begin(self, robot: object, policy: object, task: object, initial: object) -> None:
+        """Nothing to prepare."""
+
+    def step(self, record: "StepRecord") -> None:
+        """Note one control step."""
+        self._squares.append(self._recorded.deviation(record.time, record.state) ** 2)
+
+    def end(self, result: object) -> None:
+        """Nothing to finish."""
+
+    def rms(self, joints: tuple[str, ...]) -> dict[str, float]:
+        """Return the root mean square by joint. [rad], [m]."""
+        import numpy as np
+
+        return dict(zip(joints, np.sqrt(np.mean(self._squares, axis=0)).tolist(), strict=True))
+
+
+def show(dataset: Dataset, json: Json = None) -> None:
+    """Say what a dataset holds: episodes, features, units, ranges."""
+    from robot_policies.data.convert import describe
+
+    with results(json) as output:
+        about = describe(dataset)
+        totals = ("robot", "fps", "episodes", "frames", "seconds", "tasks")
+        output.finish(
+            about,
+            table(str(dataset), ("what", "value"), [(name, cell(about[name])) for name in totals]),
+            table("features", _FEATURE_COLUMNS, _feature_rows(about["features"])),
+        )
+
+
+_FEATURE_COLUMNS = ("feature", "element", "unit", "min", "max", "mean", "std")
+
+
+def _feature_rows(features: dict[str, Any]) -> list[tuple[str, ...]]:
+    rows = []
+    for name, feature in features.items():
+        elements = feature.get("names") or []
+        if "mean" not in feature or len(elements) != len(feature["mean"]):
+            shape = "x".join(map(str, feature["shape"]))
+            rows.append((name, f"{feature['dtype']} {shape}", "", "", "", "", ""))
+            continue
+        units = feature.get("unit") or [""] * len(elements)
+        units = [units] * len(elements) if isinstance(units, str) else units
+        for index, element in enumerate(elements):
+            numbers = (cell(float(feature[key][index])) for key in _FEATURE_COLUMNS[3:])
+            rows.append((name if index == 0 else "", element, units[index], *numbers))
+    return rows
+
+
+def convert(
+    source: Annotated[Path, typer.Argument(help="Go1 logs (.npz), a spool or a folder of them.")],
+    out: Annotated[Path, typer.Argument(help="Dataset folder; appended to.")],
+    episode: Annotated[
+        list[int] | None, typer.Option("--episode", help="Of the Go1 logs; all if left out.")
+    ] = None,
+    json: Json = None,
+) -> None:
+    """Convert real Go1 logs, or the spools of interrupted recordings, to LeRobotDataset v3."""
+    from robot_policies.data.convert import convert_go1_logs, convert_spool
+
+    with results(json) as output, progress() as bar:
+        task = bar.add_task("converting", total=None)
+
+        def report(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        if source.suffix == ".npz":
+            made = convert_go1_logs(source, out, episode, report)
+        elif episode:
+            raise ConfigError("--episode: only Go1 logs are converted in part")
+        else:
+            made = convert_spool(source, out, report)
+        rows = [("episodes", str(made.episodes)), ("frames", str(made.frames))]
+        rows += [("note", note) for note in made.notes]
+        output.finish(made, table(str(made.dataset), ("what", "value"), rows))

@@ -1,0 +1,154 @@
+"""`robot-policies evaluate`: paired episodes, intervals, comparisons, a report."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from robot_policies.cli.options import Json, Seed
+from robot_policies.cli.output import dumps, interval, progress, results, table
+from robot_policies.interface import ConfigError, RobotPoliciesError
+
+if TYPE_CHECKING:
+    from robot_policies.evaluation.episode import Outcome
+
+EPISODES, INITIAL, DOCUMENT, PAGE = (
+    "episodes.json",
+    "initial_conditions.json",
+    "evaluation.json",
+    "report.html",
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("evaluate")(evaluate)
+
+
+def evaluate(
+    policy: Annotated[list[str], typer.Option("--policy", help="May be given several times.")],
+    task: Annotated[list[str], typer.Option("--task", help="May be given several times.")],
+    backend: Annotated[list[str], typer.Option("--backend", help="May be given several times.")],
+    episodes: Annotated[int, typer.Option("--episodes", min=1, help="Per cell.")] = 20,
+    seed: Seed = 0,
+    delay_ms: Annotated[
+        float, typer.Option("--delay-ms", min=0.0, help="From an observation to its chunk.")
+    ] = 0.0,
+    jitter_ms: Annotated[
+        float,
+        typer.Option("--jitter-ms", min=0.0, help="The delay varies by this much both ways."),
+    ] = 0.0,
+    engine: Annotated[str, typer.Option("--engine", help="local or ray.")] = "local",
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Processes; the free cores if left out.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for the HTML report, the JSON and every episode."),
+    ] = None,
+    json: Json = None,
+) -> None:
+    """Evaluate policies on tasks in backends, with intervals and paired comparisons.
+
+    Every cell (policy, task, backend) runs the same initial conditions: episode i has seed
+    SEED + i. An episode that crashes counts as no success and is listed; the exit status is
+    then 3.
+    """
+    from robot_policies.evaluation import report
+    from robot_policies.evaluation.provenance import provenance
+    from robot_policies.evaluation.suite import Suite, run_suite
+
+    suite = Suite(
+        tuple(policy),
+        tuple(task),
+        tuple(backend),
+        episodes,
+        seed,
+        delay_ms / 1000.0,
+        jitter_ms / 1000.0,
+    )
+    workers = workers or len(os.sched_getaffinity(0))
+    if out is not None and out.exists() and not out.is_dir():
+        raise ConfigError(f"--out {out}: is not a folder")
+    with results(json) as output:
+        origin = provenance(
+            policy,
+            episodes=episodes,
+            seed=seed,
+            delay_ms=delay_ms,
+            jitter_ms=jitter_ms,
+            engine=engine,
+            workers=workers,
+        )
+        with progress() as bar:
+            done = bar.add_task("evaluating", total=len(suite.jobs()))
+            outcomes = run_suite(suite, engine, workers, lambda _: bar.advance(done))
+        document = report.document(outcomes, origin)
+        if out is not None:
+            _write(out, document, outcomes)
+        output.finish(document, *_tables(document))
+    _refuse_to_hide(outcomes)
+
+
+def _write(out: Path, document: dict[str, Any], outcomes: "Sequence[Outcome]") -> None:
+    from robot_policies.evaluation import report
+    from robot_policies.evaluation.page import page
+
+    rows = report.episodes(outcomes)
+    initial: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        initial.setdefault(row["task"], {})[str(row["seed"])] = row.pop("initial")
+    out.mkdir(parents=True, exist_ok=True)
+    (out / DOCUMENT).write_text(dumps(document), encoding="utf-8")
+    (out / EPISODES).write_text(dumps(rows), encoding="utf-8")
+    (out / INITIAL).write_text(dumps(initial), encoding="utf-8")
+    (out / PAGE).write_text(page(document, rows), encoding="utf-8")
+
+
+def _tables(document: dict[str, Any]) -> list[Any]:
+    cells = document["cells"]
+    metrics = list(dict.fromkeys(name for cell in cells for name in cell["metrics"]))
+    absent = {"mean": None, "ci95": None}
+    shown = [
+        table(
+            "Mean [95 % interval]",
+            ("policy", "task", "backend", "episodes", "success", *metrics),
+            [
+                (
+                    *(cell[key] for key in ("policy", "task", "backend", "episodes")),
+                    interval(cell["success"]),
+                    *(interval(cell["metrics"].get(name, absent)) for name in metrics),
+                )
+                for cell in cells
+            ],
+        )
+    ]
+    if document["comparisons"]:
+        shown.append(
+            table(
+                "Paired by seed: a - b [95 % interval]",
+                ("a", "b", "task", "metric", "difference", "p", "test"),
+                [
+                    (
+                        *(entry[key] for key in ("a", "b", "task", "metric")),
+                        interval({"mean": entry["difference"], "ci95": entry["ci95"]}),
+                        entry["p"],
+                        entry["test"],
+                    )
+                    for entry in document["comparisons"]
+                ],
+            )
+        )
+    return shown
+
+
+def _refuse_to_hide(outcomes: "Sequence[Outcome]") -> None:
+    crashed = [outcome for outcome in outcomes if outcome.error]
+    if crashed:
+        first = crashed[0]
+        raise RobotPoliciesError(
+            f"{len(crashed)} of {len(outcomes)} episodes crashed; first: {first.job.policy} on "
+            f"{first.job.task} in {first.job.backend}, seed {first.job.seed}: {first.error}"
+        )

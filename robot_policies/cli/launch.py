@@ -1,0 +1,54 @@
+"""`robot-policies launch`: start the graph of a launch file."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("launch")(launch)
+
+
+def launch(
+    file: Annotated[str, typer.Argument(help="A path, or the name of a shipped launch file.")],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME:=VALUE]...", help="Its arguments.")
+    ] = None,
+    show_args: Annotated[
+        bool, typer.Option("--show-args", "-s", help="List the file's arguments and stop.")
+    ] = False,
+    own: Annotated[
+        bool, typer.Option("--own", help="Do without `ros2 launch` even where it is installed.")
+    ] = False,
+) -> None:
+    """Start a launch file; `ros2 launch` does it where that is installed."""
+    from robot_policies.launching import launch_file, show_arguments
+    from robot_policies.launching.__main__ import parse_arguments
+
+    if show_args:
+        print(show_arguments(file))
+        return
+    given = parse_arguments(arguments or [])
+    check_names(given)
+    raise typer.Exit(launch_file(file, given, own=own))
+
+
+def check_names(given: Mapping[str, str]) -> None:
+    """Refuse a wrong policy, robot, backend or task before any process is started.
+
+    Raises:
+        UnknownNameError: Naming the nearest valid one.
+    """
+    from robot_policies import catalog
+    from robot_policies.policies.catalog import BUILT_IN, find_checkpoint
+
+    if given.get("backend"):
+        catalog.entry("backends", given["backend"])
+    if given.get("task"):
+        catalog.entry("tasks", given["task"].partition("/")[0])
+    if given.get("robot"):
+        catalog.load_robot(given["robot"])
+    if given.get("policy") and given["policy"] not in BUILT_IN:
+        find_checkpoint(given["policy"])

@@ -1,0 +1,167 @@
+"""What commands say: JSON for scripts, tables for people, progress and faults on stderr."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import asdict, is_dataclass
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from robot_policies.interface import ConfigError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.progress import Progress
+
+STDOUT = "-"
+
+
+class Output:
+    """Where a command's result goes.
+
+    Attributes:
+        json_path: File for the JSON, `-` for stdout, `None` for none.
+        document: The result, once `finish` was called.
+        tables: What people see of it.
+    """
+
+    def __init__(self, json_path: str | None) -> None:
+        self.json_path = json_path
+        self.document: Any = None
+        self.tables: Sequence[RenderableType] = ()
+
+    def finish(self, document: Any, *tables: "RenderableType") -> None:
+        """Set the result; it is written when the `results` block ends."""
+        self.document, self.tables = document, tables
+
+
+@contextmanager
+def results(json_path: str | None) -> Iterator[Output]:
+    """Run a command's work and write what it found.
+
+    While the work runs with JSON on stdout, file descriptor 1 leads to stderr: native libraries
+    (PyBullet's banner, codecs) print past Python, and stdout must hold the JSON and nothing else.
+    """
+    _check_writable(json_path)
+    output = Output(json_path)
+    with _stdout_to_stderr() if json_path == STDOUT else _unchanged():
+        yield output
+    if json_path == STDOUT:
+        sys.stdout.write(dumps(output.document))
+        return
+    if json_path is not None:
+        Path(json_path).write_text(dumps(output.document), encoding="utf-8")
+    if output.tables:
+        from rich.console import Console
+
+        console = Console()
+        for table in output.tables:
+            console.print(table)
+
+
+def dumps(document: Any) -> str:
+    """Return strict JSON: a number that is not finite becomes null."""
+    return json.dumps(plain(document), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def plain(value: Any) -> Any:
+    """Return a value as the types JSON knows."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(entry) for entry in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> "RenderableType":
+    """Return a table; numbers are right-aligned and rounded to four digits."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    made = Table(title=title, title_justify="left", title_style="bold")
+    for index, column in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
+        made.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(escape(cell(entry)) for entry in row))
+    return made
+
+
+def cell(value: Any) -> str:
+    """Return a table cell's text."""
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def interval(estimate: Mapping[str, Any]) -> str:
+    """Return `mean [low, high]` of an entry of the evaluation JSON."""
+    center, bounds = estimate["mean"], estimate["ci95"]
+    if bounds is None:
+        return cell(center)
+    return f"{center:.3g} [{bounds[0]:.3g}, {bounds[1]:.3g}]"
+
+
+@contextmanager
+def progress() -> "Iterator[Progress]":
+    """Show a progress bar with elapsed and remaining time on stderr, on a terminal only."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        yield bar
+
+
+def _check_writable(json_path: str | None) -> None:
+    """Refuse a path before the work, not after an hour of it."""
+    if json_path in (None, STDOUT):
+        return
+    path = Path(json_path)
+    if path.is_dir() or not path.parent.is_dir():
+        raise ConfigError(f"--json {json_path}: no file can be written there")
+
+
+@contextmanager
+def _stdout_to_stderr() -> Iterator[None]:
+    sys.stdout.flush()
+    saved = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)
+
+
+@contextmanager
+def _unchanged() -> Iterator[None]:
+    yield

@@ -1,0 +1,159 @@
+"""`robot-policies run`: one episode without ROS, on a simulator, a recorded log or a robot."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from robot_policies.cli.options import Backend, Json, Policy, Seed, Task
+from robot_policies.cli.output import cell, progress, results, table
+from robot_policies.interface import ConfigError
+
+if TYPE_CHECKING:
+    from robot_policies import interface
+    from robot_policies.control.episode import Observer, StepRecord
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("run")(run)
+
+
+def run(
+    policy: Policy,
+    task: Task,
+    backend: Backend,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", min=0.0, help="Instead of the task's horizon.")
+    ] = None,
+    seed: Seed = 0,
+    viewer: Annotated[
+        str | None, typer.Option("--viewer", help="rerun, or an .rrd file to write.")
+    ] = None,
+    video: Annotated[
+        Path | None, typer.Option("--video", metavar="F.mp4", help="Film the episode.")
+    ] = None,
+    record: Annotated[
+        Path | None, typer.Option("--record", metavar="DIR", help="Append to a LeRobot dataset.")
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", metavar="NAME=VALUE", help="Option of the backend, as YAML."),
+    ] = None,
+    json: Json = None,
+) -> None:
+    """Run one episode of a task; a simulator in logical time, anything else in real time."""
+    from robot_policies import catalog
+    from robot_policies.evaluation.provenance import provenance
+    from robot_policies.policies.catalog import load_policy
+
+    with results(json) as output:
+        known = catalog.load_task(task)
+        robot = catalog.load_robot(known.robot)
+        device = catalog.make_backend(backend, robot, known.scene, **parse_options(option))
+        if seconds is not None:
+            known.horizon = seconds
+        loaded = load_policy(policy, robot=robot)
+        document = watched(
+            device, loaded, known, seed=seed, viewer=viewer, video=video, record=record
+        )
+        origin = provenance([policy], seed=seed, seconds=seconds)
+        output.finish(
+            {**document, "backend": backend, "provenance": origin},
+            table(f"{policy} on {task} in {backend}", ("what", "value"), result_rows(document)),
+        )
+
+
+def watched(
+    device: "interface.RobotBackend",
+    policy: "interface.Policy",
+    task: "interface.Task",
+    *,
+    seed: int,
+    viewer: str | None = None,
+    video: Path | None = None,
+    record: Path | None = None,
+    observers: Sequence["Observer"] = (),
+) -> dict[str, Any]:
+    """Run an episode with what is to watch it; return the result and the files written."""
+    from robot_policies.control.episode import run_episode
+    from robot_policies.data.observers import make_observers
+
+    watching = make_observers(device, record=record, viewer=viewer, video=video)
+    with connected(device), progress() as bar:
+        shown = _Bar(bar, task.horizon)
+        result = run_episode(
+            device, policy, task, seed=seed, observers=(*watching, *observers, shown)
+        )
+    files = {"video": video, "record": record, "viewer": viewer if viewer != "rerun" else None}
+    return {**asdict(result), "files": {k: str(v) for k, v in files.items() if v is not None}}
+
+
+def parse_options(words: list[str] | None) -> dict[str, Any]:
+    """Return `name=value` words as a mapping, the values read as YAML.
+
+    Raises:
+        ConfigError: If a word is of another form.
+    """
+    import yaml
+
+    options = {}
+    for word in words or ():
+        name, separator, text = word.partition("=")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            separator = ""
+        if not name.isidentifier() or not separator:
+            raise ConfigError(f"--option {word}: expected name=value")
+        options[name] = value
+    return options
+
+
+@contextmanager
+def connected(backend: "interface.RobotBackend") -> Iterator[None]:
+    """Connect a backend and close it whatever happens, which stops the robot."""
+    try:
+        backend.connect()
+        yield
+    finally:
+        backend.close()
+
+
+class _Bar:
+    """Observer that shows how much of the horizon has passed."""
+
+    def __init__(self, bar: Any, horizon: float) -> None:
+        self._bar, self._task = bar, bar.add_task("running [s]", total=horizon)
+
+    def begin(self, robot: object, policy: object, task: object, initial: object) -> None:
+        """Nothing to prepare."""
+
+    def step(self, record: "StepRecord") -> None:
+        """Move the bar."""
+        self._bar.update(self._task, completed=round(record.time, 1))
+
+    def end(self, result: object) -> None:
+        """Nothing to finish."""
+
+
+def result_rows(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return an episode's result for people."""
+    latency = " ".join(f"{k} {1000.0 * v:.1f}" for k, v in document["latency"].items())
+    return [
+        ("ended by", f"{document['ended_by']} {document['reason']}".strip()),
+        ("duration [s]", cell(document["duration"])),
+        *((name, cell(float(value))) for name, value in document["metrics"].items()),
+        ("refused steps", _counts(document["refusals"])),
+        ("dropped chunks", _counts(document["dropped"])),
+        ("stale observations", str(document["stale"])),
+        ("observation to chunk [ms]", latency or "-"),
+        *document["files"].items(),
+    ]
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items()) or "none"

@@ -1,0 +1,113 @@
+"""`robot-policies train`: our own training stages, or lerobot-train with our policies known."""
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from robot_policies.interface import ConfigError, UnknownNameError
+
+EXTRA_ARGUMENTS = {"allow_extra_args": True, "ignore_unknown_options": True}
+OURS = "robot_policies.policies"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("train", context_settings=EXTRA_ARGUMENTS)(train)
+
+
+def train(
+    context: typer.Context,
+    policy: Annotated[str, typer.Argument(help="Policy type, such as uni_o4 or act.")],
+    stage: Annotated[
+        str | None, typer.Option("--stage", help="A stage of our own: uni_o4 has online.")
+    ] = None,
+    task: Annotated[str, typer.Option("--task", help="Task of an own stage.")] = "go1_walk",
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", min=0.0, help="Stop after this much training.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Stop after these.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of weights and noise.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder of the checkpoint and the log.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue in --out.")] = False,
+    environments: Annotated[
+        int, typer.Option("--environments", min=1, help="Robots simulated side by side.")
+    ] = 192,
+    threads: Annotated[int, typer.Option("--threads", min=1, help="Physics threads.")] = 2,
+) -> None:
+    """Train a policy.
+
+    With --stage, one of our own stages runs. Without, lerobot-train runs with our policies
+    registered, and takes its own options too: --dataset.repo_id=..., --batch_size=...
+    """
+    if stage is None:
+        forwarded = [
+            *([f"--steps={steps}"] if steps else []),
+            *([f"--output_dir={out}"] if out else []),
+            *(["--resume=true"] if resume else []),
+            f"--seed={seed}",
+        ]
+        _lerobot_train(policy, [*forwarded, *context.args])
+        return
+    if context.args:
+        raise ConfigError(f"unknown option '{context.args[0]}' of a stage of our own")
+    if (policy, stage) != ("uni_o4", "online"):
+        raise UnknownNameError("stage", f"{policy} --stage {stage}", ["uni_o4 --stage online"])
+    if out is None:
+        raise ConfigError("--out is missing: say where the checkpoint goes")
+    if minutes is None and steps is None:
+        raise ConfigError("say when to stop: --minutes or --steps")
+    print(_uni_o4_online(task, out, minutes, steps, seed, resume, environments, threads))
+
+
+def _uni_o4_online(
+    task: str,
+    out: Path,
+    minutes: float | None,
+    steps: int | None,
+    seed: int,
+    resume: bool,
+    environments: int,
+    threads: int,
+) -> Path:
+    from robot_policies import catalog
+
+    known = catalog.load_task(task)
+    robot = catalog.load_robot(known.robot)
+    from robot_policies_sim.go1_vector_env import Go1VectorEnv
+
+    from robot_policies.policies.uni_o4.configuration_uni_o4 import UniO4Config
+    from robot_policies.policies.uni_o4.train import run_online
+
+    config = UniO4Config.for_robot(robot)
+    environment = Go1VectorEnv(robot, environments, seed=seed, scene=known.scene, threads=threads)
+    try:
+        return run_online(
+            environment, config, out, seed=seed, minutes=minutes, steps=steps, resume=resume
+        )
+    finally:
+        environment.close()
+
+
+def _lerobot_train(policy: str, arguments: list[str]) -> None:
+    from lerobot.configs.policies import PreTrainedConfig
+
+    for path in sorted((Path(__file__).parents[1] / "policies").glob("*/configuration_*.py")):
+        import_module(f"{OURS}.{path.parent.name}.{path.stem}")
+    import lerobot.policies  # noqa: F401 registers LeRobot's own
+
+    known = list(PreTrainedConfig.get_known_choices())
+    if policy not in known:
+        raise UnknownNameError("policy type", policy, known)
+    from lerobot.scripts.lerobot_train import main
+
+    given = sys.argv
+    sys.argv = ["lerobot-train", f"--policy.type={policy}", *arguments]
+    try:
+        main()
+    finally:
+        sys.argv = given
