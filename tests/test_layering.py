@@ -1,0 +1,118 @@
+"""Who may import whom: the table of the design, enforced on every module and every function."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SIM, HARDWARE = "robot_policies_sim", "robot_policies_hardware"
+POLICIES, NODES, CONTROL = (f"robot_policies.{part}" for part in ("policies", "nodes", "control"))
+
+# These may import nothing but the standard library and what is named.
+ONLY = {
+    "robot_policies/interface": {"numpy", "robot_policies.interface"},
+    "robot_policies/control": {"numpy", "robot_policies.interface", CONTROL},
+}
+# These may import anything but what is named.
+NEVER = {
+    "robot_policies/learning": {"rclpy", CONTROL, NODES, SIM, HARDWARE},
+    "robot_policies/policies": {"rclpy", CONTROL, NODES, SIM, HARDWARE, "mujoco", "pybullet"},
+    "robot_policies/skills": {"rclpy", CONTROL, NODES, SIM, HARDWARE},
+    "robot_policies/data": {"rclpy", NODES, SIM, HARDWARE, "mujoco", "pybullet"},
+    "robot_policies/nodes": {"torch", "lerobot", "mujoco", "pybullet", SIM, HARDWARE},
+    "sim/robot_policies_sim": {"torch", "rclpy", CONTROL, NODES, POLICIES, HARDWARE},
+    "hardware/robot_policies_hardware": {"torch", "rclpy", CONTROL, NODES, POLICIES, SIM},
+}
+# Where ROS is met, besides the nodes.
+EXCEPT = {"hardware/robot_policies_hardware/ros2_control_backend.py": {"rclpy"}}
+# Of the policies, nodes know the catalog only, and no policy knows another.
+CATALOG = f"{POLICIES}.catalog"
+
+
+def imported(source: str) -> Iterator[str]:
+    """Yield every module that a source imports, `from a import b` as `a` and `a.b`."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def within(name: str, packages: set[str]) -> bool:
+    return any(f"{name}.".startswith(f"{package}.") for package in packages)
+
+
+def standard(name: str) -> bool:
+    return name.partition(".")[0] in sys.stdlib_module_names
+
+
+def modules(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+def forbidden(folder: str, path: Path, source: str) -> list[str]:
+    """Return the imports of a module that its folder's rule does not allow."""
+    names = list(imported(source))
+    if folder in ONLY:
+        return [name for name in names if not standard(name) and not within(name, ONLY[folder])]
+    never = NEVER[folder] - EXCEPT.get(path.relative_to(ROOT).as_posix(), set())
+    found = [name for name in names if within(name, never)]
+    if folder == "robot_policies/nodes":
+        found += [
+            name for name in names if within(name, {POLICIES}) and not within(name, {CATALOG})
+        ]
+    if folder == "robot_policies/policies":
+        own = path.relative_to(ROOT / folder).parts[0]
+        others = {entry.name for entry in (ROOT / folder).iterdir() if entry.is_dir()} - {own}
+        found += [name for name in names if within(name, {f"{POLICIES}.{o}" for o in others})]
+    return found
+
+
+CASES = [(folder, path) for folder in (*ONLY, *NEVER) for path in modules(folder)]
+
+
+@pytest.mark.parametrize(
+    ("folder", "path"), CASES, ids=[path.relative_to(ROOT).as_posix() for _, path in CASES]
+)
+def test_imports_follow_the_table(folder, path):
+    assert forbidden(folder, path, path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("folder", "source"),
+    [
+        ("robot_policies/interface", "import yaml"),
+        ("robot_policies/control", "from robot_policies.policies import catalog"),
+        ("robot_policies/control", "def f():\n    import torch"),
+        ("robot_policies/nodes", "from robot_policies.policies.runtime import LerobotRuntime"),
+        ("robot_policies/policies", "from robot_policies import control"),
+        ("sim/robot_policies_sim", "import torch.nn"),
+        ("hardware/robot_policies_hardware", "import rclpy"),
+    ],
+)
+def test_a_forbidden_import_is_found(folder, source):
+    assert forbidden(folder, ROOT / folder / "somewhere.py", source)
+
+
+def test_ros_is_imported_in_two_places_only():
+    places = [*modules("robot_policies"), *modules("sim"), *modules("hardware")]
+    users = {
+        path.relative_to(ROOT).as_posix()
+        for path in places
+        if any(within(name, {"rclpy"}) for name in imported(path.read_text(encoding="utf-8")))
+    }
+    assert {u for u in users if not u.startswith("robot_policies/nodes/")} <= set(EXCEPT)
+
+
+def test_every_package_of_the_tree_has_a_rule():
+    free = {"evaluation", "cli", "launching"}  # they know everything, by name
+    found = {
+        path.name
+        for path in (ROOT / "robot_policies").iterdir()
+        if path.is_dir() and (path / "__init__.py").exists()
+    }
+    assert {f"robot_policies/{name}" for name in found - free} <= {*ONLY, *NEVER}
