@@ -99,21 +99,20 @@ def _built_in(name: str, robot: RobotSpec | None) -> Policy:
 
 def _download(name: str) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     repository, _, revision = name.partition("@")
+    options = {"revision": revision or None, "allow_patterns": [*HUB_FILES]}
     try:
-        return Path(
-            snapshot_download(repository, revision=revision or None, allow_patterns=[*HUB_FILES])
-        )
-    except LocalEntryNotFoundError:
-        # The hub is offline (HF_HUB_OFFLINE=1, no network) and the cache lacks the repository.
+        try:
+            return Path(snapshot_download(repository, **options))
+        except HfHubHTTPError:
+            raise  # the hub has answered: no such repository or revision, or not for this user
+        except OSError:  # offline or unreachable: what was fetched before still serves
+            return Path(snapshot_download(repository, **options, local_files_only=True))
+    except (HfHubHTTPError, HFValidationError) as error:
+        reason = f"is refused by the hub: {' '.join(str(error).split())}"
+    except OSError:
         reason = "is not in the local hub cache, and the hub cannot be reached"
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
-        reason = f"cannot be fetched from the hub: {_first_line(error)}"
     known = UnknownNameError("policy", name, policies())
     raise CheckpointError(f"{known} As a hub repository it {reason}")
-
-
-def _first_line(error: Exception) -> str:
-    return next((line for line in str(error).splitlines() if line), type(error).__name__)

@@ -233,6 +233,24 @@ def test_same_folder_same_chunk(trained):
     np.testing.assert_array_equal(one.values, two.values)
 
 
+def test_hub_repository_comes_from_the_local_cache(trained, tmp_path, monkeypatch):
+    """In the hub's own layout: refs/<branch> holds the commit, snapshots/<commit> the files."""
+    repository = tmp_path / "models--someone--toy-act"
+    shutil.copytree(trained, repository / "snapshots" / ("c" * 40))
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("c" * 40)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    policy = load_policy("someone/toy-act")
+    assert policy.name == "someone/toy-act"
+    expected = load_policy(str(trained)).act(observe(0.1, 0.2, 0.3)).values
+    np.testing.assert_array_equal(policy.act(observe(0.1, 0.2, 0.3)).values, expected)
+    pinned = load_policy(f"someone/toy-act@{'c' * 40}")
+    np.testing.assert_array_equal(pinned.act(observe(0.1, 0.2, 0.3)).values, expected)
+    with pytest.raises(CheckpointError, match="hub cannot be reached"):
+        load_policy("someone/toy-act@other-branch")
+
+
 def test_sees_images(trained_on_images):
     policy = load_policy(str(trained_on_images))
     spec = policy.observation_spec[IMAGE]
