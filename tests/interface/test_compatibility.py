@@ -1,0 +1,248 @@
+"""Seeded mismatches: each is one mistake people make, and each must be found before motion."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from toy_robot import toy_robot
+
+from robot_policies.interface import (
+    ActionKind,
+    ActionSpec,
+    ArraySpec,
+    ContractError,
+    ObservationSpec,
+    Statistics,
+)
+from robot_policies.interface.compatibility import check_compatible
+from robot_policies.interface.observation import (
+    STATE,
+    VELOCITY_COMMAND,
+    VELOCITY_COMMAND_NAMES,
+    VELOCITY_COMMAND_UNITS,
+)
+
+WRIST = "observation.images.wrist"
+ROBOT = toy_robot(
+    {"shoulder": {}, "elbow": {"lower": -2.0, "upper": 0.5}},
+    cameras={"wrist": {"width": 4, "height": 3, "focal_length": 4.0, "link": "elbow_link"}},
+)
+JOINTS = ROBOT.joint_names
+
+
+def array(name, names, unit, **bounds):
+    return ArraySpec(name, (len(names),), unit=unit, names=tuple(names), **bounds)
+
+
+def state(*names, unit="rad"):
+    return array(STATE, names or [f"{joint}.pos" for joint in JOINTS], unit)
+
+
+def image(height=3, width=4, dtype=np.uint8):
+    return ArraySpec(WRIST, (height, width, 3), np.dtype(dtype))
+
+
+def action(names=JOINTS, unit="rad", kind="joint_position", dt=0.02, **bounds):
+    return ActionSpec(kind, array("action", names, unit, **bounds), dt, horizon=8)
+
+
+def mean_std(mean=(0.0, -0.5), std=(0.3, 0.4), **more):
+    values = {"mean": np.array(mean), "std": np.array(std), **more}
+    return Statistics("MEAN_STD", values)
+
+
+def statistics(**changes):
+    names = {"state": STATE, "action": "action"}
+    return {
+        **{name: changes.get(key, mean_std()) for key, name in names.items()},
+        WRIST: Statistics("IDENTITY", {}),
+    }
+
+
+def policy(features=None, act=None, stats=None, robot="toy"):
+    features = {STATE: state(), WRIST: image()} if features is None else features
+    return SimpleNamespace(
+        name="candidate",
+        robot=robot,
+        observation_spec=ObservationSpec(features),
+        action_spec=act or action(),
+        statistics=statistics() if stats is None else stats,
+    )
+
+
+def backend(robot=ROBOT, accepts=(ActionKind.JOINT_POSITION,), provides=None):
+    provides = robot.streams if provides is None else provides
+    return SimpleNamespace(spec=robot, provides=provides, accepts=frozenset(accepts))
+
+
+def check(candidate, on=None):
+    return check_compatible(candidate, ROBOT, on or backend())
+
+
+def with_state(spec):
+    return policy({STATE: spec, WRIST: image()})
+
+
+OTHER = toy_robot({"shoulder": {}}, name="other")
+MISMATCHES = {
+    "an observed joint the robot lacks": (with_state(state("wrist.pos", "elbow.pos")), "names"),
+    "a misspelt joint": (with_state(state("shoulder.pos", "elbov.pos")), "names"),
+    "an observed joint in degrees": (with_state(state(unit="deg")), "unit"),
+    "a speed where an angle is meant": (with_state(state("elbow.vel", unit="rad")), "unit"),
+    "a state without names and of another width": (with_state(ArraySpec(STATE, (7,))), "shape"),
+    "a camera the robot lacks": (policy({"observation.images.top": image()}), "feature"),
+    "an image of another size": (policy({WRIST: image(6, 8)}), "image_size"),
+    "an image turned by a quarter": (policy({WRIST: image(4, 3)}), "image_size"),
+    "an image of floats": (policy({WRIST: image(dtype=np.float32)}), "dtype"),
+    "a sensor the robot lacks": (
+        policy({"observation.points": ArraySpec("observation.points", (None, 3))}),
+        "feature",
+    ),
+    "a goal in another unit": (
+        policy({VELOCITY_COMMAND: array(VELOCITY_COMMAND, ["angular.z"], "deg/s")}),
+        "unit",
+    ),
+    "a joint that is not commanded": (policy(act=action(["shoulder"])), "action_names"),
+    "a joint that is not there": (policy(act=action([*JOINTS, "hand"])), "action_names"),
+    "actions in degrees": (policy(act=action(unit="deg")), "action_unit"),
+    "actions of a kind nobody tracks": (
+        policy(act=action(kind="joint_velocity", unit="rad/s")),
+        "action_kind",
+    ),
+    "rows faster than the robot": (policy(act=action(dt=0.005)), "rate"),
+    "an action range beside the robot's": (
+        policy(act=action(lower=np.full(2, 10.0), upper=np.full(2, 90.0))),
+        "action_range",
+    ),
+    "no statistics of the state": (
+        policy(stats={"action": mean_std(), "observation.stat": mean_std()}),
+        "statistics_missing",
+    ),
+    "no standard deviation": (
+        policy(stats=statistics(state=Statistics("MEAN_STD", {"mean": np.zeros(2)}))),
+        "statistics_missing",
+    ),
+    "statistics of another width": (
+        policy(stats=statistics(state=mean_std(np.zeros(3), np.ones(3)))),
+        "statistics_shape",
+    ),
+    "a mean of infinity": (
+        policy(stats=statistics(state=mean_std(mean=(0.0, np.inf)))),
+        "statistics_finite",
+    ),
+    "a deviation that is not a number": (
+        policy(stats=statistics(action=mean_std(std=(np.nan, 1.0)))),
+        "statistics_finite",
+    ),
+    "an input that never varied": (
+        policy(stats=statistics(state=mean_std(std=(0.3, 1e-9)))),
+        "statistics_constant",
+    ),
+    "a range of zero width": (
+        policy(
+            stats=statistics(state=Statistics("MIN_MAX", {"min": np.zeros(2), "max": np.zeros(2)}))
+        ),
+        "statistics_constant",
+    ),
+    "degrees fed as radians": (
+        policy(stats=statistics(state=mean_std(mean=(20.0, -45.0), std=(15.0, 20.0)))),
+        "statistics_range",
+    ),
+    "degrees about zero": (
+        policy(stats=statistics(action=mean_std(mean=(0.0, 0.0), std=(20.0, 30.0)))),
+        "statistics_range",
+    ),
+    "degrees from end to end": (
+        policy(
+            stats=statistics(
+                action=Statistics(
+                    "MIN_MAX", {"min": np.array([-57.0, -110.0]), "max": np.array([57.0, 28.0])}
+                )
+            )
+        ),
+        "statistics_range",
+    ),
+    "two joints swapped": (
+        policy(stats=statistics(state=mean_std(mean=(-1.6, 0.0)))),
+        "statistics_range",
+    ),
+    "a policy for another robot": (policy(robot="other"), "robot"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISMATCHES)
+def test_every_seeded_mismatch_is_an_error(mistake):
+    candidate, code = MISMATCHES[mistake]
+    report = check(candidate)
+    assert code in [finding.code for finding in report.errors]
+    with pytest.raises(ContractError, match=rf"\[{code}\]"):
+        report.require()
+
+
+def test_all_are_caught():
+    caught = [mistake for mistake, (candidate, _) in MISMATCHES.items() if check(candidate).errors]
+    assert (len(caught), len(MISMATCHES)) == (29, 29)
+
+
+def test_a_backend_for_another_robot_is_an_error():
+    assert "robot" in [finding.code for finding in check(policy(), backend(OTHER)).errors]
+
+
+GOAL = array(VELOCITY_COMMAND, VELOCITY_COMMAND_NAMES, VELOCITY_COMMAND_UNITS)
+CLEAN = {
+    "the robot's own": policy(),
+    "a subset in another order": with_state(state("elbow.pos", "shoulder.pos")),
+    "without statistics": policy(stats={}),
+    "without a robot's name": policy(robot=""),
+    "statistics that only scale": policy(
+        stats=statistics(state=mean_std(ROBOT.default, (1.0, 1.0)))
+    ),
+    "an action that never varied": policy(stats=statistics(action=mean_std(std=(0.3, 0.0)))),
+    "the full range": policy(
+        stats=statistics(action=Statistics("MIN_MAX", {"min": ROBOT.lower, "max": ROBOT.upper}))
+    ),
+    "bounds as the robot's": policy(act=action(lower=ROBOT.lower, upper=ROBOT.upper)),
+    "reversed columns": policy(act=action(JOINTS[::-1])),
+    "a slower policy": policy(act=action(dt=0.1)),
+    "a goal": policy({STATE: state(), VELOCITY_COMMAND: GOAL}, stats={}),
+    "cartesian actions": policy(
+        act=action([*"abcdef"], unit="m", kind="cartesian_delta"), stats={}
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", CLEAN)
+def test_nothing_clean_is_refused(kind):
+    report = check(CLEAN[kind])
+    assert report.errors == ()
+    report.require()
+
+
+@pytest.mark.parametrize(
+    ("candidate", "code"),
+    [
+        (policy(act=action(dt=0.033)), "rate"),
+        (policy(act=action(lower=np.full(2, -3.0), upper=np.full(2, 3.0))), "action_range"),
+        (policy(stats=statistics(action=mean_std(std=(0.3, 0.0)))), "statistics_constant"),
+        (
+            policy(stats=statistics(state=mean_std(min=np.array([-1.3, -2.0]), max=ROBOT.upper))),
+            "statistics_range",
+        ),
+    ],
+)
+def test_what_is_odd_but_safe_is_a_warning(candidate, code):
+    report = check(candidate)
+    assert {(f.level, f.code) for f in report.findings} == {("warning", code)}
+
+
+def test_another_order_is_worth_a_line_and_no_more():
+    levels = {finding.level for finding in check(CLEAN["reversed columns"]).findings}
+    assert levels == {"info"}
+
+
+def test_errors_come_first_and_say_what_to_do():
+    candidate = policy({STATE: state("elbov.pos", "shoulder.pos")}, act=action(dt=0.033))
+    findings = check(candidate).findings
+    assert findings[0].level == "error"
+    assert "Did you mean 'elbow.pos'" in findings[0].message
+    assert all("\n" not in finding.message for finding in findings)
