@@ -1,7 +1,8 @@
 """A ROS 2 arm in a thread: joint state broadcasters and a joint trajectory controller.
 
 The joints are broadcast in another order than any robot's table has them, by two broadcasters,
-with one joint more than the robot has. The controller goes to a trajectory's last point at once.
+with one joint more than the robot has, whose position is unknown. The controller goes to a
+trajectory's last point at once. A camera shows one blue pixel in the corner, as bgr8.
 """
 
 import threading
@@ -11,10 +12,11 @@ from collections.abc import Sequence
 from rclpy.context import Context  # noqa: TID251
 from rclpy.executors import SingleThreadedExecutor  # noqa: TID251
 from rclpy.node import Node  # noqa: TID251
-from sensor_msgs.msg import JointState
+from sensor_msgs.msg import Image, JointState
 from trajectory_msgs.msg import JointTrajectory
 
 STATES, COMMAND = "/joint_states", "/joint_trajectory_controller/joint_trajectory"
+PICTURES = "/front/image_raw"
 
 
 class FakeController:
@@ -39,7 +41,9 @@ class FakeController:
         self._publisher = node.create_publisher(JointState, STATES, 10)
         if listens:
             node.create_subscription(JointTrajectory, COMMAND, self._on_command, 10)
+        self._camera = node.create_publisher(Image, PICTURES, 1)
         node.create_timer(0.01, self._broadcast)
+        node.create_timer(0.05, self._show)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(node)
         self._node = node
@@ -62,14 +66,22 @@ class FakeController:
         half = len(self._order) // 2
         for joints in (self._order[:half], self._order[half:]):
             message = JointState(name=joints)
-            message.position = [self.position.get(joint, 9.0) for joint in joints]
+            message.position = [self.position.get(joint, float("nan")) for joint in joints]
             if self.measures_velocity:
-                message.velocity = [0.5 if joint in self.position else 9.0 for joint in joints]
-            if self.stamped:
-                stamp = time.time() - self.late
-                message.header.stamp.sec = int(stamp)
-                message.header.stamp.nanosec = int(stamp % 1.0 * 1e9)
+                message.velocity = [0.5] * len(joints)
+            self._stamp(message)
             self._publisher.publish(message)
+
+    def _show(self) -> None:
+        picture = Image(encoding="bgr8", width=4, height=2, step=12, data=bytes([255] + [0] * 23))
+        self._stamp(picture)
+        self._camera.publish(picture)
+
+    def _stamp(self, message: JointState | Image) -> None:
+        if self.stamped:
+            stamp = time.time() - self.late
+            message.header.stamp.sec = int(stamp)
+            message.header.stamp.nanosec = int(stamp % 1.0 * 1e9)
 
     def _on_command(self, trajectory: JointTrajectory) -> None:
         self.commands.append(trajectory)

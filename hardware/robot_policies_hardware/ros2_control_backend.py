@@ -11,7 +11,7 @@ A position controller cannot be damped, so the damping mode holds the measured p
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import JointState
+from sensor_msgs.msg import Image, JointState
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from robot_policies.interface import (
@@ -35,20 +35,17 @@ from robot_policies.interface import (
 )
 from robot_policies.interface.errors import suggestion
 from robot_policies.interface.observation import STATE
+from robot_policies_hardware.ros2_messages import (
+    Measured,
+    camera_spec,
+    camera_topics,
+    joint_measurements,
+    picture,
+)
 from robot_policies_hardware.slope import Slope
 
 RESOLUTION = 1e-6  # s; a stamp that went through a float is this good
 MOST_AT_ONCE = 64  # messages taken in one read, so that a flood cannot hold it up
-
-
-@dataclass(frozen=True)
-class Measured:
-    """The newest measurement of one joint; what the driver does not measure is `None`."""
-
-    stamp: float
-    position: float
-    velocity: float | None
-    effort: float | None
 
 
 class Ros2ControlBackend:
@@ -64,6 +61,7 @@ class Ros2ControlBackend:
         states: str = "/joint_states",
         command: str = "/joint_trajectory_controller/joint_trajectory",
         joints: Mapping[str, str] | None = None,
+        cameras: Mapping[str, Any] | None = None,
         timeout: float = 0.2,
         connect_timeout: float = 5.0,
         clock: Callable[[], float] = time.time,
@@ -76,6 +74,7 @@ class Ros2ControlBackend:
             states: Topic of the joint state broadcaster.
             command: Topic of the controller.
             joints: The driver's name of a joint, if it is another.
+            cameras: `topic`, `width` [px] and `height` [px] of each camera.
             timeout: Age at which a measurement is refused. [s]
             connect_timeout: How long to wait for driver and controller. [s]
             clock: The clock that the driver's stamps are of. [s]
@@ -87,11 +86,16 @@ class Ros2ControlBackend:
                     f"{suggestion(name, spec.joint_names)}"
                 )
         self.spec = spec
-        self.provides = {STATE: spec.streams[STATE]}
+        self._cameras = camera_topics(cameras or {}, "ros2_control.yaml: cameras")
+        self.provides = {
+            STATE: spec.streams[STATE],
+            **{feature: camera_spec(feature, topic) for feature, topic in self._cameras.items()},
+        }
         self._states, self._command = states, command
         self._names = tuple((joints or {}).get(name, name) for name in spec.joint_names)
         self._timeout, self._connect_timeout, self._clock = timeout, connect_timeout, clock
         self._measured: dict[str, Measured] = {}
+        self._pictures: dict[str, tuple[np.ndarray, float]] = {}
         self._seen: set[str] = set()
         self._received = 0
         self._refusal = ""
@@ -120,9 +124,15 @@ class Ros2ControlBackend:
         best_effort = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
         self._node.create_subscription(JointState, self._states, self._on_states, best_effort)
         self._publisher = self._node.create_publisher(JointTrajectory, self._command, 1)
-        self._measured, self._seen, self._slope = {}, set(), Slope()
+        newest = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+        for feature, camera in self._cameras.items():
+            on_picture = partial(self._on_picture, feature)
+            self._node.create_subscription(Image, camera.topic, on_picture, newest)
+        self._measured, self._pictures, self._slope = {}, {}, Slope()
+        self._seen, self._received, self._refusal = set(), 0, ""
         try:
             self._wait(self._missing, f"{self._states}: ")
+            self._wait(self._unseen, "")
             self._wait(self._unheard, f"{self._command}: ")
         except BackendError:
             self.close()
@@ -154,6 +164,8 @@ class Ros2ControlBackend:
             joint_position=position,
             joint_velocity=slope if velocity is None else velocity,
             joint_effort=np.empty(0) if effort is None else effort,
+            features={feature: pixels for feature, (pixels, _) in self._pictures.items()},
+            stamps={feature: stamp for feature, (_, stamp) in self._pictures.items()},
         )
 
     def write(self, command: Command) -> Command:
@@ -220,36 +232,45 @@ class Ros2ControlBackend:
                 break
         if self._refusal:
             reason, self._refusal = self._refusal, ""
-            raise BackendError(f"ros2_control: {self._states}: {reason}")
+            raise BackendError(f"ros2_control: {reason}")
 
     def _on_states(self, message: JointState) -> None:
         self._received += 1
-        stamp = message.header.stamp.sec + message.header.stamp.nanosec * 1e-9
-        if stamp == 0.0:
-            self._refusal = "the driver's messages carry no stamp"
-            return
         self._seen.update(message.name)
-        for i, name in enumerate(message.name):
+        try:
+            measured = joint_measurements(message, self._names)
+        except BackendError as error:
+            self._refusal = f"{self._states}: {error}"
+            return
+        for name, new in measured.items():
             known = self._measured.get(name)
-            if name not in self._names or (known and stamp <= known.stamp + RESOLUTION):
-                continue
-            values = [
-                data[i] if len(data) == len(message.name) else None
-                for data in (message.position, message.velocity, message.effort)
-            ]
-            if values[0] is None or not np.isfinite(values[0]):
-                self._refusal = f"'{name}' has position {values[0]}"
-                return
-            velocity, effort = (v if v is None or np.isfinite(v) else None for v in values[1:])
-            self._measured[name] = Measured(stamp, values[0], velocity, effort)
+            if known is None or new.stamp > known.stamp + RESOLUTION:
+                self._measured[name] = new
+
+    def _on_picture(self, feature: str, message: Image) -> None:
+        self._received += 1
+        try:
+            pixels, stamp = picture(message)
+            self.provides[feature].validate(pixels)
+        except (BackendError, ContractError) as error:
+            self._refusal = f"{self._cameras[feature].topic}: {error}"
+            return
+        self._pictures[feature] = pixels, stamp
 
     def _missing(self) -> str:
         self._take()
         for name in self._names:
             if name not in self._measured:
-                if not self._received:
+                if not self._seen:
                     return "no message; is the joint state broadcaster running?"
                 return f"no joint '{name}'.{suggestion(name, self._seen)}"
+        return ""
+
+    def _unseen(self) -> str:
+        self._take()
+        for feature, camera in self._cameras.items():
+            if feature not in self._pictures:
+                return f"{camera.topic}: no picture; is the camera driver running?"
         return ""
 
     def _unheard(self) -> str:

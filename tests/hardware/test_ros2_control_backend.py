@@ -61,9 +61,43 @@ def command(*values: float, **more) -> Command:
     return Command(0.0, np.array(values), **more)
 
 
+FRONT = {"front": {"topic": "/front/image_raw", "width": 4, "height": 2}}
+
+
 @pytest.mark.usefixtures("controller")
 def test_keeps_the_contract(make):
-    check_backend(make)
+    check_backend(lambda: make(cameras=FRONT))
+
+
+@pytest.mark.usefixtures("controller")
+def test_pictures_are_rgb_with_their_own_stamp(make):
+    backend = make(cameras=FRONT)
+    backend.connect()
+    state = backend.read()
+    pixels = state.features["observation.images.front"]
+    assert pixels.shape == (2, 4, 3)
+    assert pixels[0, 0].tolist() == [0, 0, 255]
+    assert not pixels[0, 1:].any()
+    assert abs(state.stamps["observation.images.front"] - time.time()) < 1.0
+
+
+@pytest.mark.usefixtures("controller")
+@pytest.mark.parametrize(
+    ("camera", "message"),
+    [
+        ({"topic": "/front/image_raw", "width": 5, "height": 2}, r"shape \(2, 4, 3\), expected"),
+        ({"topic": "/nowhere", "width": 4, "height": 2}, "/nowhere: no picture"),
+    ],
+)
+def test_camera_of_another_size_or_name_is_refused(make, camera, message):
+    backend = make(cameras={"front": camera}, connect_timeout=2.0)
+    with pytest.raises(BackendError, match=message):
+        backend.connect()
+
+
+def test_camera_without_a_size_is_a_mistake(make):
+    with pytest.raises(ConfigError, match=r"cameras.front: 'height' is missing"):
+        make(cameras={"front": {"topic": "/front/image_raw", "width": 4}})
 
 
 def test_joints_are_read_and_written_by_name(controller, make):
