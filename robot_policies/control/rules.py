@@ -12,7 +12,7 @@ import numpy as np
 
 from robot_policies.control.kinematics import Kinematics
 from robot_policies.interface import RobotSpec, RobotState
-from robot_policies.interface.observation import IMU, VELOCITY_COMMAND_NAMES
+from robot_policies.interface.observation import VELOCITY_COMMAND_NAMES
 
 ROUNDING = 1e-9  # relative room for floating-point error in every comparison
 
@@ -217,19 +217,3 @@ def workspace_rule(robot: RobotSpec) -> Callable[[np.ndarray], Refusal | None]:
     what = f"'{box.link}' position"
     bound = Bound(Cause.WORKSPACE, what, ("x", "y", "z"), ("m",) * 3, box.lower, box.upper)
     return lambda joints: bound.judge(kinematics.pose(joints)[1])
-
-
-def tilt(robot: RobotSpec, state: RobotState) -> Refusal | None:
-    """Refuse a base that leans further than the robot's limit.
-
-    The angle between the base's z axis and up is acos(1 - 2 (x^2 + y^2)) for a unit quaternion.
-    """
-    if robot.tilt_limit is None:
-        return None
-    x, y = state.features[IMU][:2]
-    angle = float(np.arccos(np.clip(1.0 - 2.0 * (x * x + y * y), -1.0, 1.0)))
-    if angle <= robot.tilt_limit:
-        return None
-    text = f"base tilted {angle:.2f} rad, limit {robot.tilt_limit:.2f} rad"
-    margin = robot.tilt_limit - angle
-    return Refusal(Cause.TILT, text, robot.links[0].name, angle, robot.tilt_limit, margin)

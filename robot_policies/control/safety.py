@@ -19,6 +19,7 @@ from enum import StrEnum
 import numpy as np
 
 from robot_policies.control import rules
+from robot_policies.control.measurement import MeasurementJudge
 from robot_policies.control.rules import Cause, Motion, Refusal, SafetyLimits
 from robot_policies.interface import (
     Action,
@@ -29,7 +30,7 @@ from robot_policies.interface import (
     RobotSpec,
     RobotState,
 )
-from robot_policies.interface.observation import IMU, VELOCITY_COMMAND_NAMES
+from robot_policies.interface.observation import VELOCITY_COMMAND_NAMES
 
 RULES = {
     ActionKind.JOINT_POSITION: rules.position_rules,
@@ -89,7 +90,8 @@ class SafetyGate:
         self._period = 1.0 / robot.control_rate
         base = self._kind is ActionKind.BASE_VELOCITY
         self._names = VELOCITY_COMMAND_NAMES if base else robot.joint_names
-        self._now = self._state_stamp = -np.inf
+        self._measured = MeasurementJudge(robot, self._limits.state_timeout)
+        self._now = -np.inf
         self.latched: Refusal | None = None
         self._forget()
 
@@ -101,7 +103,7 @@ class SafetyGate:
             state: The newest measurement.
             now: Time, on the same clock as the stamps. [s]
         """
-        refusal = self._judge_clock(now) or self._judge_state(state, now)
+        refusal = self._judge_clock(now) or self._measured.judge(state, now)
         if refusal and refusal.cause in (Cause.STATE, Cause.TILT):
             self.latched = self.latched or refusal
         if self.latched:
@@ -133,7 +135,7 @@ class SafetyGate:
         Returns:
             Why it stays latched; `None` once it is released.
         """
-        refusal = self._judge_clock(now) or self._judge_state(state, now)
+        refusal = self._judge_clock(now) or self._measured.judge(state, now)
         if refusal is None:
             self.latched = None
             self._forget()
@@ -148,45 +150,9 @@ class SafetyGate:
         self._valid += shift
         self._slot_time += shift
         self._refused = tuple(moment + shift for moment in self._refused)
-        self._state_stamp = -np.inf
+        self._measured.forget()
         text = f"clock jumped back from {before:.3f} s to {now:.3f} s"
         return Refusal(Cause.CLOCK, text, "", now, before, now - before)
-
-    def _judge_state(self, state: RobotState, now: float) -> Refusal | None:
-        n = len(self._robot.joints)
-        streams = {"joint_position": state.joint_position, "joint_velocity": state.joint_velocity}
-        for what, values in streams.items():
-            if values.shape != (n,):
-                return Refusal(Cause.STATE, f"{what} has shape {values.shape}, expected ({n},)")
-            if not np.isfinite(values).all():
-                i = int(np.argmin(np.isfinite(values)))
-                name = self._robot.joint_names[i]
-                text = f"measured {what} of '{name}' is {values[i]}"
-                return Refusal(Cause.STATE, text, name, float(values[i]))
-        before, self._state_stamp = self._state_stamp, state.stamp
-        if state.stamp < before:
-            text = f"joint states jumped back from {before:.3f} s to {state.stamp:.3f} s"
-            return Refusal(Cause.CLOCK, text, "", state.stamp, before, state.stamp - before)
-        refusal = self._judge_age("joint states", state.stamp, now)
-        if refusal or self._robot.tilt_limit is None:
-            return refusal
-        if IMU not in state.features:
-            return Refusal(Cause.STALE_STATE, "no imu measurement, tilt cannot be judged")
-        norm = float(np.linalg.norm(state.features[IMU][:4]))
-        if not abs(norm - 1.0) < 0.1:
-            text = f"imu orientation has norm {norm:.3g}, expected 1"
-            return Refusal(Cause.STATE, text, "", norm, 1.0)
-        return self._judge_age("imu", state.stamps[IMU], now) or rules.tilt(self._robot, state)
-
-    def _judge_age(self, what: str, stamp: float, now: float) -> Refusal | None:
-        age, limit = now - stamp, self._limits.state_timeout
-        if age < -self._period:
-            text = f"{what} stamped {stamp:.3f} s, but it is {now:.3f} s"
-            return Refusal(Cause.CLOCK, text, "", stamp, now, now - stamp)
-        if age <= limit:
-            return None
-        text = f"{what} {1e3 * age:.0f} ms old, limit {1e3 * limit:.0f} ms"
-        return Refusal(Cause.STALE_STATE, text, "", age, limit, limit - age)
 
     def _judge_action(self, action: Action, state: RobotState, now: float) -> Refusal | None:
         if action.kind is not self._kind:
