@@ -165,6 +165,8 @@ class ChunkExecutor:
         self._plans = [plan for plan in self._plans if now < plan.end]
         due = [plan for plan in self._plans if plan.covers(now)]
         if not due:
+            if self._splicer:
+                self._splicer.rest()
             return None
         values = self._values(due, now, sent)
         return Action(values, self._spec.array.names, self._spec.kind, due[-1].stamp)

@@ -58,12 +58,16 @@ class Splicer:
         self._rest_at(np.zeros(len(self._columns)))
         self._time = -np.inf
 
+    def rest(self) -> None:
+        """Take note that nothing was commanded: whoever holds the robot holds the last command."""
+        self._rest_at(self._x)
+
     def follow(self, plan: Plan, now: float, sent: Command | None) -> np.ndarray:
         """Return the command for this control step.
 
         Args:
             plan: What to follow. Where it is not finite or leaves the position limits now, it is
-                returned as it is, for the safety gate to refuse, and the motion starts anew.
+                returned as it is, for the safety gate to refuse, and the motion ends.
             now: Time. [s]
             sent: The command in force. If it is not the last answer of this method, the motion
                 starts anew from it, at rest.
@@ -73,7 +77,7 @@ class Splicer:
         """
         here = plan(np.array([now]))[0]
         if not ((self._lower <= here) & (here <= self._upper)).all():
-            self.reset()
+            self.rest()
             return here
         if sent is not None:
             start = sent.values[self._columns]

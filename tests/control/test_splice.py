@@ -179,6 +179,16 @@ def test_a_command_that_was_not_taken_starts_the_motion_anew():
     assert (np.abs(first - held.values) <= ROBOT.jerk * PERIOD**3).all()
 
 
+def test_after_a_silence_the_motion_starts_from_rest():
+    arrivals = [((0, 0.0), [(0.1 + 0.04 * k, 0.1) for k in range(HORIZON)])]
+    arrivals += [((16, 0.0), [(0.5, 0.1)] * HORIZON)]
+    values = np.array([command.values for command in run(arrivals, "splice")])
+    assert np.abs(np.diff(values[:12], axis=0)).max() > 0.01  # it was moving when it ran out
+    np.testing.assert_array_equal(values[12:16], values[11:15])
+    assert (jerks(values[12:28]) <= ROBOT.jerk * (1 + 1e-6)).all()
+    assert values[16, 0] != values[15, 0]
+
+
 def test_calls_within_one_control_period_repeat_the_answer():
     splicer, plan = Splicer(ROBOT, ROBOT.joint_names), plan_through([(0.5, 0.5)])
     splicer.follow(plan_through([(0.0, 0.0)]), 0.0, None)
