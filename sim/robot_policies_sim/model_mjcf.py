@@ -62,6 +62,7 @@ def mjcf(
         option.set("impratio", "10")  # friction ten times stiffer than the normal: no slip
     # A diverged state must be seen by the caller, not silently replaced by the initial one.
     ET.SubElement(option, "flag", autoreset="disable")
+    ET.SubElement(root, "statistic", extent="1")  # makes the clipping planes metres
     _visual(root)
     default = ET.SubElement(root, "default")
     ET.SubElement(
@@ -74,7 +75,7 @@ def mjcf(
     worldbody = ET.SubElement(root, "worldbody")
     light = {"pos": "0.5 0.5 4", "dir": "-0.1 -0.2 -1", "castshadow": "false"}
     ET.SubElement(worldbody, "light", light, directional="true", diffuse="0.45 0.45 0.45")
-    floor = {"type": "plane", "size": "30 30 1", "material": "floor"}
+    floor = {"type": "plane", "size": "30 30 1", "material": "floor", "pos": "0.5 0.5 0"}
     ET.SubElement(worldbody, "geom", FLOOR | floor, name="floor")
     _checker(root, world)
     sensors = ET.Element("sensor")
@@ -196,20 +197,26 @@ def _visual(root: ET.Element) -> None:
     # collides without end all the same) and round shapes, 50 ms with shadows and multisampling.
     mesh = {"numslices": "16", "numstacks": "8", "numquads": "1"}
     ET.SubElement(visual, "quality", mesh, shadowsize="0", offsamples="0")
-    ET.SubElement(visual, "map", znear="0.02", zfar="30")
+    ET.SubElement(visual, "map", znear="0.01", zfar="30")
     light = {"ambient": "0.45 0.45 0.45", "diffuse": "0.5 0.5 0.5", "specular": "0 0 0"}
     ET.SubElement(visual, "headlight", light)
 
 
 def _checker(root: ET.Element, world: World) -> None:
-    """Tile the floor, so that motion over it can be seen."""
+    """Tile the floor in metres, so that motion over it can be seen; the origin is in mid-tile."""
     color = np.array(world.floor_color[:3])
     asset = ET.SubElement(root, "asset")
     sky = {"type": "skybox", "builtin": "gradient", "width": "16", "height": "96"}
     ET.SubElement(asset, "texture", sky, rgb1="0.85 0.9 0.95", rgb2="0.6 0.68 0.76")
-    texture = {"name": "floor", "type": "2d", "builtin": "checker", "width": "64", "height": "64"}
+    texture = {
+        "name": "floor",
+        "type": "2d",
+        "builtin": "checker",
+        "width": "512",
+        "height": "512",
+    }
     ET.SubElement(asset, "texture", texture, rgb1=_text(color), rgb2=_text(color * 0.9))
-    material = {"name": "floor", "texture": "floor", "texrepeat": "1 1", "texuniform": "true"}
+    material = {"name": "floor", "texture": "floor", "texrepeat": "0.5 0.5", "texuniform": "true"}
     ET.SubElement(asset, "material", material)
 
 

@@ -105,13 +105,13 @@ class PybulletBackend(SteppedSimulator):
             # PyBullet knows no rotor inertia: the link gets it about the joint axis. Links further
             # up then see it too, which a geared motor would not show.
             rotor = armature.get(link.joint, 0.0) * np.square(link.axis)
+            inertia = link.inertia + rotor
             pybullet.changeDynamics(
-                self._body,
-                index,
-                localInertiaDiagonal=list(link.inertia + rotor),
-                linearDamping=0.0,
-                angularDamping=0.0,
-                physicsClientId=client,
+                self._body, index, localInertiaDiagonal=inertia, physicsClientId=client
+            )
+            # In one call with the damping the inertia would be passed over.
+            pybullet.changeDynamics(
+                self._body, index, linearDamping=0.0, angularDamping=0.0, physicsClientId=client
             )
         # A velocity motor held at zero with a small force is exactly dry friction.
         pybullet.setJointMotorControlArray(
