@@ -22,6 +22,7 @@ from lerobot.motors import MotorCalibration
 from robot_policies_hardware.lerobot_backend import LerobotBackend
 from toy_robot import toy_robot
 
+from robot_policies.catalog import load_robot, make_backend
 from robot_policies.interface import (
     BackendError,
     Command,
@@ -210,7 +211,7 @@ def bus() -> Iterator[FeetechBus]:
 
 
 def so101(bus: FeetechBus, folder: Path, offset: int = 0) -> LerobotBackend:
-    """Write the calibration into the file, and (but for `offset`) the same into the servos."""
+    """The shipped configuration; the servos are calibrated as the file says, but for `offset`."""
     calibration = {}
     for id_, name in enumerate(SO101, start=1):
         found = MotorCalibration(
@@ -221,17 +222,11 @@ def so101(bus: FeetechBus, folder: Path, offset: int = 0) -> LerobotBackend:
         bus.put(id_, MIN_LIMIT, found.range_min)
         bus.put(id_, MAX_LIMIT, found.range_max)
     (folder / "test.json").write_text(json.dumps(calibration))
-    limits = {"lower": -1.5, "upper": 1.5}
-    spec = toy_robot({name: GRIPPER if name == "gripper" else limits for name in reversed(SO101)})
-    return LerobotBackend(
-        spec,
-        type="so101_follower",
-        id="test",
-        port=bus.port,
-        calibration_dir=str(folder),
-        units={"gripper": "%"},
-        disable_torque_on_disconnect=False,
+    backend = make_backend(
+        "lerobot", load_robot("so101"), port=bus.port, id="test", calibration_dir=str(folder)
     )
+    assert isinstance(backend, LerobotBackend)
+    return backend
 
 
 def test_so101_keeps_the_contract(bus, tmp_path):
@@ -251,9 +246,11 @@ def test_lerobots_own_so101_driver_over_a_serial_port(bus, tmp_path):
     joints = dict(zip(backend.spec.joint_names, state.joint_position, strict=True))
     assert joints["shoulder_lift"] == pytest.approx(100 * TICK, abs=TICK)
     assert joints["elbow_flex"] == pytest.approx(48 * TICK, abs=TICK)
-    assert joints["gripper"] == pytest.approx(-0.2 + 2.0 * (2048 - 1000) / 2000, abs=2e-3)
+    gripper = backend.spec.joints[-1]
+    opening = gripper.upper - gripper.lower
+    assert joints["gripper"] == pytest.approx(gripper.lower + opening * 1048 / 2000, abs=2e-3)
 
-    target = np.array([0.8, 0.5, -0.4, 0.3, -0.2, 0.1])  # gripper first: the table's order
+    target = np.array([0.1, -0.2, 0.3, -0.4, 0.5, gripper.lower + 0.5 * opening])
     sent = backend.write(Command(0.0, target))
     np.testing.assert_allclose(sent.values, target)
     np.testing.assert_allclose(backend.read().joint_position, target, atol=2e-3)
