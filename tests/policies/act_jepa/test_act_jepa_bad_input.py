@@ -1,0 +1,151 @@
+"""What is refused, in one line, before the first step."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from robot_policies.interface import ConfigError, ContractError
+from robot_policies.policies.act_jepa import train
+from robot_policies.policies.act_jepa.dataset import hindsight_goals
+from robot_policies.policies.act_jepa.modeling_act_jepa import ActJepaPolicy
+from robot_policies.policies.act_jepa.processor_act_jepa import TaskIndexProcessorStep
+
+SIZES = [
+    "--policy.chunk_size=4",
+    "--policy.n_action_steps=2",
+    "--policy.dim_model=32",
+    "--policy.n_heads=2",
+    "--policy.predictor_dim=16",
+    "--policy.vision_backbone=keypoints",
+    "--policy.device=cpu",
+]
+
+
+@pytest.fixture
+def refused(tmp_path, monkeypatch):
+    """Train on a folder; returns the message it is refused with."""
+    monkeypatch.setattr(ActJepaPolicy, "forward", lambda self, batch: pytest.fail("a step ran"))
+
+    def attempt(root, *arguments):
+        with pytest.raises(ConfigError) as caught:
+            train.main(
+                [
+                    *SIZES,
+                    "--dataset.repo_id=test/data",
+                    f"--dataset.root={root}",
+                    f"--output_dir={tmp_path / 'run'}",
+                    "--steps=1",
+                    "--batch_size=4",
+                    *arguments,
+                ]
+            )
+        message = str(caught.value)
+        assert "\n" not in message
+        return message
+
+    return attempt
+
+
+def spoil_statistics(root, feature, statistic, value):
+    path = root / "meta" / "stats.json"
+    stats = json.loads(path.read_text())
+    if value is None:
+        del stats[feature][statistic]
+    else:
+        stats[feature][statistic] = value
+    path.write_text(json.dumps(stats))
+
+
+def test_data_set_without_a_state(refused, write_dataset):
+    message = refused(write_dataset(state=False))
+    assert "no 'observation.state', whose future is predicted" in message
+
+
+def test_other_joint_names_than_the_robot(refused, write_dataset):
+    joints = ["FR_hip_joint", "FR_thigh_joint", "FR_claf_joint"]
+    message = refused(write_dataset(joints=joints), "--policy.robot=go1")
+    assert (
+        "'FR_claf_joint.pos', robot go1 has no such joint. Did you mean 'FR_calf_joint'?"
+        in message
+    )
+
+
+def test_robot_of_the_data_set_is_the_one_to_compare_with(refused, write_dataset):
+    assert "robot go1 has no such joint" in refused(write_dataset(robot_type="go1"))
+
+
+def test_chunk_longer_than_every_episode(refused, write_dataset):
+    message = refused(write_dataset(length=3))
+    assert "longest episode has 3 steps, but --policy.chunk_size is 4" in message
+
+
+def test_statistics_that_are_missing(refused, write_dataset):
+    root = write_dataset()
+    spoil_statistics(root, "observation.state", "std", None)
+    assert "meta/stats.json has no std of 'observation.state'" in refused(root)
+
+
+def test_statistics_that_are_not_finite(refused, write_dataset):
+    root = write_dataset()
+    spoil_statistics(root, "observation.state", "mean", [0.0, float("inf"), 0.0])
+    assert "mean of 'observation.state' is not finite: [0.0, inf, 0.0]" in refused(root)
+
+
+def test_all_episodes_unlabelled(refused, write_dataset):
+    assert "all 3 episodes are unlabelled" in refused(write_dataset(unlabelled=(0, 1, 2)))
+
+
+def test_label_of_an_episode_that_does_not_exist(refused, write_dataset):
+    message = refused(write_dataset(), "--policy.labelled_episodes=[0, 7]")
+    assert "labelled_episodes holds 7, there are 3 episodes" in message
+
+
+def test_labelled_episode_with_missing_actions(refused, write_dataset):
+    message = refused(write_dataset(unlabelled=(1,)), "--policy.labelled_episodes=[0, 1]")
+    assert "'action' of episode 1 is NaN" in message
+
+
+def test_folder_that_is_no_data_set(refused, tmp_path):
+    assert "no data set there" in refused(tmp_path / "nowhere")
+
+
+def test_run_longer_than_the_momentum_rises(refused, write_dataset):
+    message = refused(write_dataset(), "--policy.total_steps=5")
+    assert "--steps is 1, but --policy.total_steps" in message
+
+
+def test_unknown_gripper_for_hindsight(refused, write_dataset):
+    arguments = ["--policy.hindsight_weight=1", "--policy.hindsight_joint=griper"]
+    assert "Did you mean 'gripper'?" in refused(write_dataset(), *arguments)
+
+
+def test_unknown_preset_and_stage():
+    with pytest.raises(ConfigError, match="Did you mean 'small'"):
+        train.main(["--preset=smal"])
+    with pytest.raises(ConfigError, match="Did you mean 'probe'"):
+        train.main(["--stage=prob"])
+
+
+def test_instruction_becomes_its_index_in_the_checkpoint():
+    step = TaskIndexProcessorStep(["push", "pull"])
+    data = step.complementary_data({"task": ["pull", "push"], "task_index": torch.tensor([0, 1])})
+    assert data["task_index"].tolist() == [1, 0]
+    with pytest.raises(ContractError, match="Did you mean 'pull'"):
+        step.complementary_data({"task": "pul"})
+    with pytest.raises(ContractError, match="no instruction"):
+        step.complementary_data({})
+    assert "task_index" not in TaskIndexProcessorStep(["push"]).complementary_data({})
+
+
+def test_hindsight_goals_on_a_hand_made_demonstration():
+    # One arm joint and the gripper: open, closing at frame 2, opening at frame 3; then a new
+    # episode in which it only closes.
+    arm = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+    gripper = [1.0, 1.0, 0.0, 1.0, 1.0, 1.0, 0.0]
+    episode = np.array([0, 0, 0, 0, 0, 1, 1])
+    goals = hindsight_goals(np.array([arm, gripper], dtype=np.float32).T, episode, column=1)
+    nan = np.nan
+    expected = [[2, 3], [2, 3], [nan, 3], [nan, nan], [nan, nan], [6, nan], [nan, nan]]
+    np.testing.assert_array_equal(goals, np.array(expected, dtype=np.float32))
