@@ -22,6 +22,7 @@ from robot_policies.interface import (
     ActionSpec,
     ArraySpec,
     CheckpointError,
+    ConfigError,
     ContractError,
     Observation,
     ObservationSpec,
@@ -57,7 +58,9 @@ class LerobotRuntime:
 
         Raises:
             CheckpointError: If the checkpoint is damaged or contradicts its contract.
+            ConfigError: If the device is not there.
         """
+        _check_device(device)
         torch.set_num_threads(threads)
         checkpoint = read_checkpoint(folder, device)
         self.name = name or folder.name
@@ -181,6 +184,14 @@ class RandomState:
         """Leave everybody else's sequence as it was."""
         self._own = self._generator.get_state()
         self._generator.set_state(self._others)
+
+
+def _check_device(device: str) -> None:
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"device '{device}' cannot be used: {reason}") from None
 
 
 def _sources(checkpoint: Checkpoint) -> dict[str, str]:

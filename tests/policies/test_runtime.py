@@ -309,6 +309,12 @@ def test_samples_from_its_own_seed_and_leaves_torch_alone(trained, monkeypatch):
     assert not np.array_equal(policy.act(observe(0.0, 0.0, 0.0)).values, first[0])
 
 
+@pytest.mark.parametrize("device", ["cuda:99", "gpu"])
+def test_device_that_is_not_there_is_named(trained, device):
+    with pytest.raises(ConfigError, match=f"device '{device}' cannot be used: "):
+        load_policy(str(trained), device=device)
+
+
 def test_instruction_is_passed_on(trained, tmp_path, monkeypatch):
     path = tmp_path / "contract.yaml"
     path.write_text(yaml.safe_dump(CONTRACT | {"task": True}))
