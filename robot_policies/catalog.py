@@ -66,11 +66,14 @@ def entry(kind: str, name: str) -> Entry:
 
 
 def load_robot(name: str) -> RobotSpec:
-    """Read a robot's table.
+    """Read a robot's table; that of `gymnasium/<EnvId>` is made from the environment's spaces.
 
     Raises:
         ConfigError: If the name is unknown or the table is wrong.
     """
+    family, _, variant = name.partition("/")
+    if family == "gymnasium" and variant:
+        return import_module("robot_policies_sim.gymnasium_backend").environment_robot(variant)
     return RobotSpec.from_mapping(read_config("robots", name), f"{name}.yaml")
 
 

@@ -9,6 +9,8 @@ The logs are those of https://github.com/Lei-Kun/Uni-O4, branch `unio4-offline-r
   body, correlation 0.90 and 0.87 about the two axes, and not with the raw one, 0.49 and 0.57.)
 - Roll and pitch come from the gravity direction the robot measured. Yaw is not observable from it
   and is the T265's, which starts at an arbitrary heading and drifts.
+- The T265's height drifts by metres. `truth.base_position` takes only x and y from it; z is the
+  height of the trunk above the lowest foot, from the measured joints and gravity direction.
 - There are no capture stamps: row k of a trajectory is stamped k / 50 s.
 - The T265 loses track at times. Rows with |v| > 2 m/s (about 1 %) are kept as they are and marked
   in `truth.velocity_outlier`.
@@ -45,6 +47,9 @@ VELOCITY_SCALE = 0.05  # logged per true joint velocity [s/rad]
 COMMAND_SCALE = np.array([2.0, 2.0, 0.25])  # logged per true vx, vy [s/m] and yaw rate [s/rad]
 OUTLIER_SPEED = 2.0  # faster than this Go1 ever walked; a tracker glitch [m/s]
 GRAVITY = 9.81  # [m/s^2]
+# Leg geometry as in config/robots/go1.yaml (unitree_go1/go1.xml of mujoco_menagerie). [m]
+HIP = np.array([[0.1881, 0.04675], [0.1881, -0.04675], [-0.1881, 0.04675], [-0.1881, -0.04675]])
+ABDUCTION, LINK, FOOT_RADIUS = 0.08, 0.213, 0.023
 WIDTHS = {"states": 76, "actions": 12}
 TASK = "walk at the commanded velocity"
 LICENCE = "Uni-O4 Go1 logs, MIT licence, Copyright (c) 2024 Leo"
@@ -148,7 +153,7 @@ def to_columns(states: np.ndarray, actions: np.ndarray) -> dict[str, np.ndarray]
         IMU: np.hstack((orientation, angular, acceleration)),
         VELOCITY_COMMAND: states[:, 3:6] / COMMAND_SCALE,
         "action": target,
-        "truth.base_position": states[:, 58:61],
+        "truth.base_position": np.column_stack((states[:, 58:60], height(position, gravity))),
         "truth.base_orientation": orientation,
         "truth.base_velocity": velocity,
         "truth.base_angular_velocity": angular,
@@ -158,10 +163,30 @@ def to_columns(states: np.ndarray, actions: np.ndarray) -> dict[str, np.ndarray]
     }
 
 
+def height(position: np.ndarray, gravity: np.ndarray) -> np.ndarray:
+    """Return how high the trunk is above its lowest foot.
+
+    Args:
+        position: Joint positions in the order of `JOINTS`. Shape (n, 12). [rad]
+        gravity: Direction of gravity in the body frame, unit length. Shape (n, 3).
+
+    Returns:
+        Shape (n,). [m]
+    """
+    abduction, thigh, calf = np.moveaxis(position.reshape(-1, 4, 3), 2, 0)  # (n, 4) each
+    side = np.sign(HIP[:, 1]) * ABDUCTION
+    x = -LINK * (np.sin(thigh) + np.sin(thigh + calf))
+    down = LINK * (np.cos(thigh) + np.cos(thigh + calf))
+    y = side * np.cos(abduction) + down * np.sin(abduction)
+    z = side * np.sin(abduction) - down * np.cos(abduction)
+    foot = np.stack((HIP[:, 0] + x, HIP[:, 1] + y, z), axis=-1)  # (n, 4, 3)
+    return np.einsum("nlk,nk->nl", foot, gravity).max(axis=1) + FOOT_RADIUS
+
+
 def _load(source: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Read the npz and refuse what is not such a log."""
     try:
-        with np.load(source, allow_pickle=False) as file:
+        with source.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise ConfigError(f"{source}: no npz file")
             for key in (*WIDTHS, "lengths"):

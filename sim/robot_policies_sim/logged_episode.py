@@ -1,0 +1,130 @@
+"""One episode of a LeRobotDataset v3 folder, read without LeRobot: Parquet, JSON and MP4."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from robot_policies.interface import ConfigError
+
+VERSION = "v3.0"
+
+
+@dataclass(frozen=True, eq=False)
+class LoggedEpisode:
+    """An episode in memory; videos are decoded while it is played.
+
+    Attributes:
+        root: The dataset.
+        fps: Rows per second.
+        features: LeRobot's description (`dtype`, `shape`, `names`) by feature name.
+        columns: Numbers and text by feature name. Shape (rows, ...) each.
+        place: The episode's row of `meta/episodes`: where its video frames lie.
+        video_path: Template of the video files.
+    """
+
+    root: Path
+    fps: float
+    features: Mapping[str, Mapping[str, Any]]
+    columns: Mapping[str, Any]
+    place: Mapping[str, Any]
+    video_path: str
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return int(self.place["length"])
+
+    def images(self, name: str) -> Iterator[np.ndarray]:
+        """Decode a camera's images in order. Shape (height, width, 3) each, uint8 RGB."""
+        import av
+
+        if self.features[name]["dtype"] == "image":
+            for picture in self.columns[name]:
+                with av.open(BytesIO(picture["bytes"]), mode="r") as container:
+                    yield next(container.decode(video=0)).to_ndarray(format="rgb24")
+            return
+        place = {
+            f"{part}_index": self.place[f"videos/{name}/{part}_index"]
+            for part in ("chunk", "file")
+        }
+        start = self.place[f"videos/{name}/from_timestamp"] - 0.5 / self.fps
+        path = self.root / self.video_path.format(video_key=name, **place)
+        with av.open(str(path), mode="r") as container:
+            for frame in container.decode(video=0):
+                if frame.time is not None and frame.time >= start:
+                    yield frame.to_ndarray(format="rgb24")
+
+
+def read_info(root: Path) -> dict[str, Any]:
+    """Read what a dataset says about itself.
+
+    Raises:
+        ConfigError: If it is no LeRobotDataset v3 folder.
+    """
+    path = root / "meta" / "info.json"
+    try:
+        info = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{root}: no LeRobotDataset: {error}") from None
+    if info.get("codebase_version") != VERSION:
+        raise ConfigError(
+            f"{root}: version {info.get('codebase_version')}, only {VERSION} is read"
+        )
+    return info
+
+
+def read_episode(root: Path, index: int) -> LoggedEpisode:
+    """Read one episode.
+
+    Args:
+        root: The dataset.
+        index: Episode number, from 0.
+
+    Raises:
+        ConfigError: If there is no such episode, or a file is missing or damaged.
+    """
+    import pyarrow.parquet as pq
+    from pyarrow import ArrowException
+
+    info = read_info(root)
+    if not 0 <= index < info["total_episodes"]:
+        raise ConfigError(
+            f"{root}: no episode {index}; there are {info['total_episodes']}, from 0"
+        )
+    try:
+        place = _place(root, index)
+        path = root / info["data_path"].format(
+            chunk_index=place["data/chunk_index"], file_index=place["data/file_index"]
+        )
+        table = pq.read_table(path, filters=[("episode_index", "=", index)])
+    except (OSError, ArrowException, KeyError) as error:
+        raise ConfigError(f"{root}: episode {index} cannot be read: {error}") from None
+    if table.num_rows != place["length"]:
+        raise ConfigError(
+            f"{path}: {table.num_rows} rows of episode {index}, expected {place['length']}"
+        )
+    columns = {
+        name: _column(table[name], info["features"].get(name, {})) for name in table.column_names
+    }
+    return LoggedEpisode(
+        root, info["fps"], info["features"], columns, place, info.get("video_path") or ""
+    )
+
+
+def _place(root: Path, index: int) -> dict[str, Any]:
+    import pyarrow.parquet as pq
+
+    for path in sorted((root / "meta" / "episodes").glob("*/*.parquet")):
+        for row in pq.read_table(path, filters=[("episode_index", "=", index)]).to_pylist():
+            return row
+    raise ConfigError(f"{root}: meta/episodes does not list episode {index}")
+
+
+def _column(column: Any, feature: Mapping[str, Any]) -> Any:
+    if feature.get("dtype") in ("string", "image"):
+        return column.to_pylist()
+    return np.stack([np.asarray(row) for row in column.to_numpy(zero_copy_only=False)])

@@ -1,0 +1,47 @@
+"""Pictures of a robot in a given pose, for logs that have no camera on the scene."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import mujoco
+import numpy as np
+
+from robot_policies.interface import RobotSpec, RobotState
+from robot_policies.interface.observation import IMU
+from robot_policies_sim.initial import Initial
+from robot_policies_sim.mujoco_backend import MujocoBackend
+
+
+class PosedFigure(MujocoBackend):
+    """MuJoCo's model of the robot, put into poses; nothing is simulated."""
+
+    def __init__(self, spec: RobotSpec, scene: Mapping[str, Any]) -> None:
+        """Build the model.
+
+        Args:
+            spec: The robot.
+            scene: World description, see `World`.
+        """
+        super().__init__(spec, scene, cameras=False)
+        self.connect()
+        self.reset(0, {})
+
+    def draw(self, state: RobotState, width: int, height: int) -> np.ndarray:
+        """Draw a measured pose. Shape (height, width, 3), uint8 RGB.
+
+        The base is turned as the inertial unit says, moves over the ground with the truth, and
+        stands at the table's height.
+        """
+        imu = state.features.get(IMU, np.array([0.0, 0.0, 0.0, 1.0]))
+        x, y = state.truth.get("base_position", np.zeros(3))[:2]
+        orientation = np.asarray(imu[:4], np.float64)
+        pose = Initial(
+            base_position=np.array([x, y, self.spec.base_height]),
+            base_orientation=orientation / np.linalg.norm(orientation),
+            base_velocity=np.zeros(3),
+            base_angular_velocity=np.zeros(3),
+            joint_position=dict(zip(self.spec.joint_names, state.joint_position, strict=True)),
+        )
+        self._place(pose)
+        mujoco.mj_forward(self._model, self._data)
+        return self.render(width, height)
