@@ -199,7 +199,13 @@ class Go1VectorEnv(VectorEnv):
         """Continue where `snapshot` was taken and return the features of that moment.
 
         Sensor noise is drawn anew for these features; give the ones seen then to a policy.
+
+        Raises:
+            ConfigError: If the snapshot is of another number of robots.
         """
+        count = len(arrays["time"])
+        if count != self.num_envs:
+            raise ConfigError(f"snapshot of {count} robots, this environment has {self.num_envs}")
         for name in self._changing:
             setattr(self, f"_{name}", arrays[name].copy())
         features = self._features()

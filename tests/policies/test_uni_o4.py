@@ -358,6 +358,12 @@ def test_run_online_needs_an_end_and_something_to_resume(config, tmp_path):
         run_online(Toy(), config, tmp_path, steps=1, resume=True)
 
 
+def test_a_run_is_resumed_with_its_own_seed(config, tmp_path):
+    run_online(Toy(), config, tmp_path / "run", steps=128, settings=SMALL, seed=1)
+    with pytest.raises(CheckpointError, match="begun with seed 1, not 0"):
+        run_online(Toy(), config, tmp_path / "run", steps=256, settings=SMALL, resume=True)
+
+
 def test_a_damaged_state_is_refused(config, tmp_path):
     path = tmp_path / "state.safetensors"
     path.write_bytes(b"\x00" * 100)

@@ -63,6 +63,11 @@ def test_a_snapshot_continues_bit_for_bit(make):
             assert (features[name] == again[name]).all()
 
 
+def test_a_snapshot_of_other_robots_is_refused(make):
+    with pytest.raises(ConfigError, match="snapshot of 3 robots, this environment has 6"):
+        make().restore(*make(3).snapshot())
+
+
 def test_a_robot_in_its_default_pose_stands(make):
     environment = make(randomization=NONE, command=np.zeros(3))
     environment.reset(seed=0)

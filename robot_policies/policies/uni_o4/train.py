@@ -101,6 +101,7 @@ class Progressed:
     iterations: int = 0
     seconds: float = 0.0
     lr: float = 0.0
+    seed: int = 0
 
 
 def run_online(
@@ -134,7 +135,8 @@ def run_online(
 
     Raises:
         ConfigError: If neither `minutes` nor `steps` says when to stop.
-        CheckpointError: If there is nothing to resume, or something would be overwritten.
+        CheckpointError: If there is nothing to resume or it was begun otherwise, or if a run
+            would be overwritten.
     """
     if minutes is None and steps is None:
         raise ConfigError("say when to stop: minutes or steps")
@@ -150,6 +152,8 @@ def run_online(
     trainer = Trainer(environment, policy, settings)
     if resume:
         load_state(trainer, state_file)
+        if trainer.progress.seed != seed:
+            raise CheckpointError(f"{out} was begun with seed {trainer.progress.seed}, not {seed}")
     else:
         trainer.begin(seed)
     budget = minutes * 60.0 if minutes else np.inf
@@ -193,6 +197,7 @@ class Trainer:
 
     def begin(self, seed: int) -> None:
         """Start at the beginning of an episode."""
+        self.progress.seed = seed
         self.memory.reset()
         features, _ = self.environment.reset(seed=seed)
         self.observation = self._observe(features)
