@@ -18,7 +18,11 @@ from lerobot.configs import FeatureType, PolicyFeature
 from lerobot.datasets import LeRobotDataset
 from lerobot.policies.act.configuration_act import ACTConfig
 from lerobot.policies.act.modeling_act import ACTPolicy
-from lerobot.policies.factory import make_pre_post_processors
+from lerobot.policies.factory import (
+    get_policy_class,
+    make_policy_config,
+    make_pre_post_processors,
+)
 from safetensors.torch import load_file, save_file
 
 from robot_policies.catalog import load_robot, robots
@@ -195,6 +199,32 @@ def test_acts_in_radians_as_lerobot_does_in_degrees(trained):
 @pytest.mark.parametrize("inputs", ["trained", "trained_on_images"])
 def test_keeps_the_contract(inputs, request):
     check_policy(load_policy(str(request.getfixturevalue(inputs))))
+
+
+def test_policy_that_answers_one_action_at_a_time_and_samples(dataset, tmp_path):
+    """TD-MPC plans with random rollouts and has no chunks."""
+    config = make_policy_config(
+        "tdmpc",
+        device="cpu",
+        push_to_hub=False,
+        input_features={
+            STATE: PolicyFeature(FeatureType.STATE, (3,)),
+            WORLD: PolicyFeature(FeatureType.ENV, (2,)),
+        },
+        output_features={"action": PolicyFeature(FeatureType.ACTION, (3,))},
+        cem_iterations=1,
+        n_gaussian_samples=8,
+        n_pi_samples=2,
+        n_elites=4,
+    )
+    processors = make_pre_post_processors(config, dataset_stats=dataset.meta.stats)
+    for part in (get_policy_class("tdmpc")(config), *processors):
+        part.save_pretrained(tmp_path)
+    (tmp_path / "contract.yaml").write_text(yaml.safe_dump(CONTRACT))
+    policy = load_policy(str(tmp_path))
+    assert policy.action_spec.horizon == 1
+    assert policy.statistics["action"].mode == "MIN_MAX"
+    check_policy(policy)
 
 
 @pytest.mark.parametrize("name", checkpoints())
