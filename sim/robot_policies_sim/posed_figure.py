@@ -29,14 +29,14 @@ class PosedFigure(MujocoBackend):
     def draw(self, state: RobotState, width: int, height: int) -> np.ndarray:
         """Draw a measured pose. Shape (height, width, 3), uint8 RGB.
 
-        The base is turned as the inertial unit says, moves over the ground with the truth, and
-        stands at the table's height.
+        The base is turned as the inertial unit says and stands where the truth says, or at the
+        table's height over the origin.
         """
         imu = state.features.get(IMU, np.array([0.0, 0.0, 0.0, 1.0]))
-        x, y = state.truth.get("base_position", np.zeros(3))[:2]
+        stands = np.array([0.0, 0.0, self.spec.base_height])
         orientation = np.asarray(imu[:4], np.float64)
         pose = Initial(
-            base_position=np.array([x, y, self.spec.base_height]),
+            base_position=np.asarray(state.truth.get("base_position", stands), np.float64),
             base_orientation=orientation / np.linalg.norm(orientation),
             base_velocity=np.zeros(3),
             base_angular_velocity=np.zeros(3),

@@ -181,10 +181,7 @@ class ReplayBackend:
             self._figure = None
 
     def render(self, width: int, height: int) -> np.ndarray:
-        """Draw the robot in the logged pose. Shape (height, width, 3), uint8 RGB.
-
-        The base stands at the table's height, since a tracker's height drifts.
-        """
+        """Draw the robot in the logged pose. Shape (height, width, 3), uint8 RGB."""
         from robot_policies_sim.posed_figure import PosedFigure
 
         self._require_running("render")
