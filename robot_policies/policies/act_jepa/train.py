@@ -88,6 +88,7 @@ def with_defaults(given: Sequence[str]) -> list[str]:
             defaults["policy.type"] = OURS
         else:
             # The sizes are those of the weights; the schedule is the new run's.
+            given = parser.filter_arg("policy.type", given)  # LeRobot takes no type with a path
             defaults = {"num_workers": "0", "policy.restart_schedule": "true"}
         steps = parser.parse_arg("steps", given) or str(_default("total_steps", preset))
         defaults |= {

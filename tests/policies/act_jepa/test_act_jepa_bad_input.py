@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 import torch
+from lerobot.datasets import LeRobotDatasetMetadata
+from lerobot.policies import make_policy
 
 from robot_policies.interface import ConfigError, ContractError
 from robot_policies.policies.act_jepa import train
@@ -12,38 +14,42 @@ from robot_policies.policies.act_jepa.dataset import hindsight_goals
 from robot_policies.policies.act_jepa.modeling_act_jepa import ActJepaPolicy
 from robot_policies.policies.act_jepa.processor_act_jepa import TaskIndexProcessorStep
 
-SIZES = [
-    "--policy.chunk_size=4",
-    "--policy.n_action_steps=2",
-    "--policy.dim_model=32",
-    "--policy.n_heads=2",
-    "--policy.predictor_dim=16",
-    "--policy.vision_backbone=keypoints",
-    "--policy.device=cpu",
-]
+
+@pytest.fixture
+def refused(config):
+    """Make a policy for a folder as LeRobot does; returns the message it is refused with."""
+
+    def attempt(root, **overrides):
+        meta = LeRobotDatasetMetadata("test/data", root=root)
+        wanted = config(**{"input_features": {}, "output_features": {}, **overrides})
+        with pytest.raises(ConfigError) as caught:
+            make_policy(wanted, ds_meta=meta)
+        message = str(caught.value)
+        assert "\n" not in message
+        return message
+
+    return attempt
 
 
 @pytest.fixture
-def refused(tmp_path, monkeypatch):
-    """Train on a folder; returns the message it is refused with."""
+def refused_by_command(tmp_path, monkeypatch):
+    """Run the training command; returns the message it stops with before the first step."""
     monkeypatch.setattr(ActJepaPolicy, "forward", lambda self, batch: pytest.fail("a step ran"))
 
     def attempt(root, *arguments):
         with pytest.raises(ConfigError) as caught:
             train.main(
                 [
-                    *SIZES,
+                    "--preset=small",
+                    "--policy.device=cpu",
                     "--dataset.repo_id=test/data",
                     f"--dataset.root={root}",
                     f"--output_dir={tmp_path / 'run'}",
                     "--steps=1",
-                    "--batch_size=4",
                     *arguments,
                 ]
             )
-        message = str(caught.value)
-        assert "\n" not in message
-        return message
+        return str(caught.value)
 
     return attempt
 
@@ -65,7 +71,7 @@ def test_data_set_without_a_state(refused, write_dataset):
 
 def test_other_joint_names_than_the_robot(refused, write_dataset):
     joints = ["FR_hip_joint", "FR_thigh_joint", "FR_claf_joint"]
-    message = refused(write_dataset(joints=joints), "--policy.robot=go1")
+    message = refused(write_dataset(joints=joints), robot="go1")
     assert (
         "'FR_claf_joint.pos', robot go1 has no such joint. Did you mean 'FR_calf_joint'?"
         in message
@@ -98,27 +104,30 @@ def test_all_episodes_unlabelled(refused, write_dataset):
 
 
 def test_label_of_an_episode_that_does_not_exist(refused, write_dataset):
-    message = refused(write_dataset(), "--policy.labelled_episodes=[0, 7]")
+    message = refused(write_dataset(), labelled_episodes=[0, 7])
     assert "labelled_episodes holds 7, there are 3 episodes" in message
 
 
 def test_labelled_episode_with_missing_actions(refused, write_dataset):
-    message = refused(write_dataset(unlabelled=(1,)), "--policy.labelled_episodes=[0, 1]")
+    message = refused(write_dataset(unlabelled=(1,)), labelled_episodes=[0, 1])
     assert "'action' of episode 1 is NaN" in message
 
 
-def test_folder_that_is_no_data_set(refused, tmp_path):
-    assert "no data set there" in refused(tmp_path / "nowhere")
-
-
-def test_run_longer_than_the_momentum_rises(refused, write_dataset):
-    message = refused(write_dataset(), "--policy.total_steps=5")
-    assert "--steps is 1, but --policy.total_steps" in message
-
-
 def test_unknown_gripper_for_hindsight(refused, write_dataset):
-    arguments = ["--policy.hindsight_weight=1", "--policy.hindsight_joint=griper"]
-    assert "Did you mean 'gripper'?" in refused(write_dataset(), *arguments)
+    message = refused(write_dataset(), hindsight_weight=1.0, hindsight_joint="griper")
+    assert "Did you mean 'gripper'?" in message
+
+
+def test_command_stops_before_the_first_step(refused_by_command, write_dataset, tmp_path):
+    assert "no data set there" in refused_by_command(tmp_path / "nowhere")
+    assert "--policy.chunk_size is 20" in refused_by_command(write_dataset())
+
+
+def test_run_longer_than_the_momentum_rises(config):
+    schedule = config(total_steps=5).get_scheduler_preset()
+    optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])
+    with pytest.raises(ConfigError, match="--steps is 1, but --policy.total_steps"):
+        schedule.build(optimizer, 1)
 
 
 def test_unknown_preset_and_stage():
