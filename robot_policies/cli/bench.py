@@ -13,9 +13,36 @@ Task = Annotated[str, typer.Option("--task", help="Task whose robot and world ar
 def register(app: typer.Typer) -> None:
     """Add the group."""
     group = typer.Typer(help="Measure this machine.", no_args_is_help=True)
+    group.command("latency")(latency)
     group.command("physics")(physics)
     group.command("throughput")(throughput)
     app.add_typer(group, name="bench")
+
+
+def latency(
+    policy: Annotated[str, typer.Option("--policy")] = "uni_o4/go1_walk",
+    task: Task = "go1_walk",
+    backend: Annotated[str, typer.Option("--backend")] = "mujoco",
+    seconds: Annotated[float, typer.Option("--seconds", min=1.0, help="Of the graph.")] = 20.0,
+    images: Annotated[int, typer.Option("--images", min=1, help="Sent at 30 Hz.")] = 300,
+    domain: Annotated[int, typer.Option("--domain", min=0, help="ROS domain.")] = 99,
+    json: Json = None,
+) -> None:
+    """Milliseconds through the ROS nodes: stamp to applied command, and images."""
+    from robot_policies import catalog
+    from robot_policies.cli.launch import check_names
+    from robot_policies.launching.latency import measure_commands, measure_images
+
+    names = {"policy": policy, "task": task, "backend": backend}
+    check_names(names)
+    names["robot"] = catalog.load_task(task).robot
+    with results(json) as output, progress() as bar:
+        done = bar.add_task("latency", total=2)
+        rows = [measure_commands(names, seconds=seconds, domain=domain)]
+        bar.advance(done)
+        rows.append(measure_images(images, domain=domain))
+        bar.advance(done)
+        _finish(output, "latency", rows, **names, seconds=seconds)
 
 
 def physics(
@@ -36,7 +63,8 @@ def physics(
 def throughput(
     task: Task = "go1_walk",
     environments: Annotated[int, typer.Option("--environments", min=1)] = 192,
-    threads: Annotated[int, typer.Option("--threads", min=1)] = 2,
+    threads: Annotated[int, typer.Option("--threads", min=1, help="Of physics.")] = 2,
+    torch_threads: Annotated[int, typer.Option("--torch-threads", min=1)] = 1,
     blocks: Annotated[int, typer.Option("--blocks", min=1, help="Training iterations.")] = 5,
     json: Json = None,
 ) -> None:
@@ -46,14 +74,16 @@ def throughput(
     with results(json) as output, progress() as bar:
         done = bar.add_task("throughput", total=blocks + 1)
         rows = benchmarks.throughput(
-            task, environments, threads, blocks, lambda: bar.advance(done)
+            task, environments, threads, torch_threads, blocks, lambda: bar.advance(done)
         )
-        _finish(output, "throughput", rows, task=task, blocks=blocks)
+        _finish(output, "throughput", rows, task=task, blocks=blocks, torch_threads=torch_threads)
 
 
 def _finish(output: Any, bench: str, rows: list[dict[str, Any]], **settings: Any) -> None:
     from robot_policies.evaluation.provenance import provenance
 
-    document = {"bench": bench, "results": rows, "provenance": provenance(**settings)}
+    policies = [settings["policy"]] if "policy" in settings else []
+    origin = provenance(policies, **settings)
+    document = {"bench": bench, "results": rows, "provenance": origin}
     shown = [tuple(row.values()) for row in rows]
     output.finish(document, table(bench, tuple(rows[0]), shown))

@@ -92,7 +92,8 @@ def replay(
 ) -> None:
     """Send the recorded actions to a robot or a simulator and say how far it strays.
 
-    The safety gate judges the actions as any policy's. To play a log as the robot instead, and
+    The safety gate judges the actions as any policy's. A simulator starts where the recorded one
+    did, or from SEED if the recording does not say. To play a log as the robot instead, and
     let a policy watch it, use `robot-policies run --backend replay`.
     """
     from robot_policies import catalog
@@ -106,7 +107,14 @@ def replay(
         known.horizon = recorded.duration
         strayed = _Strayed(recorded)
         document = watched(
-            device, recorded, known, seed=seed, viewer=viewer, video=video, observers=(strayed,)
+            device,
+            recorded,
+            known,
+            seed=seed,
+            initial=_initial(dataset, episode, task),
+            viewer=viewer,
+            video=video,
+            observers=(strayed,),
         )
         by_joint = strayed.rms(robot.joint_names)
         output.finish(
@@ -118,6 +126,16 @@ def replay(
                 [(joint, cell(value)) for joint, value in by_joint.items()],
             ),
         )
+
+
+def _initial(dataset: Path, episode: int, task: str) -> dict[str, Any] | None:
+    """Return the recorded initial condition, `None` if the recording is not of this task."""
+    from robot_policies.data.dataset import read_episodes
+
+    for about in read_episodes(dataset):
+        if about["episode_index"] == episode and about.get("task") == task:
+            return about["initial"]
+    return None
 
 
 class _Strayed:
@@ -154,27 +172,30 @@ def show(dataset: Dataset, json: Json = None) -> None:
         output.finish(
             about,
             table(str(dataset), ("what", "value"), [(name, cell(about[name])) for name in totals]),
-            table("features", _FEATURE_COLUMNS, _feature_rows(about["features"])),
+            *_feature_tables(about["features"]),
         )
 
 
-_FEATURE_COLUMNS = ("feature", "element", "unit", "min", "max", "mean", "std")
+_STATISTICS = ("min", "max", "mean", "std")
 
 
-def _feature_rows(features: dict[str, Any]) -> list[tuple[str, ...]]:
-    rows = []
+def _feature_tables(features: dict[str, Any]) -> list[Any]:
+    """Return one table per feature with named numbers, and one of all others."""
+    tables, others = [], []
     for name, feature in features.items():
         elements = feature.get("names") or []
         if "mean" not in feature or len(elements) != len(feature["mean"]):
-            shape = "x".join(map(str, feature["shape"]))
-            rows.append((name, f"{feature['dtype']} {shape}", "", "", "", "", ""))
+            shape = " x ".join(map(str, feature["shape"]))
+            others.append((name, feature["dtype"], shape))
             continue
-        units = feature.get("unit") or [""] * len(elements)
+        units = feature.get("unit") or ""
         units = [units] * len(elements) if isinstance(units, str) else units
-        for index, element in enumerate(elements):
-            numbers = (cell(float(feature[key][index])) for key in _FEATURE_COLUMNS[3:])
-            rows.append((name if index == 0 else "", element, units[index], *numbers))
-    return rows
+        rows = [
+            (element, units[i], *(cell(float(feature[key][i])) for key in _STATISTICS))
+            for i, element in enumerate(elements)
+        ]
+        tables.append(table(name, ("element", "unit", *_STATISTICS), rows))
+    return [*tables, table("other features", ("feature", "type", "shape"), others)]
 
 
 def convert(

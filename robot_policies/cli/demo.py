@@ -13,13 +13,6 @@ from robot_policies.interface import RobotPoliciesError
 
 LAUNCH_FILE = "policy.launch.xml"
 FILES = {"summary": "summary.json", "video": "walk.mp4", "viewer": "walk.rrd"}  # by argument
-FIGURES = {  # name in the summary: words for people
-    "loop_rate_mean_hz": "loop rate [Hz]",
-    "loop_rate_std_hz": "loop rate, standard deviation [Hz]",
-    "latency_p50_ms": "observation to command, p50 [ms]",
-    "latency_p99_ms": "observation to command, p99 [ms]",
-    "latency_max_ms": "observation to command, max [ms]",
-}
 METRICS = {
     "distance": "distance [m]",
     "speed_error": "speed error [m/s]",
@@ -73,10 +66,12 @@ def demo(
 
 def _rows(summary: Mapping[str, Any], files: Mapping[str, str]) -> list[tuple[str, str]]:
     metrics, figures = summary["metrics"], summary["figures"]
+    latency = ", ".join(f"{name} {1e3 * value:.1f}" for name, value in summary["latency"].items())
     return [
         ("ended by", f"{summary['ended_by']}: {summary['reason']}"),
         ("duration [s]", cell(summary["duration"])),
         *((words, cell(metrics[name])) for name, words in METRICS.items() if name in metrics),
-        *((words, cell(figures[name])) for name, words in FIGURES.items() if name in figures),
+        ("loop rate [Hz]", f"{figures['loop_rate_mean_hz']:.2f}"),
+        ("observation to command [ms]", latency),
         *((f"{name} file", path) for name, path in files.items()),
     ]

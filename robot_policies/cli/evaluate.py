@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from robot_policies.cli.options import Json, Seed
-from robot_policies.cli.output import dumps, interval, progress, results, table
+from robot_policies.cli.output import cell, dumps, progress, results, table
 from robot_policies.interface import ConfigError, RobotPoliciesError
 
 if TYPE_CHECKING:
@@ -108,40 +108,32 @@ def _write(out: Path, document: dict[str, Any], outcomes: "Sequence[Outcome]") -
 
 
 def _tables(document: dict[str, Any]) -> list[Any]:
-    cells = document["cells"]
-    metrics = list(dict.fromkeys(name for cell in cells for name in cell["metrics"]))
-    absent = {"mean": None, "ci95": None}
     shown = [
         table(
-            "Mean [95 % interval]",
-            ("policy", "task", "backend", "episodes", "success", *metrics),
+            "{policy} on {task} in {backend}, {episodes} episodes".format(**found),
+            ("metric", "mean", "95 % interval"),
             [
-                (
-                    *(cell[key] for key in ("policy", "task", "backend", "episodes")),
-                    interval(cell["success"]),
-                    *(interval(cell["metrics"].get(name, absent)) for name in metrics),
-                )
-                for cell in cells
+                (name, cell(estimate["mean"]), _bounds(estimate["ci95"]))
+                for name, estimate in {"success": found["success"], **found["metrics"]}.items()
             ],
         )
+        for found in document["cells"]
     ]
-    if document["comparisons"]:
-        shown.append(
-            table(
-                "Paired by seed: a - b [95 % interval]",
-                ("a", "b", "task", "metric", "difference", "p", "test"),
-                [
-                    (
-                        *(entry[key] for key in ("a", "b", "task", "metric")),
-                        interval({"mean": entry["difference"], "ci95": entry["ci95"]}),
-                        entry["p"],
-                        entry["test"],
-                    )
-                    for entry in document["comparisons"]
-                ],
-            )
+    pairs: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    for entry in document["comparisons"]:
+        where = f" in {entry['backend']}" if entry["backend"] else ""
+        row = (entry["metric"], cell(entry["difference"]), _bounds(entry["ci95"]))
+        pairs.setdefault((entry["a"], entry["b"], entry["task"] + where), []).append(
+            (*row, f"{entry['p']:.2g}", entry["test"])
         )
+    columns = ("metric", "difference", "95 % interval", "p", "test")
+    for (a, b, where), rows in pairs.items():
+        shown.append(table(f"{a} minus {b} on {where}, paired by seed", columns, rows))
     return shown
+
+
+def _bounds(bounds: list[float] | None) -> str:
+    return "-" if bounds is None else f"[{bounds[0]:.3g}, {bounds[1]:.3g}]"
 
 
 def _refuse_to_hide(outcomes: "Sequence[Outcome]") -> None:

@@ -107,14 +107,6 @@ def cell(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def interval(estimate: Mapping[str, Any]) -> str:
-    """Return `mean [low, high]` of an entry of the evaluation JSON."""
-    center, bounds = estimate["mean"], estimate["ci95"]
-    if bounds is None:
-        return cell(center)
-    return f"{center:.3g} [{bounds[0]:.3g}, {bounds[1]:.3g}]"
-
-
 @contextmanager
 def progress() -> "Iterator[Progress]":
     """Show a progress bar with elapsed and remaining time on stderr, on a terminal only."""

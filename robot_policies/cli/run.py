@@ -73,6 +73,7 @@ def watched(
     task: "interface.Task",
     *,
     seed: int,
+    initial: Mapping[str, Any] | None = None,
     viewer: str | None = None,
     video: Path | None = None,
     record: Path | None = None,
@@ -86,7 +87,12 @@ def watched(
     with connected(device), progress() as bar:
         shown = _Bar(bar, task.horizon)
         result = run_episode(
-            device, policy, task, seed=seed, observers=(*watching, *observers, shown)
+            device,
+            policy,
+            task,
+            seed=seed,
+            initial=initial,
+            observers=(*watching, *observers, shown),
         )
     files = {"video": video, "record": record, "viewer": viewer if viewer != "rerun" else None}
     return {**asdict(result), "files": {k: str(v) for k, v in files.items() if v is not None}}

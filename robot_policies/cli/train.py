@@ -3,7 +3,7 @@
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -38,6 +38,9 @@ def train(
         int, typer.Option("--environments", min=1, help="Robots simulated side by side.")
     ] = 192,
     threads: Annotated[int, typer.Option("--threads", min=1, help="Physics threads.")] = 2,
+    torch_threads: Annotated[
+        int, typer.Option("--torch-threads", min=1, help="More than the free cores is slower.")
+    ] = 1,
 ) -> None:
     """Train a policy.
 
@@ -61,18 +64,12 @@ def train(
         raise ConfigError("--out is missing: say where the checkpoint goes")
     if minutes is None and steps is None:
         raise ConfigError("say when to stop: --minutes or --steps")
-    print(_uni_o4_online(task, out, minutes, steps, seed, resume, environments, threads))
+    budget = {"minutes": minutes, "steps": steps, "seed": seed, "resume": resume}
+    print(_uni_o4_online(task, out, environments, threads, threads=torch_threads, **budget))
 
 
 def _uni_o4_online(
-    task: str,
-    out: Path,
-    minutes: float | None,
-    steps: int | None,
-    seed: int,
-    resume: bool,
-    environments: int,
-    threads: int,
+    task: str, out: Path, environments: int, physics_threads: int, **settings: Any
 ) -> Path:
     from robot_policies import catalog
 
@@ -84,11 +81,11 @@ def _uni_o4_online(
     from robot_policies.policies.uni_o4.train import run_online
 
     config = UniO4Config.for_robot(robot)
-    environment = Go1VectorEnv(robot, environments, seed=seed, scene=known.scene, threads=threads)
+    environment = Go1VectorEnv(
+        robot, environments, seed=settings["seed"], scene=known.scene, threads=physics_threads
+    )
     try:
-        return run_online(
-            environment, config, out, seed=seed, minutes=minutes, steps=steps, resume=resume
-        )
+        return run_online(environment, config, out, **settings)
     finally:
         environment.close()
 

@@ -78,14 +78,20 @@ def _simulate(simulator: Simulator, dt: float, finished: Callable[[int, float], 
 
 
 def throughput(
-    task_name: str, environments: int, threads: int, blocks: int, tick: Tick
+    task_name: str,
+    environments: int,
+    threads: int,
+    torch_threads: int,
+    blocks: int,
+    tick: Tick,
 ) -> list[dict[str, Any]]:
     """Measure steps per second of the training environment alone, and of training as a whole.
 
     Args:
         task_name: Task trained for.
         environments: Robots simulated side by side.
-        threads: Physics threads, and torch threads of the training.
+        threads: Physics threads.
+        torch_threads: Torch threads of the training.
         blocks: Training iterations that count, each with a block of bare environment steps.
         tick: Called after each block.
     """
@@ -99,7 +105,7 @@ def throughput(
 
     task = catalog.load_task(task_name)
     robot = catalog.load_robot(task.robot)
-    torch.set_num_threads(threads)
+    torch.set_num_threads(torch_threads)
     settings = OnlineSettings()
     bare = Go1VectorEnv(robot, environments, scene=task.scene, threads=threads)
     trained = Go1VectorEnv(robot, environments, scene=task.scene, threads=threads)

@@ -91,7 +91,7 @@ def _compare(
             for one, other in pairs
             if metric in one.metrics and metric in other.metrics
         ]
-        if len(both) > 1:
+        if both:
             found[metric] = statistics.compare_means([x for x, _ in both], [y for _, y in both])
     return [
         {

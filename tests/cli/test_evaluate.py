@@ -1,0 +1,67 @@
+import json
+
+import pytest
+
+from robot_policies.cli.app import main
+from robot_policies.evaluation import episode
+
+COMMAND = ["evaluate", "--policy", "hold", "--task", "go1_walk", "--backend", "mujoco"]
+COMMAND += ["--episodes", "2", "--seed", "3", "--workers", "1"]
+
+
+def test_json_report_and_episodes_say_the_same(capfd, tmp_path):
+    assert main([*COMMAND, "--delay-ms", "40", "--out", str(tmp_path / "e"), "--json", "-"]) == 0
+    printed = capfd.readouterr()
+    document = json.loads(printed.out)
+    (cell,) = document["cells"]
+    assert (cell["policy"], cell["task"], cell["backend"]) == ("hold", "go1_walk", "mujoco")
+    assert cell["episodes"] == 2
+    assert cell["success"]["mean"] == 0.5  # seed 3 is told to stand, and holding does
+    assert cell["metrics"]["fall"]["mean"] == 0.0
+    origin = document["provenance"]
+    assert origin["settings"]["seed"] == 3
+    assert origin["settings"]["delay_ms"] == 40.0
+    assert origin["versions"]["mujoco"]
+    assert origin["checkpoints"] == {"hold": None}
+    files = sorted(path.name for path in (tmp_path / "e").iterdir())
+    assert files == ["episodes.json", "evaluation.json", "initial_conditions.json", "report.html"]
+    assert json.loads((tmp_path / "e" / "evaluation.json").read_text()) == document
+    rows = json.loads((tmp_path / "e" / "episodes.json").read_text())
+    assert [row["seed"] for row in rows] == [3, 4]
+    initial = json.loads((tmp_path / "e" / "initial_conditions.json").read_text())
+    assert set(initial["go1_walk"]) == {"3", "4"}
+
+
+def test_a_crashed_episode_is_counted_listed_and_fatal_to_the_status(monkeypatch, capfd):
+    whole = episode._run
+
+    def break_on_seed_4(job):
+        if job.seed == 4:
+            raise ZeroDivisionError("the physics diverged")
+        return whole(job)
+
+    monkeypatch.setattr(episode, "_run", break_on_seed_4)
+    assert main([*COMMAND, "--json", "-"]) == 3
+    printed = capfd.readouterr()
+    (cell,) = json.loads(printed.out)["cells"]
+    assert cell["episodes"] == 2
+    assert [entry["seed"] for entry in cell["errors"]] == [4]
+    assert "1 of 2 episodes crashed" in printed.err
+    assert "seed 4" in printed.err
+
+
+@pytest.mark.parametrize(
+    ("option", "wrong", "near"),
+    [
+        ("--policy", "hodl", "hold"),
+        ("--task", "go1_wlak", "go1_walk"),
+        ("--backend", "mujco", "mujoco"),
+    ],
+)
+def test_a_wrong_name_ends_it_before_it_begins(capfd, option, wrong, near):
+    changed = list(COMMAND)
+    changed[changed.index(option) + 1] = wrong
+    assert main([*changed, "--json", "-"]) == 2
+    printed = capfd.readouterr()
+    assert printed.out == ""
+    assert f"Did you mean '{near}'" in printed.err

@@ -1,0 +1,55 @@
+import json
+
+import pytest
+
+from robot_policies.cli.app import main
+from robot_policies.cli.run import parse_options
+from robot_policies.interface import ConfigError
+
+COMMAND = ["run", "--policy", "hold", "--task", "go1_walk", "--backend", "mujoco"]
+
+
+def test_runs_an_episode_and_says_how_it_went(capfd, tmp_path):
+    rerun = tmp_path / "a.rrd"
+    assert main([*COMMAND, "--seconds", "0.4", "--viewer", str(rerun), "--json", "-"]) == 0
+    document = json.loads(capfd.readouterr().out)
+    assert (document["policy"], document["task"], document["steps"]) == ("hold", "go1_walk", 20)
+    assert document["files"] == {"viewer": str(rerun)}
+    assert rerun.stat().st_size > 0
+
+
+def test_the_same_seed_gives_the_same_episode(capfd):
+    documents = []
+    for _ in range(2):
+        assert main([*COMMAND, "--seconds", "0.2", "--seed", "5", "--json", "-"]) == 0
+        document = json.loads(capfd.readouterr().out)
+        document["provenance"] = None
+        documents.append(document)
+    assert documents[0] == documents[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["--viewer", "rerrun"], 2, "Did you mean 'rerun'"),
+        (["--video", "a.avi"], 2, "only .mp4"),
+        (["--option", "nonsense"], 2, "expected name=value"),
+        (["--option", "colour=3"], 2, "colour"),
+        (["--task", "go1_wlak"], 2, "Did you mean 'go1_walk'"),
+    ],
+)
+def test_refuses_in_one_line_before_anything_moves(capfd, arguments, status, message):
+    assert main([*COMMAND, *arguments]) == status
+    printed = capfd.readouterr()
+    assert message in printed.err
+    assert len(printed.err.strip().splitlines()) == 1
+
+
+def test_options_are_yaml():
+    assert parse_options(["port=/dev/ttyACM0", "rate=50", "calibrate=false"]) == {
+        "port": "/dev/ttyACM0",
+        "rate": 50,
+        "calibrate": False,
+    }
+    with pytest.raises(ConfigError, match="expected name=value"):
+        parse_options(["=3"])

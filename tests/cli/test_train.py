@@ -1,0 +1,53 @@
+import pytest
+
+from robot_policies.cli.app import main
+
+TINY = ["train", "uni_o4", "--stage", "online", "--task", "go1_walk", "--environments", "4"]
+
+
+def test_the_online_stage_writes_a_checkpoint_and_resumes(tmp_path):
+    out = tmp_path / "walk"
+    assert main([*TINY, "--steps", "1", "--out", str(out)]) == 0
+    assert (out / "config.json").exists()
+    assert (out / "model.safetensors").exists()
+    assert main([*TINY, "--steps", "2", "--out", str(out)]) != 0  # would overwrite
+    assert main([*TINY, "--steps", "130", "--out", str(out), "--resume"]) == 0
+    assert len((out / "train.jsonl").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "uni_o4", "--stage", "online", "--steps", "1"], "--out is missing"),
+        ([*TINY, "--out", "x"], "--minutes or --steps"),
+        ([*TINY, "--out", "x", "--steps", "1", "--batch_size=3"], "--batch_size=3"),
+        (["train", "uni_o4", "--stage", "offlin", "--out", "x"], "no stage"),
+        (["train", "actt"], "Did you mean 'act'?"),
+    ],
+)
+def test_wrong_usage_is_refused(arguments, message, capsys):
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_any_other_training_is_lerobots_with_our_policies_known(monkeypatch):
+    import sys
+
+    from lerobot.configs.policies import PreTrainedConfig
+    from lerobot.scripts import lerobot_train
+
+    called = []
+    monkeypatch.setattr(lerobot_train, "main", lambda: called.append(list(sys.argv)))
+    command = ["train", "act", "--steps", "5", "--out", "o", "--dataset.repo_id=a/b"]
+    assert main(command) == 0
+    assert called == [
+        [
+            "lerobot-train",
+            "--policy.type=act",
+            "--steps=5",
+            "--output_dir=o",
+            "--seed=0",
+            "--dataset.repo_id=a/b",
+        ]
+    ]
+    assert "uni_o4" in PreTrainedConfig.get_known_choices()
