@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from std_srvs.srv import Trigger
-
 from robot_policies.interface import ActionKind, ContractError, RobotPoliciesError
 from robot_policies.nodes.chunks import chunk_type, decode_chunk
+from robot_policies.nodes.emergency_stop import EmergencyStop
 from robot_policies.nodes.graph_node import COMMAND, GraphNode, one_line, reported, run
 from robot_policies.nodes.outlet import Outlet
 from robot_policies.nodes.trial import SETTINGS, TrialRun
@@ -20,10 +19,12 @@ class BackendNode(GraphNode):
         """Declare settings and services, and listen for chunks."""
         super().__init__("backend", SETTINGS)
         self._trial: TrialRun | None = None
-        self._timers_running: list[Any] = []
-        self._reason = ""
-        self.create_service(Trigger, "~/estop", self._on_estop)
-        self.create_service(Trigger, "~/reset_estop", self._on_reset_estop)
+        self._moving, self._reason = False, ""
+        EmergencyStop(
+            self,
+            lambda: self._trial and self._trial.loop,
+            lambda decision: self._outlet.decided(decision),
+        )
         for kind in (ActionKind.JOINT_POSITION, ActionKind.CARTESIAN_DELTA):
             topic, message = chunk_type(kind)
             self.create_subscription(message, topic, self._on_chunk, COMMAND)
@@ -31,24 +32,24 @@ class BackendNode(GraphNode):
     @reported
     def on_configure(self) -> None:
         """Make robot, task and backend by name and connect; nothing moves."""
-        self._trial = TrialRun({name: self.setting(name) for name in SETTINGS}, self.now)
+        self._trial = TrialRun(self.settings(), self.now)
         self._outlet = Outlet(self, self._trial.loop)
 
     @reported
     def on_activate(self) -> None:
         """Put a simulator in the task's initial state and begin."""
-        assert self._trial is not None
+        assert self._trial
         self._trial.start()
-        self._reason = "deactivated"
-        self._timers_running = [
-            self.create_timer(self._trial.loop.period, self._tick),
-            self.create_timer(REPORT_PERIOD, self._outlet.report),
-        ]
+        self._moving = True
+        self.every(self._trial.loop.period, self._tick)
+        self.every(REPORT_PERIOD, self._outlet.report)
 
     @reported
     def on_deactivate(self) -> None:
         """Stop the robot and write down how the trial went."""
-        self._end(self._reason)
+        self._stop("deactivated")
+        if self._trial:
+            self._trial.end(self._reason)
 
     @reported
     def on_cleanup(self) -> None:
@@ -56,12 +57,13 @@ class BackendNode(GraphNode):
         self.release()
 
     def release(self) -> None:
-        """Stop the robot and let go of it."""
-        self._end("the node was shut down")
+        """Stop the robot, write down what there is, and let go."""
+        self._stop("the node was shut down")
         trial, self._trial = self._trial, None
         if trial:
             self._outlet.close()
             trial.close()
+            trial.end(self._reason)
 
     def _tick(self) -> None:
         if self._trial is None:
@@ -70,14 +72,16 @@ class BackendNode(GraphNode):
             state = self._trial.measure()
             self._outlet.measured(state, self._trial.loop.goal())
             self._outlet.decided(self._trial.loop.command())
-            if reason := self._trial.over():
-                self._reason = reason
-                self.trigger_deactivate()
-        except RobotPoliciesError as error:
+            if over := self._trial.over():
+                self._stop(over)
+                # Closing a recording takes seconds, and silence would read as death.
+                self._trial.end_beside(over)
+                self.every(self._trial.loop.period, self._await_end)
+        except Exception as error:  # whatever it is, the robot must not go on
             self._fail(error)
 
     def _on_chunk(self, message: Any) -> None:
-        if self._trial is None or not self._timers_running:
+        if self._trial is None or not self._moving:
             return
         try:
             if decision := self._trial.loop.accept(decode_chunk(message)):
@@ -88,32 +92,23 @@ class BackendNode(GraphNode):
         except RobotPoliciesError as error:
             self._fail(error)
 
-    def _fail(self, error: RobotPoliciesError) -> None:
+    def _fail(self, error: Exception) -> None:
         """Give up: the robot is stopped, and `bringup` sees the node unconfigured."""
-        self._reason = one_line(error)
+        self._stop(one_line(error))
         self.get_logger().error(f"trial broken off: {self._reason}")
         self.trigger_deactivate()
         self.trigger_cleanup()
 
-    def _end(self, reason: str) -> None:
-        timers, self._timers_running = self._timers_running, []
-        for timer in timers:
-            self.destroy_timer(timer)
-        if timers and self._trial:
-            self._trial.end(reason)
+    def _stop(self, reason: str) -> None:
+        self.stop_clocks()
+        moving, self._moving = self._moving, False
+        if moving and self._trial:
+            self._reason = reason
+            self._trial.loop.backend.stop(reason)
 
-    def _on_estop(self, request: Any, response: Trigger.Response) -> Trigger.Response:
-        response.success = self._trial is not None
-        response.message = "stopped" if self._trial else "there is no robot: not configured"
-        if self._trial and (decision := self._trial.loop.emergency_stop("~/estop was called")):
-            self._outlet.decided(decision)
-        return response
-
-    def _on_reset_estop(self, request: Any, response: Trigger.Response) -> Trigger.Response:
-        refusal = self._trial.loop.release() if self._trial else None
-        response.success = refusal is None
-        response.message = f"stays stopped: {refusal.text}" if refusal else "released"
-        return response
+    def _await_end(self) -> None:
+        if self._trial and self._trial.ended:
+            self.trigger_deactivate()
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """What the nodes share: parameters, failures that are reported, diagnostics, and a way to run."""
 
+import signal
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
@@ -23,7 +24,7 @@ Transition = Callable[[Any, LifecycleState], TransitionCallbackReturn]
 
 
 def reported(transition: Callable[[Any], None]) -> Transition:
-    """Make a lifecycle transition of a method; an error in it is one line and a failure.
+    """Make a lifecycle transition of a method; an error in it is one line and ends unconfigured.
 
     rclpy itself swallows what a transition raises.
     """
@@ -34,11 +35,19 @@ def reported(transition: Callable[[Any], None]) -> Transition:
             transition(self)
         except Exception as error:  # whatever it is, the reason must reach the operator
             self.get_logger().error(f"cannot {transition.__name__[3:]}: {one_line(error)}")
-            self.release()
-            return TransitionCallbackReturn.FAILURE
+            release(self)
+            return TransitionCallbackReturn.ERROR
         return getattr(super(GraphNode, self), transition.__name__)(state)
 
     return wrapper
+
+
+def release(node: "GraphNode") -> None:
+    """Let a node give back what it holds, whatever state it is in."""
+    try:
+        node.release()
+    except Exception as error:  # the second fault must not hide the first
+        node.get_logger().error(f"cannot release: {one_line(error)}")
 
 
 def one_line(error: Exception) -> str:
@@ -74,17 +83,19 @@ class GraphNode(LifecycleNode):
             # Launch files cannot say 50.0 where somebody writes 50; the type follows the default.
             descriptor = ParameterDescriptor(description=text, read_only=True, dynamic_typing=True)
             self.declare_parameter(key, default, descriptor)
+        self._clocks: list[Any] = []
         self._defaults = {key: default for key, (default, _) in settings.items()}
         # By convention one topic for all robots; the status is named after the node.
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
 
-    def setting(self, name: str) -> Any:
-        """Return a parameter as the type of its default.
+    def settings(self) -> dict[str, Any]:
+        """Return the parameters, each as the type of its default.
 
         Raises:
-            ValueError: If it cannot be read as such.
+            ValueError: If one cannot be read as such.
         """
-        return type(self._defaults[name])(self.get_parameter(name).value)
+        values = {name: self.get_parameter(name).value for name in self._defaults}
+        return {name: type(self._defaults[name])(value) for name, value in values.items()}
 
     def now(self) -> float:
         """Return the node clock. [s]."""
@@ -93,6 +104,16 @@ class GraphNode(LifecycleNode):
     def diagnose(self, level: bytes, message: str, values: Mapping[str, Any]) -> None:
         """Publish one status of this node."""
         self._diagnostics.publish(diagnosis(self, level, message, values))
+
+    def every(self, period: float, callback: Callable[[], None]) -> None:
+        """Call something periodically until `stop_clocks`. [s]."""
+        self._clocks.append(self.create_timer(period, callback))
+
+    def stop_clocks(self) -> None:
+        """End everything periodic."""
+        clocks, self._clocks = self._clocks, []
+        for clock in clocks:
+            self.destroy_timer(clock)
 
     def release(self) -> None:
         """Give back what `on_configure` took; may be called twice and at any time."""
@@ -110,7 +131,9 @@ def run(make: Callable[[], GraphNode]) -> None:
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:
-        node.release()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # impatience must not cut a recording short
+        release(node)
         rclpy.try_shutdown()
 
 

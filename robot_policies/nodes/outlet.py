@@ -17,33 +17,39 @@ from robot_policies.nodes.robot_loop import Decision, RobotLoop
 LEVELS = {"pass": OK, "hold": WARN, "damp": ERROR, "estop": ERROR}
 
 
+REPEAT = 0.2  # s; a goal is published when it changes, and this often for who missed it
+
+
 class Outlet:
-    """Publishers of one robot, made when something is first said."""
+    """Publishers of one robot."""
 
     def __init__(self, node: GraphNode, loop: RobotLoop) -> None:
-        """Speak through a node."""
+        """Announce the topics; whoever listens is then found before the first message."""
         self._node, self._loop = node, loop
         self._topics: dict[str, Any] = {}
         self._level = ""
+        self._goals: dict[str, tuple[float, Any]] = {}
+        for feature in (*loop.backend.provides, *(loop.task.goals if loop.task else ())):
+            self._topic(feature)
 
     def measured(self, state: RobotState, goal: Mapping[str, np.ndarray | str]) -> None:
         """Publish a measurement and the task's goal; the joints, which are answered, last."""
         for feature, values in goal.items():
-            topic = stream(feature).topic
+            said, before = self._goals.get(feature, (-np.inf, None))
+            if state.stamp - said < REPEAT and np.array_equal(before, values):
+                continue
+            self._goals[feature] = state.stamp, values
             # Somebody who steers by hand has precedence over the task.
-            if self._node.count_publishers(topic) == (topic in self._topics):
-                qos = LATCHED if feature == TASK else COMMAND
-                self._say(topic, encode_feature(feature, values, state.stamp), qos)
+            if self._node.count_publishers(stream(feature).topic) == 1:
+                self._topic(feature).publish(encode_feature(feature, values, state.stamp))
         for feature, message in encode_state(self._loop.robot, state).items():
-            # Reliable delivery serves any subscriber, but a lost image is not worth a resend.
-            qos = SENSOR if isinstance(message, Image | PointCloud2) else COMMAND
-            self._say(stream(feature).topic, message, qos)
+            self._topic(feature).publish(message)
 
     def decided(self, decision: Decision) -> None:
         """Echo what was sent; a change of level is news."""
         message = encode_command(self._loop.robot, decision.sent)
         topic = "command_sent" if isinstance(message, JointState) else "base_command_sent"
-        self._say(topic, message, COMMAND)
+        self._publisher(topic, type(message), COMMAND).publish(message)
         if decision.verdict.level != self._level:
             self._level = decision.verdict.level
             self.report()
@@ -67,7 +73,13 @@ class Outlet:
             self._node.destroy_publisher(publisher)
         self._topics = {}
 
-    def _say(self, topic: str, message: Any, qos: QoSProfile) -> None:
+    def _topic(self, feature: str) -> Any:
+        carrier = stream(feature)
+        # Reliable delivery serves any subscriber, but a lost image is not worth a resend.
+        qos = SENSOR if carrier.message in (Image, PointCloud2) else COMMAND
+        return self._publisher(carrier.topic, carrier.message, LATCHED if feature == TASK else qos)
+
+    def _publisher(self, topic: str, message: type, qos: QoSProfile) -> Any:
         if topic not in self._topics:
-            self._topics[topic] = self._node.create_publisher(type(message), topic, qos)
-        self._topics[topic].publish(message)
+            self._topics[topic] = self._node.create_publisher(message, topic, qos)
+        return self._topics[topic]

@@ -7,15 +7,7 @@ import numpy as np
 from robot_policies.interface import ActionChunk, Observation
 from robot_policies.interface.compatibility import check_compatible
 from robot_policies.nodes.chunks import chunk_type, encode_chunk
-from robot_policies.nodes.graph_node import (
-    COMMAND,
-    ERROR,
-    OK,
-    GraphNode,
-    one_line,
-    reported,
-    run,
-)
+from robot_policies.nodes.graph_node import COMMAND, ERROR, OK, GraphNode, one_line, reported, run
 from robot_policies.nodes.inference import InferenceWorker
 from robot_policies.nodes.inlet import Inlet
 from robot_policies.nodes.pacing import Pacing
@@ -40,7 +32,7 @@ class PolicyNode(GraphNode):
     @reported
     def on_configure(self) -> None:
         """Load the policy, refuse it if it does not fit the robot, and warm it up."""
-        settings = {name: self.setting(name) for name in SETTINGS}
+        settings = self.settings()
         robot, _, backend = by_name(settings)
         policy = load_policy(settings["policy"], robot=robot, threads=settings["threads"])
         check_compatible(policy, robot, backend).require()
@@ -76,7 +68,8 @@ class PolicyNode(GraphNode):
     def release(self) -> None:
         """Stop acting and let go of the policy."""
         self._active = False
-        (worker, self._worker), (inlet, self._inlet) = (self._worker, None), (self._inlet, None)
+        worker, inlet = self._worker, self._inlet
+        self._worker = self._inlet = None
         if inlet:
             inlet.close()
         if worker:

@@ -14,7 +14,7 @@ import numpy as np
 from robot_policies.control.chunk_executor import ChunkExecutor, Mode
 from robot_policies.control.episode import StepRecord
 from robot_policies.control.kinematics import CartesianResolver
-from robot_policies.control.rules import Refusal
+from robot_policies.control.rules import Cause, Refusal
 from robot_policies.control.safety import SafetyGate, Verdict
 from robot_policies.interface import (
     ActionChunk,
@@ -26,6 +26,7 @@ from robot_policies.interface import (
     RobotState,
     Simulator,
     Task,
+    Trial,
 )
 
 LONGEST_CHUNK = 1000  # rows; a first chunk says its names, kind and dt, but not its horizon
@@ -73,28 +74,41 @@ class RobotLoop:
         self.period = 1.0 / self.robot.control_rate
         self._simulator = backend if isinstance(backend, Simulator) else None
         self._clock, self._mode = clock, mode
+        position, accepts = ActionKind.JOINT_POSITION, backend.accepts
+        self._first_kind = position if position in accepts else min(accepts)
+        self._gate = SafetyGate(self.robot, kind=self._first_kind)
+        self._forget()
 
     def start(self, seed: int) -> Mapping[str, Any]:
         """Begin a trial, a simulator at the task's initial state; return that state."""
         initial = self.task.initial(seed) if self.task else {}
         if self._simulator:
             self._simulator.reset(seed, initial)
+        self._forget()
         self.trial = self.task.start(initial) if self.task else None
-        position, accepts = ActionKind.JOINT_POSITION, self.backend.accepts
-        self._kind = position if position in accepts else min(accepts)
+        return initial
+
+    def _forget(self) -> None:
+        """Be as before the first measurement; what an operator stopped stays stopped."""
+        latched, self._kind = self._gate.latched, self._first_kind
         self._gate = SafetyGate(self.robot, kind=self._kind)
+        if latched and latched.cause is Cause.OPERATOR:
+            self._gate.latched = latched
         self._executor: ChunkExecutor | None = None
         self._resolver: CartesianResolver | None = None
-        self._raw = self.state = self.decision = self.chunk = self._arrived = None
+        self.trial: Trial | None = None
+        self.state: RobotState | None = None
+        self.decision: Decision | None = None
+        self.chunk: ActionChunk | None = None
+        self._raw: RobotState | None = None
+        self._arrived: ActionChunk | None = None
         self._goal: Mapping[str, np.ndarray | str] = {}
-        self._begin = self._clock()
+        self._begin, self._answered = self._clock(), -np.inf
         self._ticks: deque[float] = deque(maxlen=REMEMBERED)
         self._latencies: deque[float] = deque(maxlen=REMEMBERED)
-        self._answered = -np.inf
         self.levels: Counter[str] = Counter()
         self.causes: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
-        return initial
 
     def measure(self) -> RobotState:
         """Let a simulator run for a period, and read the robot.

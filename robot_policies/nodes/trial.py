@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -61,17 +62,9 @@ def by_name(settings: Mapping[str, Any]) -> tuple[RobotSpec, Task | None, RobotB
     return robot, task, backend
 
 
+DONE: Future[None] = Future()
+DONE.set_result(None)
 NO_TASK = cast(Task, SimpleNamespace(name="", goals=(), scene={}))
-
-
-def make_observers(settings: Mapping[str, Any], backend: RobotBackend) -> list[Observer]:
-    """Return what is to watch the trial."""
-    observers: list[Observer] = []
-    if settings["record"]:
-        from robot_policies.data.recorder import Recorder
-
-        observers.append(Recorder(Path(settings["record"])))
-    return observers
 
 
 class TrialRun:
@@ -96,11 +89,12 @@ class TrialRun:
         backend.connect()
         self.loop = RobotLoop(backend, task, clock, settings["executor"])
         self._observers: list[Observer] = []
+        self._closing: Future[None] | None = DONE
 
     def start(self) -> None:
         """Begin."""
         self._initial = self.loop.start(self._settings["seed"])
-        self._observers = make_observers(self._settings, self.loop.backend)
+        self._observers, self._closing = self._watchers(), None
         for observer in self._observers:
             # Observers know policy and task by name only: the policy runs in another process.
             policy, task = SimpleNamespace(name=self._settings["policy"]), self.loop.task
@@ -121,20 +115,51 @@ class TrialRun:
         return "the task is decided" if self.loop.trial and self.loop.trial.done() else ""
 
     def end(self, reason: str) -> None:
-        """Stop the robot, end the recordings and write the summary."""
-        self.loop.backend.stop(reason)
-        result = self._result(reason)
-        for observer in self._observers:
-            observer.end(result)
-        self._observers = []
-        if path := self._settings["summary"]:
-            document = {**asdict(result), "figures": self.loop.report()}
-            document |= {name: self._settings[name] for name in ("robot", "backend")}
-            Path(path).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        """End the recordings and write the summary; does nothing twice."""
+        self.end_beside(reason)
+        closing, self._closing = self._closing, DONE
+        if closing:
+            closing.result()
+
+    def end_beside(self, reason: str) -> None:
+        """Begin to do so in a thread; `end` waits for it and raises what it raised."""
+        if self._closing is None:
+            pool = ThreadPoolExecutor(1)
+            self._closing = pool.submit(self._write_down, reason)
+            pool.shutdown(wait=False)
+
+    @property
+    def ended(self) -> bool:
+        """Whether everything is written."""
+        return self._closing is not None and self._closing.done()
 
     def close(self) -> None:
         """Let go of the robot."""
         self.loop.backend.close()
+
+    def _write_down(self, reason: str) -> None:
+        result = self._result(reason)
+        for observer in self._observers:
+            observer.end(result)
+        if self._settings["summary"]:
+            document = {**asdict(result), "figures": self.loop.report()}
+            document |= {name: self._settings[name] for name in ("robot", "backend")}
+            path = Path(self._settings["summary"])
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+    def _watchers(self) -> list[Observer]:
+        record, viewer, video = (self._settings[name] for name in ("record", "viewer", "video"))
+        if not (record or viewer or video):
+            return []
+        from robot_policies.data.observers import make_observers
+
+        return make_observers(
+            self.loop.backend,
+            record=Path(record) if record else None,
+            viewer=viewer or None,
+            video=Path(video) if video else None,
+        )
 
     def _result(self, reason: str) -> EpisodeResult:
         loop, latched = self.loop, self.loop.latched

@@ -6,6 +6,7 @@ from geometry_msgs.msg import TwistStamped
 from sensor_msgs.msg import Image, JointState
 
 from robot_policies.catalog import load_robot
+from robot_policies.control.kinematics import CARTESIAN_DELTA_NAMES
 from robot_policies.interface import (
     ActionChunk,
     ActionKind,
@@ -113,7 +114,8 @@ def test_a_640x480_image_is_filled_and_read_in_under_5_ms():
     [
         (ActionKind.JOINT_POSITION, ("knee", "hip")),
         (ActionKind.JOINT_VELOCITY, ("knee", "hip")),
-        (ActionKind.CARTESIAN_DELTA, ("x", "y", "z", "rx", "ry", "rz")),
+        (ActionKind.CARTESIAN_DELTA, CARTESIAN_DELTA_NAMES),
+        (ActionKind.CARTESIAN_DELTA, (*CARTESIAN_DELTA_NAMES, "gripper")),
         (ActionKind.BASE_VELOCITY, ("linear.x", "linear.y", "angular.z")),
     ],
 )
