@@ -37,7 +37,7 @@ EXTRAS = {
         "open3d>=0.19",
     ],
     "data": ["pyarrow", "mcap>=1.2", "av>=15", "rerun-sdk>=0.24"],
-    "hardware": ["feetech-servo-sdk>=1.0"],
+    "hardware": ["feetech-servo-sdk>=1.0", "pyserial>=3.5", "deepdiff>=8.6"],
     "ros": [
         "ros-rclpy[fastrtps]==9.1.*",
         "ros-std-msgs",

@@ -31,7 +31,8 @@ def robot_config(kind: str, options: Mapping[str, Any]) -> RobotConfig:
         options: Fields of its configuration class.
 
     Raises:
-        ConfigError: If the type or an option is unknown; names the nearest one.
+        ConfigError: If the type or an option is unknown, naming the nearest one, or if the robot
+            would speak in shares of a range instead of degrees.
     """
     for module in pkgutil.iter_modules(lerobot.robots.__path__):
         if module.ispkg:
@@ -46,9 +47,15 @@ def robot_config(kind: str, options: Mapping[str, Any]) -> RobotConfig:
     for camera in (options.get("cameras") or {}).values():
         _register_camera(str(camera.get("type")))
     try:
-        return draccus.decode(cls, dict(options))
+        config = draccus.decode(cls, dict(options))
     except Exception as error:  # draccus raises a different class for each kind of mistake
         raise ConfigError(f"lerobot.yaml: {kind}: {' '.join(str(error).split())}") from None
+    if not getattr(config, "use_degrees", True):
+        raise ConfigError(
+            f"lerobot.yaml: {kind}: use_degrees is false: LeRobot's -100..100 has no angle. "
+            "Write 'use_degrees: true'"
+        )
+    return config
 
 
 def _register_camera(kind: str) -> None:

@@ -175,6 +175,10 @@ def test_device_errors_are_one_line_and_stopping_never_raises(tmp_path):
         ({"units": {"elbow": "degrees"}}, "units.elbow: no unit 'degrees'. Did you mean 'deg'"),
         ({"units": {"elbw": "deg"}}, "unknown key 'elbw'. Did you mean 'elbow'"),
         ({"signs": {"wrist": -1}}, "unknown key 'wrist'"),
+        (
+            {"type": "so101_follower", "port": "/dev/null", "use_degrees": False},
+            "use_degrees is false",
+        ),
     ],
 )
 def test_wrong_option_is_named(options, message):
