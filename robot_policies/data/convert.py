@@ -45,9 +45,9 @@ def convert_spool(
     layout: _Layout | None = None
     episodes = frames = 0
     notes: list[str] = []
-    for done, path in enumerate(paths):
-        spool = read_spool(path)
-        previous = layout
+    # All are checked before the first is written.
+    for done, spool in enumerate([read_spool(path) for path in paths]):
+        path, previous = spool.path, layout
         layout = _layout(spool) if spool.length else None
         if layout is None or layout.first + layout.rewarded >= spool.length:
             notes.append(f"{path.name}: {spool.length} complete steps, nothing to convert")

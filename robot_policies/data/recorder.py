@@ -87,16 +87,18 @@ class Recorder:
             names = _names(self._robot, record.sent.kind)
             self._spool = SpoolWriter(_free_path(folder), {**self._about, "names": names})
         values, stamps = streams(self._robot, record.state)
+        # On the clock of the robot's stamps, which `record.time` need not be.
+        now = record.verdict.command.stamp
         for name, value in record.goal.items():
-            values[name], stamps[name] = value, record.time
+            values[name], stamps[name] = value, now
         values[ACTION], stamps[ACTION] = record.sent.values, record.sent.stamp
         refusal = record.verdict.refusal
         for name, text in (
             (LEVEL, str(record.verdict.level)),
             (REFUSAL, "" if refusal is None else f"{refusal.cause}: {refusal.text}"),
         ):
-            values[name], stamps[name] = text, record.time
-        self._spool.write(record.time, values, stamps)
+            values[name], stamps[name] = text, now
+        self._spool.write(now, values, stamps)
 
     def end(self, result: "EpisodeResult") -> None:
         """Turn the spool into an episode of the dataset; takes seconds the first time."""

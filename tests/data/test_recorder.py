@@ -75,6 +75,7 @@ def test_capture_stamps_are_kept_to_the_last_bit(tmp_path):
         assert row[f"capture_stamp.{STATE}"] == state.stamp
         assert row["capture_stamp.observation.imu"] == state.stamps["observation.imu"]
         assert row["capture_stamp.action"] == state.stamp + 0.004
+        assert row["capture_stamp.observation.velocity_command"] == state.stamp + 0.004
     column = load(root).hf_dataset.with_format("numpy")[f"capture_stamp.{STATE}"]
     assert np.asarray(column)[3] == sample.EPOCH + 0.06
 
@@ -284,3 +285,15 @@ def test_a_rate_lerobot_cannot_store_is_refused(tmp_path):
     recorder.step(sample.record(0))
     with pytest.raises(ConfigError, match="12.5 frames/s"):
         recorder.end(sample.result(1))
+
+
+def test_one_damaged_spool_of_many_stops_the_conversion_before_it_begins(tmp_path):
+    folder = tmp_path / "spools"
+    for name in ("a", "b"):
+        writer = SpoolWriter(folder / f"{name}.mcap", {"robot": "toy"})
+        writer.write(0.0, {"x": np.zeros(2)}, {"x": 0.0})
+        writer.close({})
+    (folder / "b.mcap").write_bytes(b"torn")
+    with pytest.raises(ConfigError, match="b.mcap"):
+        convert_spool(folder, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
