@@ -61,7 +61,7 @@ def check_backend(
             backend.close()
 
 
-def check_task(task: Task, make_backend: Callable[[], Simulator] | None = None) -> None:
+def check_task(task: Task, make_backend: Callable[[], RobotBackend] | None = None) -> None:
     """Hold a task to the contract.
 
     Args:
@@ -351,8 +351,9 @@ def a_trial_starts_undecided_with_its_goals(task: Task) -> None:
     assert trial.progress() == 0.0
 
 
-def a_trial_measures_what_happens(task: Task, make_backend: Callable[[], Simulator]) -> None:
+def a_trial_measures_what_happens(task: Task, make_backend: Callable[[], RobotBackend]) -> None:
     backend, initial = make_backend(), task.initial(0)
+    assert isinstance(backend, Simulator)
     assert backend.spec.name == task.robot
     period = 1.0 / backend.spec.control_rate
     backend.connect()

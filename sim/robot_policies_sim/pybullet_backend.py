@@ -1,12 +1,11 @@
 """PyBullet as the robot: a second engine that shares no code with the one policies train in.
 
 What works in both has not learned one engine's quirks. The joint servo is explicit: its torque is
-computed from the measured state before every physics step, limited by the table's efforts.
+computed from the measured state before every physics step, limited by the table's efforts. Its
+damping would come too late at the servo rate, so there are two physics steps to one servo step.
 """
 
 from collections.abc import Mapping
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,9 @@ from robot_policies.interface.observation import IMAGES, IMU
 from robot_policies.interface.robot import Gains
 from robot_policies_sim.frames import cross, matrix, quaternion, to_body
 from robot_policies_sim.initial import Initial
-from robot_policies_sim.model_urdf import urdf
 from robot_policies_sim.pybullet_engine import pybullet
-from robot_policies_sim.pybullet_world import build_world, draw, set_contact
+from robot_policies_sim.pybullet_robot import load_robot
+from robot_policies_sim.pybullet_world import build_world, draw
 from robot_policies_sim.simulator import SteppedSimulator
 from robot_policies_sim.world import World
 
@@ -29,6 +28,7 @@ class PybulletBackend(SteppedSimulator):
     """A `Simulator` on PyBullet."""
 
     name = "pybullet"
+    substeps = 2  # per servo step
     _client = -1
 
     def connect(self) -> None:
@@ -66,62 +66,14 @@ class PybulletBackend(SteppedSimulator):
         client, world = self._client, World.from_mapping(scene)
         pybullet.resetSimulation(physicsClientId=client)
         pybullet.setGravity(0.0, 0.0, -GRAVITY, physicsClientId=client)
-        pybullet.setTimeStep(1.0 / robot.servo_rate, physicsClientId=client)
+        step = 1.0 / robot.servo_rate / self.substeps
+        pybullet.setTimeStep(step, physicsClientId=client)
         pybullet.setPhysicsEngineParameter(deterministicOverlappingPairs=1, physicsClientId=client)
         mass = sum(link.mass for link in robot.links)
         self._objects = build_world(client, world, mass)
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / "robot.urdf"  # PyBullet reads models from files only
-            path.write_text(urdf(robot), encoding="utf-8")
-            self._body = pybullet.loadURDF(
-                str(path),
-                useFixedBase=not robot.floating_base,
-                flags=pybullet.URDF_USE_INERTIA_FROM_FILE,
-                physicsClientId=client,
-            )
-        self._index_model(robot)
-        self._remove_engine_defaults(robot, world)
-
-    def _index_model(self, robot: RobotSpec) -> None:
-        self._links = {robot.links[0].name: -1}
-        joints: dict[str, int] = {}
-        for i in range(pybullet.getNumJoints(self._body, physicsClientId=self._client)):
-            info = pybullet.getJointInfo(self._body, i, physicsClientId=self._client)
-            joints[info[1].decode()] = i
-            self._links[info[12].decode()] = i
-        self._joints = [joints[name] for name in robot.joint_names]
-        self._effort = robot.effort
-        base = pybullet.getDynamicsInfo(self._body, -1, physicsClientId=self._client)
-        self._center = np.array(base[3])  # PyBullet's base frame sits in the centre of mass
-
-    def _remove_engine_defaults(self, robot: RobotSpec, world: World) -> None:
-        client = self._client
-        armature = {joint.name: joint.armature for joint in robot.joints}
-        for link in robot.links:
-            frictions = [shape.friction for shape in link.shapes if shape.friction is not None]
-            friction = max(frictions, default=world.contact.friction)
-            index = self._links[link.name]
-            set_contact(client, self._body, index, world.contact, friction)
-            # PyBullet knows no rotor inertia: the link gets it about the joint axis. Links further
-            # up then see it too, which a geared motor would not show.
-            rotor = armature.get(link.joint, 0.0) * np.square(link.axis)
-            inertia = link.inertia + rotor
-            pybullet.changeDynamics(
-                self._body, index, localInertiaDiagonal=inertia, physicsClientId=client
-            )
-            # In one call with the damping the inertia would be passed over.
-            pybullet.changeDynamics(
-                self._body, index, linearDamping=0.0, angularDamping=0.0, physicsClientId=client
-            )
-        # A velocity motor held at zero with a small force is exactly dry friction.
-        pybullet.setJointMotorControlArray(
-            self._body,
-            self._joints,
-            pybullet.VELOCITY_CONTROL,
-            targetVelocities=[0.0] * len(self._joints),
-            forces=[joint.friction for joint in robot.joints],
-            physicsClientId=client,
-        )
+        loaded = load_robot(client, robot, world.contact)
+        self._body, self._links, self._joints = loaded.body, loaded.links, loaded.joints
+        self._center, self._effort = loaded.center, robot.effort
 
     def _place(self, initial: Initial) -> None:
         client = self._client
@@ -146,7 +98,6 @@ class PybulletBackend(SteppedSimulator):
                 self._objects[name], pose[:3], pose[3:], physicsClientId=client
             )
         self._torque = np.zeros(len(self._joints))
-        self._base_velocity = self._base_motion()[0]
         self._acceleration = np.zeros(3)
 
     def _servo(self, target: np.ndarray, gains: Gains) -> None:
@@ -157,22 +108,23 @@ class PybulletBackend(SteppedSimulator):
         pybullet.resetBaseVelocity(
             self._body, np.add(linear, velocity), angular, physicsClientId=self._client
         )
-        self._base_velocity = self._base_velocity + velocity
 
     def _step(self) -> None:
-        position, velocity = self._joint_state()
-        torque = self._gains.stiffness * (self._target - position) - self._gains.damping * velocity
-        self._torque = np.clip(torque, -self._effort, self._effort)
-        pybullet.setJointMotorControlArray(
-            self._body,
-            self._joints,
-            pybullet.TORQUE_CONTROL,
-            forces=self._torque,
-            physicsClientId=self._client,
-        )
-        pybullet.stepSimulation(physicsClientId=self._client)
-        before, self._base_velocity = self._base_velocity, self._base_motion()[0]
-        self._acceleration = (self._base_velocity - before) * self.spec.servo_rate
+        before = self._base_motion()[0]
+        for _ in range(self.substeps):
+            position, velocity = self._joint_state()
+            torque = self._gains.stiffness * (self._target - position)
+            torque = torque - self._gains.damping * velocity
+            self._torque = np.clip(torque, -self._effort, self._effort)
+            pybullet.setJointMotorControlArray(
+                self._body,
+                self._joints,
+                pybullet.TORQUE_CONTROL,
+                forces=self._torque,
+                physicsClientId=self._client,
+            )
+            pybullet.stepSimulation(physicsClientId=self._client)
+        self._acceleration = (self._base_motion()[0] - before) * self.spec.servo_rate
 
     def _is_finite(self) -> bool:
         base = pybullet.getBasePositionAndOrientation(self._body, physicsClientId=self._client)

@@ -1,8 +1,11 @@
 """The walking task: what it draws, and what it measures on walks made up by hand."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from conformance import check_task
+from robot_policies_sim.simulator import SteppedSimulator
 from robot_policies_sim.tasks.go1_walk import Go1WalkTrial
 
 from robot_policies.catalog import load_robot, load_task, make_backend
@@ -14,8 +17,10 @@ PERIOD = 0.02  # s
 LEVEL = np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 9.81])
 
 
-def state(time: float, velocity: np.ndarray, height: float = 0.3, **change: object) -> RobotState:
-    truth = {
+def state(
+    time: float, velocity: np.ndarray, height: float = 0.3, **change: np.ndarray
+) -> RobotState:
+    truth: dict[str, np.ndarray] = {
         "base_position": np.array([velocity[0] * time, velocity[1] * time, height]),
         "base_orientation": LEVEL[:4],
         "base_velocity": np.array([velocity[0], velocity[1], 0.0]),
@@ -31,11 +36,13 @@ def state(time: float, velocity: np.ndarray, height: float = 0.3, **change: obje
     )
 
 
-def walk(trial: Go1WalkTrial, seconds: float, velocity, **change) -> dict[str, float]:
+def walk(
+    trial: Go1WalkTrial, seconds: float, velocity: Callable[[float], np.ndarray] | list[float]
+) -> dict[str, float]:
     for i in range(round(seconds / PERIOD)):
         time = i * PERIOD
-        now = velocity(time) if callable(velocity) else np.array(velocity)
-        trial.observe(state(time, now, **change), Command(time, GO1.default))
+        now = np.array(velocity if isinstance(velocity, list) else velocity(time))
+        trial.observe(state(time, now), Command(time, GO1.default))
     return dict(trial.metrics())
 
 
@@ -118,6 +125,7 @@ def test_standing_as_asked_is_rewarded_alike_in_both_engines():
     initial = task.initial(3)
     for engine in ("mujoco", "pybullet"):
         backend = make_backend(engine, GO1, task.scene)
+        assert isinstance(backend, SteppedSimulator)
         backend.connect()
         measured, one = backend.reset(3, initial), task.start(initial)
         for _ in range(150):

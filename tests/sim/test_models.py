@@ -8,6 +8,7 @@ from robot_policies_sim.model_mjcf import mjcf
 from robot_policies_sim.mujoco_backend import MujocoBackend
 from robot_policies_sim.pybullet_backend import PybulletBackend
 from robot_policies_sim.pybullet_engine import pybullet
+from robot_policies_sim.pybullet_robot import inertia_with_rotors
 from robot_policies_sim.world import World
 
 from robot_policies.catalog import load_robot, robots
@@ -87,7 +88,7 @@ def test_pybullet_model_is_the_table(spec):
         np.testing.assert_allclose(info[10:12], [joint.effort, joint.velocity])
         np.testing.assert_allclose(info[13], link.axis)
     assert set(names.values()) == {link.name for link in spec.links}
-    armature = {joint.name: joint.armature for joint in spec.joints}
+    inertias = inertia_with_rotors(spec)
     for index, name in names.items():
         link = next(link for link in spec.links if link.name == name)
         mass, _, inertia, center, *_ = pybullet.getDynamicsInfo(
@@ -97,8 +98,7 @@ def test_pybullet_model_is_the_table(spec):
         if not spec.floating_base and not link.parent:
             continue  # a base that is bolted down has no mass in PyBullet
         assert mass == pytest.approx(link.mass)
-        rotor = armature.get(link.joint, 0.0) * np.square(link.axis)
-        np.testing.assert_allclose(inertia, link.inertia + rotor, rtol=1e-6)
+        np.testing.assert_allclose(inertia, inertias[name], rtol=1e-6)
     backend.close()
 
 
@@ -127,8 +127,9 @@ def test_both_engines_put_every_link_in_the_same_place(spec):
 
 @pytest.mark.parametrize("mode", list(CommandMode))
 @pytest.mark.parametrize("engine", [MujocoBackend, PybulletBackend])
-def test_the_servo_is_the_law_of_the_table(engine, mode, spec):
+def test_the_servo_is_the_law_of_the_table(engine, mode, spec, monkeypatch):
     """Effort = k (target - q) - d qdot within the limits, from the state before each step."""
+    monkeypatch.setattr(PybulletBackend, "substeps", 1)
     backend = engine(spec, {}, cameras=False)
     backend.connect()
     backend.reset(0, {"base_position": [0.0, 0.0, 3.0]} if spec.floating_base else {})
