@@ -1,0 +1,81 @@
+import threading
+import time
+
+import pytest
+
+from robot_policies.nodes.inference import InferenceWorker
+
+
+class Slow:
+    """A policy that waits for the test."""
+
+    def __init__(self):
+        self.seen, self.go, self.started = [], threading.Event(), threading.Event()
+
+    def reset(self, seed):
+        self.seen.append(f"reset {seed}")
+
+    def act(self, observation):
+        self.started.set()
+        self.go.wait(5.0)
+        if observation == "bad":
+            raise ValueError("no")
+        self.seen.append(observation)
+        return observation
+
+
+@pytest.fixture
+def delivered():
+    return []
+
+
+@pytest.fixture
+def slow(delivered):
+    policy = Slow()
+    worker = InferenceWorker(
+        policy, lambda chunk, took: delivered.append((chunk, took)), delivered.append
+    )
+    yield policy, worker
+    policy.go.set()
+    worker.close()
+    assert "inference" not in {thread.name for thread in threading.enumerate()}
+
+
+def wait_for(delivered, count):
+    end = time.monotonic() + 5.0
+    while len(delivered) < count and time.monotonic() < end:
+        time.sleep(0.001)
+
+
+def test_only_the_newest_observation_waits(slow, delivered):
+    policy, worker = slow
+    worker.submit("first")
+    policy.started.wait(5.0)
+    worker.submit("second")
+    worker.submit("third")
+    policy.go.set()
+    worker.close()
+    assert policy.seen[0] == "first"
+    assert "second" not in policy.seen
+    assert delivered[0][0] == "first"
+
+
+def test_an_error_is_handed_on_and_the_thread_lives(slow, delivered):
+    policy, worker = slow
+    policy.go.set()
+    worker.submit("bad")
+    wait_for(delivered, 1)
+    assert str(delivered[0]) == "no"
+    worker.submit("good")
+    wait_for(delivered, 2)
+    assert delivered[1][0] == "good"
+
+
+def test_reset_waits_for_the_running_inference_and_drops_what_waits(slow):
+    policy, worker = slow
+    worker.submit("first")
+    policy.started.wait(5.0)
+    worker.submit("second")
+    threading.Timer(0.05, policy.go.set).start()
+    worker.reset(3)
+    assert policy.seen == ["first", "reset 3"]

@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+from robot_policies.interface import ActionKind, ActionSpec, ArraySpec
+from robot_policies.nodes.pacing import Pacing
+
+
+def pacing(horizon, dt=0.02, mode="open_loop", rate=50.0):
+    spec = ActionSpec(
+        ActionKind.JOINT_POSITION, ArraySpec("action", (1,), names=("knee",)), dt, horizon
+    )
+    return Pacing(spec, mode, rate)
+
+
+def asked(pacing, took, seconds=10.0, period=0.02, jitter=0.0):
+    rng, stamps = np.random.default_rng(0), []
+    for stamp in np.arange(0.0, seconds, period):
+        stamp += rng.uniform(-jitter, jitter)
+        if pacing.due(stamp):
+            pacing.asked(stamp)
+            pacing.times.append(took)
+            stamps.append(stamp)
+    return np.diff(stamps)
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.005])
+def test_a_one_row_policy_is_asked_at_every_control_step(jitter):
+    assert len(asked(pacing(1), took=0.001, jitter=jitter)) == 499
+
+
+def test_a_chunk_is_followed_almost_to_its_end_and_the_next_is_there_in_time():
+    steps = asked(pacing(50), took=0.1)
+    assert steps[-1] == pytest.approx(50 * 0.02 - 0.1 - 0.02, abs=0.011)
+
+
+def test_splice_asks_at_half_a_chunk_and_ensemble_at_every_row():
+    assert asked(pacing(50, mode="splice"), took=0.0)[-1] == pytest.approx(0.48, abs=0.011)
+    assert asked(pacing(50, mode="ensemble"), took=0.0)[-1] == pytest.approx(0.02)
+
+
+def test_slow_inference_never_asks_more_often_than_rows_pass():
+    assert asked(pacing(10), took=5.0).min() >= 0.02 - 1e-9
+
+
+def test_a_clock_that_jumps_back_does_not_silence_the_policy():
+    paced = pacing(50)
+    paced.asked(100.0)
+    assert paced.due(5.0)
