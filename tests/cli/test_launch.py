@@ -1,0 +1,69 @@
+import json
+
+import pytest
+
+from robot_policies import launching
+from robot_policies.cli.app import main
+
+SUMMARY = {
+    "ended_by": "success",
+    "reason": "5 s have passed",
+    "duration": 5.0,
+    "metrics": {"success": 1.0, "fall": 0.0, "speed_error": 0.05, "distance": 2.5},
+    "latency": {"p50": 0.003, "p99": 0.009, "max": 0.012},
+    "figures": {"loop_rate_mean_hz": 50.0},
+}
+
+
+def test_show_args_lists_the_arguments_and_starts_nothing(capsys):
+    assert main(["launch", "policy.launch.xml", "--show-args"]) == 0
+    assert "backend:=" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("argument", "near"),
+    [
+        ("policy:=hodl", "hold"),
+        ("robot:=go", "go1"),
+        ("backend:=mujco", "mujoco"),
+        ("task:=go1_wlak", "go1_walk"),
+    ],
+)
+def test_a_wrong_name_starts_no_process(argument, near, capsys, monkeypatch):
+    monkeypatch.setattr(launching, "launch_file", None)
+    assert main(["launch", "policy.launch.xml", argument]) == 2
+    assert f"Did you mean '{near}'" in capsys.readouterr().err
+
+
+def test_the_status_of_the_launch_is_the_status_of_the_command(monkeypatch):
+    given = {}
+
+    def launch_file(file, arguments, own):
+        given.update(arguments)
+        return 3
+
+    monkeypatch.setattr(launching, "launch_file", launch_file)
+    assert main(["launch", "policy.launch.xml", "policy:=hold", "seconds:=3"]) == 3
+    assert given == {"policy": "hold", "seconds": "3"}
+
+
+@pytest.mark.parametrize(("fall", "status"), [(0.0, 0), (1.0, 1)])
+def test_the_demo_sums_up_the_launch(fall, status, monkeypatch, capfd, tmp_path):
+    def launch_file(file, arguments):
+        assert (file, arguments["seconds"]) == ("policy.launch.xml", "5.0")
+        summary = {**SUMMARY, "metrics": {**SUMMARY["metrics"], "fall": fall}}
+        (tmp_path / "d" / "summary.json").write_text(json.dumps(summary))
+        return 0
+
+    monkeypatch.setattr(launching, "launch_file", launch_file)
+    command = ["demo", "--policy", "hold", "--seconds", "5", "--out", str(tmp_path / "d")]
+    assert main(command) == status
+    printed = capfd.readouterr().out
+    for words in ("distance", "speed error", "falls", "loop rate", "p99 9.0", "summary file"):
+        assert words in printed
+
+
+def test_a_demo_that_breaks_off_is_a_fault(monkeypatch, capfd, tmp_path):
+    monkeypatch.setattr(launching, "launch_file", lambda file, arguments: 3)
+    assert main(["demo", "--policy", "hold", "--out", str(tmp_path)]) == 3
+    assert "status 3" in capfd.readouterr().err
