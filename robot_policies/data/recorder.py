@@ -47,7 +47,7 @@ class Recorder:
 
     While an episode runs its spool lies in `<root>.spool/`; when it ends it becomes an episode of
     the dataset and the spool is deleted. Spools of interrupted episodes stay there for
-    `robot-policies data convert`.
+    `robot-policies data convert`, and so do those that hold more than a dataset can.
     """
 
     def __init__(self, root: Path, images: str = "video") -> None:
@@ -109,7 +109,10 @@ class Recorder:
             return
         spool, self._spool = self._spool, None
         spool.close(asdict(result))
-        self.notes += convert_spool(spool.path, self.root).notes
+        left_out = convert_spool(spool.path, self.root).notes
+        if left_out:
+            self.notes += (*left_out, f"{spool.path}: kept, because the dataset lacks this")
+            return
         spool.path.unlink()
         if not any(spool.path.parent.iterdir()):
             spool.path.parent.rmdir()

@@ -120,6 +120,8 @@ class Go1WalkTrial:
     def observe(self, state: RobotState, command: Command | None) -> None:
         """Take note of one control step."""
         self._start = state.stamp if self._start is None else self._start
+        # A recorded walk is judged by what it was told then.
+        self._command = state.truth.get("velocity_command", self._command)
         if self._before is not None:
             self._period = state.stamp - self._before.stamp
         self._elapsed = state.stamp - self._start
