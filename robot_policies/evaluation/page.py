@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-WIDTH, ROW, LEFT, RIGHT = 640, 26, 250, 20  # of the plots [px]
+AXIS, ROW, LETTER, MARGIN = 380, 26, 7, 20  # of the plots: widths and a row's height [px]
 
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --mark: #2a6fdb; --bad: #c33; }
@@ -88,15 +88,18 @@ def _intervals(
     if high <= low:
         low, high = low - 0.5, high + 0.5
 
-    def x(value: float) -> str:
-        return f"{LEFT + (value - low) / (high - low) * (WIDTH - LEFT - RIGHT):.1f}"
+    left = LETTER * max((len(label) for label, _ in rows), default=0) + MARGIN
+    right = left + AXIS
 
-    height = ROW * len(rows) + 24
-    parts = [f'<svg viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" role="img">']
+    def x(value: float) -> str:
+        return f"{left + (value - low) / (high - low) * AXIS:.1f}"
+
+    width, height = right + MARGIN, ROW * len(rows) + 24
+    parts = [f'<svg viewBox="0 0 {width} {height}" width="{width}" role="img">']
     for index, (label, estimate) in enumerate(rows):
         y = ROW * index + ROW // 2
         parts.append(f'<text x="0" y="{y + 4}">{escape(label)}</text>')
-        parts.append(f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>')
+        parts.append(f'<line class="axis" x1="{left}" x2="{right}" y1="{y}" y2="{y}"/>')
         parts += [
             f'<circle class="dot" cx="{x(value)}" cy="{y}" r="3"/>'
             for value in (values or {}).get(label, ())
@@ -107,8 +110,8 @@ def _intervals(
                 f'<line class="mark" stroke-width="2" x1="{a}" x2="{b}" y1="{y}" y2="{y}"/>'
             )
         if estimate["mean"] is not None:
-            left = f"{float(x(estimate['mean'])) - 4:.1f}"
-            parts.append(f'<rect class="mark" x="{left}" y="{y - 4}" width="8" height="8"/>')
+            center = x(estimate["mean"])
+            parts.append(f'<circle class="mark" cx="{center}" cy="{y}" r="4.5"/>')
     for value, anchor in ((low, "start"), (high, "end")):
         parts.append(
             f'<text x="{x(value)}" y="{height - 6}" text-anchor="{anchor}">{value:.3g}</text>'
