@@ -1,8 +1,11 @@
-"""Training: LeRobot's own `lerobot-train` with this policy registered, and two things it lacks.
+"""Training: LeRobot's own `lerobot-train` with this policy registered, and three things changed.
 
 LeRobot loads the future of every observation, images included; ACT-JEPA needs that of the state
-alone, and a sample would decode 30 images for one (`resolve_sequences`). And a resumed run would
-go through its first epoch again (`ResumingSampler`). Both hold while `main` runs.
+alone, and a sample would decode 30 images for one (`resolve_sequences`). Reading that future from
+disk takes longer than a training step (`make_datasets`). And a resumed run would go through its
+first epoch again (`ResumingSampler`). All three hold while `main` runs; without them, a plain
+`lerobot-train --policy.discover_packages_path=robot_policies.policies` has the same losses, until
+it is resumed.
 
     main(["--preset=small", "--dataset.repo_id=me/demos", "--dataset.root=DIR", "--steps=2000"])
     main(["--policy.objective=act", ...])        ACT without CVAE, from the same blocks
@@ -26,6 +29,7 @@ from lerobot.scripts import lerobot_train
 from robot_policies.interface import ConfigError, UnknownNameError
 from robot_policies.policies.act_jepa import probe
 from robot_policies.policies.act_jepa.configuration_act_jepa import SMALL, ActJepaConfig
+from robot_policies.policies.act_jepa.memory import hold_vectors
 
 OURS = "act_jepa"
 PRESETS: dict[str, dict[str, Any]] = {"paper": {}, "small": SMALL}
@@ -33,6 +37,7 @@ BATCH_SIZES = {"paper": 128, "small": 32}  # [C configs]; [own]
 STAGES = ("train", "probe")
 
 _resolve = factory.resolve_delta_timestamps
+_make_datasets = factory.make_train_eval_datasets
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -58,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with (
         _replaced(sys, "argv", command),
         _replaced(factory, "resolve_delta_timestamps", resolve_sequences),
+        _replaced(lerobot_train, "make_train_eval_datasets", make_datasets),
         _replaced(lerobot_train, "EpisodeAwareSampler", ResumingSampler),
     ):
         lerobot_train.train()  # pyright: ignore[reportCallIssue]
@@ -134,6 +140,11 @@ def resolve_sequences(config: Any, meta: Any) -> dict[str, list[float]] | None:
         for key, times in wanted.items()
         if key in names or not key.startswith("observation.")
     }
+
+
+def make_datasets(config: Any) -> tuple[Any, Any]:
+    """Make LeRobot's data sets, and hold their vectors in memory."""
+    return tuple(hold_vectors(data) for data in _make_datasets(config))  # pyright: ignore[reportReturnType]
 
 
 class ResumingSampler(EpisodeAwareSampler):
