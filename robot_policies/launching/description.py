@@ -43,6 +43,7 @@ class Process:
         directory: Working directory; `None` is the launcher's.
         respawn_delay: Wait before it is started again; `None` if it is not. [s]
         ends_launch: Whether everything shuts down when it exits.
+        failure: Text in a line of its output that means failure, whatever its exit status.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Process:
     directory: str | None = None
     respawn_delay: float | None = None
     ends_launch: bool = False
+    failure: str = ""
 
 
 @dataclass(frozen=True)

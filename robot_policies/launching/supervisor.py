@@ -20,6 +20,7 @@ from robot_policies.launching.description import Description, Process, Step, dec
 from robot_policies.share import PACKAGE, share_directory
 
 FAULT = 3  # exit status: something that ran failed
+DEATH = "]: process has died [pid"  # said by ros2 launch, which then exits with 0 all the same
 ESCALATION = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 PATIENCE = 5.0  # s between two of them, as ROS's launcher
 TERMINATED = (0, -signal.SIGINT, -signal.SIGTERM, 128 + signal.SIGINT, 128 + signal.SIGTERM)
@@ -51,7 +52,8 @@ def launch_file(
     launcher = None if own else _ros2_launch()
     if launcher:
         command = (launcher, "launch", str(path), *(f"{k}:={v}" for k, v in arguments.items()))
-        description = Description(steps=[Step(0.0, Process("", command, dict(os.environ)))])
+        process = Process("", command, dict(os.environ), failure=DEATH)
+        description = Description(steps=[Step(0.0, process)])
         patience *= len(ESCALATION)  # it escalates for its children itself
     return asyncio.run(Supervisor(description, patience).run())
 
@@ -156,8 +158,8 @@ class Supervisor:
         assert child.stdout
         assert child.stderr
         pumps = [
-            asyncio.create_task(_pump(process.name, child.stdout, sys.stdout)),
-            asyncio.create_task(_pump(process.name, child.stderr, sys.stderr)),
+            asyncio.create_task(self._pump(process, child.stdout, sys.stdout)),
+            asyncio.create_task(self._pump(process, child.stderr, sys.stderr)),
         ]
         ended = asyncio.create_task(child.wait())
         stopping = asyncio.create_task(self._stopping.wait())
@@ -175,6 +177,17 @@ class Supervisor:
             pump.cancel()
         return status
 
+    async def _pump(self, process: Process, stream: asyncio.StreamReader, target: TextIO) -> None:
+        rest = b""
+        while data := await stream.read(65536):
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                text = line.decode(errors="replace")
+                self._failed |= bool(process.failure) and process.failure in text
+                _say(process.name, text, target)
+        if rest:
+            _say(process.name, rest.decode(errors="replace"), target)
+
     async def _stopped_within(self, seconds: float) -> bool:
         try:
             await asyncio.wait_for(self._stopping.wait(), seconds if seconds > 0.0 else 1e-3)
@@ -191,16 +204,6 @@ def _signal(pid: int, number: signal.Signals) -> None:
             os.kill(pid, number)
     except ProcessLookupError:
         pass  # it ended in the meantime
-
-
-async def _pump(name: str, stream: asyncio.StreamReader, target: TextIO) -> None:
-    rest = b""
-    while data := await stream.read(65536):
-        *lines, rest = (rest + data).split(b"\n")
-        for line in lines:
-            _say(name, line.decode(errors="replace"), target)
-    if rest:
-        _say(name, rest.decode(errors="replace"), target)
 
 
 def _say(name: str, text: str, target: TextIO | None = None) -> None:

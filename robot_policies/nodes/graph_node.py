@@ -89,12 +89,15 @@ class GraphNode(LifecycleNode):
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
 
     def settings(self) -> dict[str, Any]:
-        """Return the parameters, each as the type of its default.
+        """Return the parameters, each as the type of its default; `none` is the empty text.
+
+        `ros2 launch` takes no argument without a value.
 
         Raises:
             ValueError: If one cannot be read as such.
         """
         values = {name: self.get_parameter(name).value for name in self._defaults}
+        values = {name: "" if value == "none" else value for name, value in values.items()}
         return {name: type(self._defaults[name])(value) for name, value in values.items()}
 
     def now(self) -> float:

@@ -12,7 +12,7 @@ from trajectory_msgs.msg import JointTrajectory
 from robot_policies.catalog import load_robot
 from robot_policies.nodes.messages import to_seconds
 
-HOLD = ("policy:=hold", "robot:=go1", "backend:=loopback", "task:=")
+HOLD = ("policy:=hold", "robot:=go1", "backend:=loopback", "task:=none")
 ROBOT = load_robot("go1")
 
 
@@ -163,3 +163,14 @@ def test_a_wrong_argument_name_or_mode_starts_nothing():
         status, errors = graph.end(None)
         assert status == 2
         assert f"Did you mean {complaint}" in errors
+
+
+def test_the_launch_file_as_it_is_walks(tmp_path):
+    graph = Graph("seconds:=4", f"summary:={tmp_path / 'summary.json'}")
+    status, errors = graph.end(None)
+
+    assert status == 0, errors
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["policy"] == "uni_o4/go1_walk"
+    assert summary["metrics"]["fall"] == 0.0
+    assert summary["metrics"]["distance"] > 0.5

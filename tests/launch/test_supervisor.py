@@ -8,6 +8,7 @@ import pytest
 
 from robot_policies.interface import ConfigError
 from robot_policies.launching import launch_file, show_arguments
+from robot_policies.launching.supervisor import DEATH
 
 STUBBORN = "import signal,time; [signal.signal(s, signal.SIG_IGN) for s in (2, 15)]; "
 
@@ -101,6 +102,18 @@ def test_a_wrong_file_or_argument_is_one_line_and_exit_status_2(tmp_path):
 def test_arguments_are_shown_without_being_given(tmp_path):
     path = write(tmp_path, "<arg name='rate' description='ticks [Hz]'/>")
     assert show_arguments(path) == "rate:=  ticks [Hz] (needed)"
+
+
+@pytest.mark.parametrize(("line", "status"), [("all is well", 0), (f"[a-1{DEATH} 7", 3)])
+def test_a_death_that_ros2_launch_reports_is_a_failure(tmp_path, monkeypatch, line, status):
+    ros2 = tmp_path / "bin" / "ros2"
+    (tmp_path / "lib" / "robot_policies").mkdir(parents=True)
+    ros2.parent.mkdir()
+    ros2.write_text(f'#!/bin/sh\necho "$@ {line}"\n')
+    ros2.chmod(0o755)
+    monkeypatch.setenv("PATH", str(ros2.parent), prepend=":")
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path))
+    assert launch_file(write(tmp_path, "<arg name='rate' default='1'/>"), {}) == status
 
 
 def test_an_unknown_shipped_file_lists_those_there_are():
