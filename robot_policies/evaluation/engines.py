@@ -15,6 +15,7 @@ from robot_policies.evaluation.episode import Job, Outcome, crashed, run_job
 from robot_policies.interface import ConfigError, RobotPoliciesError
 from robot_policies.interface.errors import suggestion
 
+ENGINES = ("local", "ray")
 Listener = Callable[[Outcome], None]
 Work = Callable[[Job], Outcome]
 
@@ -32,16 +33,32 @@ def run_jobs(
         work: What is done with a job; an importable function.
 
     Raises:
+        RobotPoliciesError: As `require_engine`.
+    """
+    require_engine(engine, workers)
+    run = {"local": _local, "ray": _ray}[engine]
+    outcomes = run(jobs, min(workers, len(jobs)), listen, work)
+    return [outcomes[index] for index in range(len(jobs))]
+
+
+def require_engine(engine: str, workers: int) -> None:
+    """Refuse an engine that cannot be used, before anything is loaded for it.
+
+    Raises:
         ConfigError: For an unknown engine or a number of workers below 1.
         RobotPoliciesError: If the engine is not installed.
     """
-    engines = {"local": _local, "ray": _ray}
-    if engine not in engines:
-        raise ConfigError(f"no engine '{engine}'.{suggestion(engine, engines)}")
+    if engine not in ENGINES:
+        raise ConfigError(f"no engine '{engine}'.{suggestion(engine, ENGINES)}")
     if workers < 1:
         raise ConfigError(f"--workers {workers}: at least 1 is needed")
-    outcomes = engines[engine](jobs, min(workers, len(jobs)), listen, work)
-    return [outcomes[index] for index in range(len(jobs))]
+    if engine == "ray":
+        try:
+            import ray  # noqa: F401  # pyright: ignore[reportMissingImports]
+        except ModuleNotFoundError:
+            raise RobotPoliciesError(
+                "--engine ray needs the package 'ray': pip install 'robot_policies[ray]'"
+            ) from None
 
 
 def _local(jobs: Sequence[Job], workers: int, listen: Listener, work: Work) -> dict[int, Outcome]:
@@ -128,12 +145,8 @@ def _serve(connection: Connection, work: Work) -> None:
 
 
 def _ray(jobs: Sequence[Job], workers: int, listen: Listener, work: Work) -> dict[int, Outcome]:
-    try:
-        import ray  # pyright: ignore[reportMissingImports]
-    except ModuleNotFoundError:
-        raise RobotPoliciesError(
-            "--engine ray needs the package 'ray': pip install 'robot_policies[ray]'"
-        ) from None
+    import ray  # pyright: ignore[reportMissingImports]
+
     started_here = not ray.is_initialized()
     ray.init(ignore_reinit_error=True, log_to_driver=False, logging_level="ERROR")
     try:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from robot_policies import catalog
-from robot_policies.evaluation.engines import run_jobs
+from robot_policies.evaluation.engines import require_engine, run_jobs
 from robot_policies.evaluation.episode import Job, Outcome, open_cell
 from robot_policies.interface import ConfigError
 
@@ -94,6 +94,7 @@ def run_suite(
     Raises:
         RobotPoliciesError: If a cell cannot be run at all.
     """
+    require_engine(engine, workers)
     jobs = suite.jobs()
     for cell in dict.fromkeys(job.cell for job in jobs):
         open_cell(*cell)
