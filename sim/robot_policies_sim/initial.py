@@ -12,7 +12,7 @@ import numpy as np
 
 from robot_policies.interface import ConfigError, RobotSpec, UnknownNameError
 from robot_policies.interface.robot import Gains
-from robot_policies.interface.schema import build, vector
+from robot_policies.interface.schema import build, check_keys, vector
 from robot_policies_sim.world import World
 
 GOAL = "goal"  # what a task keeps for itself in an initial condition; simulators pass over it
@@ -28,7 +28,7 @@ class Push:
     """
 
     time: float
-    velocity: tuple[float, float, float]
+    velocity: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +91,9 @@ class Initial:
         if abs(np.linalg.norm(base["base_orientation"]) - 1.0) > 1e-6:
             raise ConfigError(f"{where}.base_orientation: no unit quaternion")
         for key in ("joint_position", "joint_velocity"):
-            _check_names("joint", rest.get(key, {}), spec.joint_names, f"{where}.{key}")
+            named = rest.get(key, {})
+            _check_names("joint", named, spec.joint_names, f"{where}.{key}")
+            vector(list(named.values()), len(named), f"{where}.{key}")
         names = [item.name for item in world.objects]
         _check_names("object", rest.get("objects", {}), names, f"{where}.objects")
         poses = {
@@ -99,13 +101,7 @@ class Initial:
             for name, pose in rest.pop("objects", {}).items()
         }
         pushes = tuple(
-            build(
-                Push,
-                {key: value for key, value in push.items() if key != "velocity"},
-                f"{where}.pushes[{i}]",
-                velocity=vector(push.get("velocity"), 3, f"{where}.pushes[{i}].velocity"),
-            )
-            for i, push in enumerate(rest.pop("pushes", ()))
+            _push(push, f"{where}.pushes[{i}]") for i, push in enumerate(rest.pop("pushes", ()))
         )
         made = build(cls, rest, where, objects=poses, pushes=pushes, **base)
         made.check(spec)
@@ -126,7 +122,8 @@ class Initial:
                 )
         if not spec.links[0].mass + self.payload > 0.0:
             raise ConfigError(f"initial.payload {self.payload} kg leaves a base without mass")
-        if not self.motor_strength > 0.0 or self.latency_steps != int(self.latency_steps) >= 0:
+        whole = isinstance(self.latency_steps, int) and self.latency_steps >= 0
+        if not (0.0 < self.motor_strength < np.inf and whole):
             raise ConfigError(
                 f"initial: motor_strength {self.motor_strength} must be > 0 and latency_steps "
                 f"{self.latency_steps} a whole number >= 0"
@@ -166,6 +163,12 @@ class Initial:
             if value is not None
         }
         return {**scene, "contact": {**scene.get("contact", {}), **changed}}
+
+
+def _push(push: Any, where: str) -> Push:
+    check_keys(push, ("time", "velocity"), where)
+    velocity = vector(push.get("velocity"), 3, f"{where}.velocity")
+    return Push(float(vector(push.get("time"), 1, f"{where}.time")[0]), velocity)
 
 
 def _check_names(kind: str, given: Any, known: Any, where: str) -> None:

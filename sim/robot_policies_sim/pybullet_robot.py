@@ -13,7 +13,7 @@ from robot_policies_sim.pybullet_world import set_contact
 from robot_policies_sim.world import Contact
 
 # With this share both robots, in the air and following random targets, stay closest to MuJoCo:
-# 0.037 and 0.046 rad root mean square over half a second; without rotors 0.051 and 0.63 rad.
+# 0.038 and 0.047 rad root mean square over half a second; without rotors 0.054 and 0.63 rad.
 ROTOR_SHARE = 0.5
 
 
