@@ -1,0 +1,100 @@
+"""The noise predictors: eps(a_t, s, t).
+
+Letters: `B` batch, `N` numbers in a noisy chunk (T A), `O` observation width, `D` hidden width.
+Every linear layer is a plain `nn.Linear` that is called as a module, so that skills attach to it.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from robot_policies.policies.psec.configuration_psec import PsecConfig
+
+ACTIVATION = {"mish": functional.mish, "relu": functional.relu, "silu": functional.silu}
+
+
+def make_network(config: PsecConfig) -> nn.Module:
+    """Return the noise predictor that a configuration names."""
+    return {"ln_resnet": LnResNet, "mlp": Mlp}[config.network](config)
+
+
+class TimeEncoder(nn.Module):
+    """The denoising step as learned Fourier features and two layers."""
+
+    def __init__(self, config: PsecConfig) -> None:
+        """Draw the frequencies."""
+        super().__init__()
+        self.frequency = nn.Parameter(config.frequency_std * torch.randn(config.n_frequencies))
+        self.first = nn.Linear(2 * config.n_frequencies, config.time_dim)
+        self.second = nn.Linear(config.time_dim, config.time_dim)
+        self.activation = ACTIVATION[config.activation]
+
+    def forward(self, step: Tensor) -> Tensor:
+        """Return the embedding. (B,) -> (B, time_dim)."""
+        phase = 2.0 * math.pi * step.to(self.frequency.dtype).unsqueeze(-1) * self.frequency
+        features = torch.cat([phase.cos(), phase.sin()], dim=-1)
+        return self.second(self.activation(self.first(features)))
+
+
+class LnResNet(nn.Module):
+    """Residual blocks with layer norm, after IDQL (Hansen-Estruch et al. 2023, 2304.10573)."""
+
+    def __init__(self, config: PsecConfig) -> None:
+        """Make the layers."""
+        super().__init__()
+        numbers = config.chunk_size * config.action_width
+        self.time = TimeEncoder(config)
+        self.input = nn.Linear(numbers + config.observation_width + config.time_dim, config.hidden)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_blocks))
+        self.output = nn.Linear(config.hidden, numbers)
+        self.activation = ACTIVATION[config.activation]
+
+    def forward(self, noisy: Tensor, observation: Tensor, step: Tensor) -> Tensor:
+        """Return the predicted noise. (B, N), (B, O), (B,) -> (B, N)."""
+        x = self.input(torch.cat([noisy, observation, self.time(step)], dim=-1))  # (B, D)
+        for block in self.blocks:
+            x = block(x)
+        return self.output(self.activation(x))
+
+
+class Block(nn.Module):
+    """Dropout, layer norm, widen, activate, narrow, add."""
+
+    def __init__(self, config: PsecConfig) -> None:
+        """Make the layers."""
+        super().__init__()
+        self.dropout = nn.Dropout(config.dropout)
+        self.norm = nn.LayerNorm(config.hidden, eps=1e-6)  # flax's default
+        self.widen = nn.Linear(config.hidden, config.expansion * config.hidden)
+        self.narrow = nn.Linear(config.expansion * config.hidden, config.hidden)
+        self.activation = ACTIVATION[config.activation]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x with the block's part added. (B, D) -> (B, D)."""
+        return x + self.narrow(self.activation(self.widen(self.norm(self.dropout(x)))))
+
+
+class Mlp(nn.Module):
+    """Plain layers of one width: a third of the time of `LnResNet` [own]."""
+
+    def __init__(self, config: PsecConfig) -> None:
+        """Make the layers."""
+        super().__init__()
+        numbers = config.chunk_size * config.action_width
+        self.time = TimeEncoder(config)
+        width = numbers + config.observation_width + config.time_dim
+        widths = [width, *[config.hidden] * config.n_blocks]
+        self.layers = nn.ModuleList(
+            nn.Linear(before, after) for before, after in zip(widths, widths[1:], strict=False)
+        )
+        self.output = nn.Linear(config.hidden, numbers)
+        self.activation = ACTIVATION[config.activation]
+
+    def forward(self, noisy: Tensor, observation: Tensor, step: Tensor) -> Tensor:
+        """Return the predicted noise. (B, N), (B, O), (B,) -> (B, N)."""
+        x = torch.cat([noisy, observation, self.time(step)], dim=-1)
+        for layer in self.layers:
+            x = self.activation(layer(x))
+        return self.output(x)
