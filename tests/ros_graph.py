@@ -98,5 +98,9 @@ class Graph:
         rclpy.try_shutdown(context=self.context)
         if number and self.process.poll() is None:
             self.process.send_signal(number)
-        _, errors = self.process.communicate(timeout=60)
+        try:
+            _, errors = self.process.communicate(timeout=180)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGINT)
+            _, errors = self.process.communicate(timeout=30)
         return self.process.returncode, errors
