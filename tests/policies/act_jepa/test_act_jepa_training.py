@@ -5,11 +5,14 @@ import sys
 import numpy as np
 import pytest
 import torch
+from lerobot.configs import PreTrainedConfig
 from lerobot.datasets import LeRobotDataset
+from lerobot.processor import ProcessorStepRegistry
 from lerobot.scripts import lerobot_train
 from safetensors.torch import load_file
 
 from robot_policies.interface import CheckpointError
+from robot_policies.policies import act_jepa
 from robot_policies.policies.act_jepa import train
 from robot_policies.policies.act_jepa.memory import hold_vectors
 from robot_policies.policies.act_jepa.modeling_act_jepa import ActJepaPolicy
@@ -255,3 +258,9 @@ def test_images_over_time_are_left_to_lerobot(write_dataset):
     windows = {"observation.images.top": [0.0, 0.1]}
     data = LeRobotDataset("test/data", root=write_dataset(camera=True), delta_timestamps=windows)
     assert hold_vectors(data)[0]["observation.images.top"].shape == (2, 3, 16, 24)
+
+
+def test_the_package_alone_registers_all_that_a_checkpoint_names():
+    assert PreTrainedConfig.get_choice_class("act_jepa") is act_jepa.ActJepaConfig
+    step = ProcessorStepRegistry.get("act_jepa_task_index")
+    assert step is act_jepa.TaskIndexProcessorStep
