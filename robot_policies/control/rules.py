@@ -98,12 +98,15 @@ class Motion:
         target: What is asked for.
         previous: Command of the control step before.
         earlier: Command of the step before that.
+        span: Time the step from `previous` stands for: a control period, or longer if `previous`
+            had to serve for longer because answers did not come. [s]
         state: What the robot measured.
     """
 
     target: np.ndarray
     previous: np.ndarray
     earlier: np.ndarray
+    span: float
     state: RobotState
 
 
@@ -143,14 +146,17 @@ def position_rules(robot: RobotSpec, limits: SafetyLimits) -> tuple[Rule, ...]:
     position, speed, change, effort = joint_bounds(robot, limits)
     workspace = workspace_rule(robot)
 
+    def acceleration(m: Motion) -> np.ndarray:
+        return ((m.target - m.previous) / m.span - (m.previous - m.earlier) / period) / m.span
+
     def servo_effort(m: Motion) -> np.ndarray:
         spring = gains.stiffness * (m.target - m.state.joint_position)
         return spring - gains.damping * m.state.joint_velocity
 
     return (
         lambda m: position.judge(m.target),
-        lambda m: speed.judge((m.target - m.previous) / period),
-        lambda m: change.judge((m.target - 2.0 * m.previous + m.earlier) / period**2),
+        lambda m: speed.judge((m.target - m.previous) / m.span),
+        lambda m: change.judge(acceleration(m)),
         lambda m: effort.judge(servo_effort(m)),
         lambda m: workspace(m.target),
     )

@@ -10,7 +10,9 @@ first action, and the first one after damping, is compared with the measured pos
 
 Steps are judged between control slots. A command that comes less than half a control period after
 the slot's first one belongs to the same slot and replaces it, so neither a burst of commands nor
-a timer's jitter moves the robot faster than its limits say.
+a timer's jitter moves the robot faster than its limits say. Where answers stayed away and the last
+command had to serve longer, the next one may be as much further on, for `command_timeout` at most:
+a policy that moves within the limits is not stopped for what its network lost.
 """
 
 from dataclasses import dataclass
@@ -113,7 +115,7 @@ class SafetyGate:
         if action is not None:
             refusal = refusal or self._judge_action(action, state, now)
             if refusal is None:
-                self._valid, self._refused = now, ()
+                self._valid, self._moved, self._refused = now, now, ()
                 return self._send(self._ordered(action), now, CommandMode.POLICY)
             if self._keeps_refusing(refusal, now):
                 return self._damp(state, now, self.latched, Level.ESTOP)
@@ -148,6 +150,7 @@ class SafetyGate:
         # Every age stays what it was, so that a jump neither grants nor takes time.
         shift = now - before if np.isfinite(before) else 0.0
         self._valid += shift
+        self._moved += shift
         self._slot_time += shift
         self._refused = tuple(moment + shift for moment in self._refused)
         self._measured.forget()
@@ -170,7 +173,7 @@ class SafetyGate:
             text = f"action answers an observation {age:.3f} s old, allowed 0 to {limit:.3f} s"
             return Refusal(cause, text, "", age, limit, limit - age)
         previous, earlier = self._steps_before(now)
-        motion = Motion(self._ordered(action), previous, earlier, state)
+        motion = Motion(self._ordered(action), previous, earlier, self._span(now), state)
         return next((refusal for rule in self._rules if (refusal := rule(motion))), None)
 
     def _without_action(self, state: RobotState, now: float, refusal: Refusal | None) -> Verdict:
@@ -224,6 +227,11 @@ class SafetyGate:
     def _opens_slot(self, now: float) -> bool:
         return now - self._slot_time >= (1.0 - JITTER) * self._period
 
+    def _span(self, now: float) -> float:
+        """Return the time the step asked for now stands for. [s]"""
+        served = now - self._moved if np.isfinite(self._moved) else 0.0
+        return min(max(served, self._period), max(self._limits.command_timeout, self._period))
+
     def _steps_before(self, now: float) -> tuple[np.ndarray, np.ndarray]:
         if self._opens_slot(now):
             return self._current, self._previous
@@ -231,7 +239,8 @@ class SafetyGate:
 
     def _anchor(self, state: RobotState) -> None:
         self._current = self._previous = self._earlier = self._rest(state)
-        self._slot_time, self._anchored = -np.inf, True
+        self._slot_time = self._moved = -np.inf
+        self._anchored = True
 
     def _rest(self, state: RobotState) -> np.ndarray:
         if self._kind is not ActionKind.JOINT_POSITION:
@@ -247,6 +256,6 @@ class SafetyGate:
 
     def _forget(self) -> None:
         self._current = self._previous = self._earlier = np.zeros(len(self._names))
-        self._slot_time = self._valid = -np.inf
+        self._slot_time = self._valid = self._moved = -np.inf
         self._refused: tuple[float, ...] = ()  # first and last moment of a run of refusals
         self._anchored = False

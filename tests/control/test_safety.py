@@ -363,3 +363,25 @@ def test_these_tests_would_notice_a_gate_without_rules(monkeypatch):
     monkeypatch.setattr(safety, "RULES", nothing)
     for values, measured, *_ in LIMITS[2:]:
         assert offer(SafetyGate(ROBOT), values, **measured).refusal is None
+
+
+def test_after_lost_answers_the_step_may_be_as_long_as_the_command_had_to_serve():
+    gate, fast = SafetyGate(ROBOT), ROBOT.velocity[0] * PERIOD
+    assert offer(gate, REST).refusal is None
+    for tick in (1, 2):
+        assert gate.check(None, state(tick * PERIOD), tick * PERIOD).refusal is None
+    two = (REST[0] + 2.0 * fast, REST[1])
+    assert gate.check(action(two, 2 * PERIOD), state(2 * PERIOD), 2 * PERIOD).refusal is None
+    again = (two[0] + 1.01 * fast, REST[1])
+    refusal = gate.check(action(again, 3 * PERIOD), state(3 * PERIOD), 3 * PERIOD).refusal
+    assert refusal.cause in (Cause.VELOCITY, Cause.ACCELERATION)
+
+
+def test_a_long_silence_does_not_buy_a_long_step():
+    gate = SafetyGate(ROBOT, SafetyLimits(command_timeout=2 * PERIOD))
+    assert offer(gate, REST).refusal is None
+    for tick in range(1, 10):
+        gate.check(None, state(tick * PERIOD), tick * PERIOD)
+    far = (REST[0] + 2.01 * ROBOT.velocity[0] * PERIOD, REST[1])
+    refusal = gate.check(action(far, 10 * PERIOD), state(10 * PERIOD), 10 * PERIOD).refusal
+    assert refusal.cause is Cause.VELOCITY
