@@ -228,7 +228,7 @@ class SafetyGate:
         return now - self._slot_time >= (1.0 - JITTER) * self._period
 
     def _span(self, now: float) -> float:
-        """Return the time the step asked for now stands for. [s]"""
+        """Return how long the step asked for now has, in seconds."""
         served = now - self._moved if np.isfinite(self._moved) else 0.0
         return min(max(served, self._period), max(self._limits.command_timeout, self._period))
 

@@ -72,8 +72,8 @@ def find_checkpoint(name: str) -> Path:
     """Return the folder of a shipped id, a path or a hub repository.
 
     Raises:
-        UnknownNameError: If it is neither.
-        CheckpointError: If the hub does not give it, or is not to be asked.
+        ConfigError: If it is none of them, or the hub does not give it.
+        CheckpointError: If a path is no folder.
     """
     shipped = checkpoints()
     if name in shipped:
@@ -115,4 +115,4 @@ def _download(name: str) -> Path:
     except OSError:
         reason = "is not in the local hub cache, and the hub cannot be reached"
     known = UnknownNameError("policy", name, policies())
-    raise CheckpointError(f"{known} As a hub repository it {reason}")
+    raise ConfigError(f"{known} As a hub repository it {reason}")

@@ -97,7 +97,7 @@ def test_missing_folder_is_named(tmp_path):
 def test_hub_is_not_asked_when_offline(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(CheckpointError, match=r"(?s)no policy 'someone/act'.*cannot be reached"):
+    with pytest.raises(ConfigError, match=r"(?s)no policy 'someone/act'.*cannot be reached"):
         catalog.load_policy("someone/act")
 
 
