@@ -14,7 +14,7 @@ import numpy as np
 from robot_policies.control.chunk_executor import ChunkExecutor, Mode
 from robot_policies.control.episode import StepRecord
 from robot_policies.control.kinematics import CartesianResolver
-from robot_policies.control.rules import Cause, Refusal
+from robot_policies.control.rules import Cause, Refusal, SafetyLimits
 from robot_policies.control.safety import SafetyGate, Verdict
 from robot_policies.interface import (
     ActionChunk,
@@ -29,6 +29,7 @@ from robot_policies.interface import (
     Trial,
 )
 
+HOLDS_WITHIN = 0.1  # s; after the last answer of a policy that fell silent or died
 LONGEST_CHUNK = 1000  # rows; a first chunk says its names, kind and dt, but not its horizon
 REMEMBERED = 10_000  # control steps and latencies the figures are about
 
@@ -76,7 +77,10 @@ class RobotLoop:
         self._clock, self._mode = clock, mode
         position, accepts = ActionKind.JOINT_POSITION, backend.accepts
         self._first_kind = position if position in accepts else min(accepts)
-        self._gate = SafetyGate(self.robot, kind=self._first_kind)
+        # An answer stays in force for a control step, so silence is noticed one step earlier.
+        timeout = max(HOLDS_WITHIN - self.period, 2.0 * self.period)
+        self._limits = SafetyLimits(command_timeout=timeout)
+        self._gate = SafetyGate(self.robot, self._limits, self._first_kind)
         self._forget()
 
     def start(self, seed: int) -> Mapping[str, Any]:
@@ -91,7 +95,7 @@ class RobotLoop:
     def _forget(self) -> None:
         """Be as before the first measurement; what an operator stopped stays stopped."""
         latched, self._kind = self._gate.latched, self._first_kind
-        self._gate = SafetyGate(self.robot, kind=self._kind)
+        self._gate = SafetyGate(self.robot, self._limits, self._kind)
         if latched and latched.cause is Cause.OPERATOR:
             self._gate.latched = latched
         self._executor: ChunkExecutor | None = None
@@ -230,7 +234,7 @@ class RobotLoop:
             kind = ActionKind.JOINT_POSITION
         if kind is not self._kind:
             latched, self._kind = self._gate.latched, kind
-            self._gate = SafetyGate(self.robot, kind=kind)
+            self._gate = SafetyGate(self.robot, self._limits, kind)
             self._gate.latched = latched
         return ChunkExecutor(spec, cast(Mode, self._mode), robot=self.robot)
 

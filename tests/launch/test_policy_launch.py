@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import time
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
@@ -94,20 +95,19 @@ def test_a_killed_policy_is_held_then_damped_and_named():
     with Graph(*HOLD) as graph:
         commands = graph.listen(JointState, "command_sent", 100)
         diagnostics = graph.listen(DiagnosticArray, "/diagnostics")
-        chunks = graph.listen(JointTrajectory, "action_chunk", 100)
         assert graph.wait(lambda: modes(commands)[-20:].count("policy") == 20, 60.0)
 
+        killed = time.time()
         os.kill(graph.children()["robot_policies.nodes.policy_node"], signal.SIGKILL)
         assert graph.wait(lambda: "damp" in modes(commands))
         graph.wait(lambda: statuses(diagnostics, "bringup"), 10.0)
         status, errors = graph.end(None)
 
-    last = to_seconds(chunks[-1][1].header.stamp)
-    sent = [(to_seconds(m.header.stamp) - last, m.header.frame_id) for _, m in commands]
-    after = [(age, mode) for age, mode in sent if age > 0.0]
-    # The last answer came up to a control period after its stamp. That holding also begins by
-    # then is test_robot_loop's to say: here a busy machine may delay the control step itself.
-    assert max(age for age, mode in after if mode == "policy") <= 0.1 + 0.02
+    after = [(to_seconds(m.header.stamp) - killed, m.header.frame_id) for _, m in commands]
+    after = [(age, mode) for age, mode in after if age > 0.0]
+    # An answer may still have been under way. That holding also begins by then is
+    # test_robot_loop's to say: here a busy machine may delay the control step itself.
+    assert max(age for age, mode in after if mode == "policy") <= 0.1 + 0.05
     assert [mode for _, mode in after].index("hold") < [mode for _, mode in after].index("damp")
     assert any("no valid action" in s.message for s in statuses(diagnostics, "backend"))
     assert any("'policy' died" in s.message for s in statuses(diagnostics, "bringup"))

@@ -61,11 +61,14 @@ def test_a_chunk_is_applied_when_it_arrives_and_its_latency_counted(loop, clock)
     assert loop.latency["p50"] == pytest.approx(0.003, abs=1e-6)
 
 
-def test_silence_is_held_within_100_ms_then_damped(loop, clock):
+@pytest.mark.parametrize("delay", [0.0, 0.003, 0.019])
+def test_silence_is_held_within_100_ms_then_damped(loop, clock, delay):
     tick(loop, clock)
-    loop.accept(chunk(loop.state.stamp))
-    last, first = clock.now, {}
-    for _ in range(80):
+    start, first = clock.now, {}
+    clock.now = last = start + delay
+    loop.accept(chunk(start))
+    for k in range(80):
+        clock.now = start + k * PERIOD
         tick(loop, clock)
         first.setdefault(loop.decision.sent.mode, clock.now - last)
 
