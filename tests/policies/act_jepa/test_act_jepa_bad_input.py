@@ -1,14 +1,16 @@
 """What is refused, in one line, before the first step."""
 
 import json
+from urllib.error import URLError
 
 import numpy as np
 import pytest
 import torch
+import torchvision
 from lerobot.datasets import LeRobotDatasetMetadata
 from lerobot.policies import make_policy
 
-from robot_policies.interface import ConfigError, ContractError
+from robot_policies.interface import CheckpointError, ConfigError, ContractError
 from robot_policies.policies.act_jepa import train
 from robot_policies.policies.act_jepa.dataset import hindsight_goals
 from robot_policies.policies.act_jepa.modeling_act_jepa import ActJepaPolicy
@@ -128,6 +130,17 @@ def test_run_longer_than_the_momentum_rises(config):
     optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])
     with pytest.raises(ConfigError, match="--steps is 1, but --policy.total_steps"):
         schedule.build(optimizer, 1)
+
+
+def test_pretrained_weights_that_cannot_be_had(config, monkeypatch):
+    def offline(**_):
+        raise URLError("no route to host")
+
+    monkeypatch.setattr(torchvision.models, "resnet18", offline)
+    weights = "ResNet18_Weights.IMAGENET1K_V1"
+    wanted = {"vision_backbone": "resnet18", "pretrained_backbone_weights": weights}
+    with pytest.raises(CheckpointError, match=r"--policy.vision_backbone=cnn"):
+        ActJepaPolicy(config(cameras=1, **wanted))
 
 
 def test_unknown_preset_and_stage():
