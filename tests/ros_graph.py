@@ -1,10 +1,13 @@
 """Real processes over DDS for tests: a launched graph, and a node that listens to it."""
 
-import itertools
+import atexit
+import fcntl
 import os
+import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
@@ -17,12 +20,28 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # a parser of ROS's imports sre_parse
     import lark  # noqa: F401
 
-_domains = itertools.count(os.getpid() % 90)
+_locks: list = []
 
 
 def free_domain() -> int:
-    """Return a ROS domain that nobody else in this test run uses (1 to 100)."""
-    return 1 + next(_domains) % 100
+    """Return a ROS domain (1 to 100) that no other test on this machine uses at the same time.
+
+    Two graphs in one domain would configure each other's nodes. The lock lasts as long as the
+    test process.
+    """
+    domains = list(range(1, 101))
+    random.shuffle(domains)
+    for domain in domains:
+        lock = (Path(tempfile.gettempdir()) / f"robot_policies_domain_{domain}.lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            continue
+        _locks.append(lock)
+        atexit.register(lock.close)
+        return domain
+    raise RuntimeError("all ROS domains are taken")
 
 
 class Graph:

@@ -137,6 +137,7 @@ def run(make: Callable[[], GraphNode]) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # impatience must not cut a recording short
         release(node)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # what is left may be cut short
         rclpy.try_shutdown()
 
 
