@@ -2,6 +2,7 @@
 
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,14 +23,16 @@ def train(
     context: typer.Context,
     policy: Annotated[str, typer.Argument(help="Policy type, such as uni_o4 or act.")],
     stage: Annotated[
-        str | None, typer.Option("--stage", help="A stage of our own: uni_o4 has online.")
+        str | None, typer.Option("--stage", help="uni_o4: online. act_jepa: probe.")
     ] = None,
     task: Annotated[str, typer.Option("--task", help="Task of an own stage.")] = "go1_walk",
     minutes: Annotated[
         float | None, typer.Option("--minutes", min=0.0, help="Stop after this much training.")
     ] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Stop after these.")] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of weights and noise.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Seed of weights and noise.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder of the checkpoint and the log.")
     ] = None,
@@ -44,27 +47,28 @@ def train(
 ) -> None:
     """Train a policy.
 
-    With --stage, one of our own stages runs. Without, lerobot-train runs with our policies
-    registered, and takes its own options too: --dataset.repo_id=..., --batch_size=...
+    uni_o4 trains in stages of its own. Every other policy is trained by lerobot-train with our
+    policies registered, and takes its options too: --dataset.repo_id=..., --batch_size=...
     """
-    if stage is None:
+    if policy != "uni_o4" or stage is None:
         forwarded = [
+            *([f"--stage={stage}"] if stage else []),
             *([f"--steps={steps}"] if steps else []),
             *([f"--output_dir={out}"] if out else []),
             *(["--resume=true"] if resume else []),
-            f"--seed={seed}",
+            *([f"--seed={seed}"] if seed is not None else []),
         ]
         _lerobot_train(policy, [*forwarded, *context.args])
         return
     if context.args:
         raise ConfigError(f"unknown option '{context.args[0]}' of a stage of our own")
-    if (policy, stage) != ("uni_o4", "online"):
-        raise UnknownNameError("stage", f"{policy} --stage {stage}", ["uni_o4 --stage online"])
+    if stage != "online":
+        raise UnknownNameError("stage", stage, ["online"], where="uni_o4")
     if out is None:
         raise ConfigError("--out is missing: say where the checkpoint goes")
     if minutes is None and steps is None:
         raise ConfigError("say when to stop: --minutes or --steps")
-    budget = {"minutes": minutes, "steps": steps, "seed": seed, "resume": resume}
+    budget = {"minutes": minutes, "steps": steps, "seed": seed or 0, "resume": resume}
     print(_uni_o4_online(task, out, environments, threads, threads=torch_threads, **budget))
 
 
@@ -100,10 +104,16 @@ def _lerobot_train(policy: str, arguments: list[str]) -> None:
     known = list(PreTrainedConfig.get_known_choices())
     if policy not in known:
         raise UnknownNameError("policy type", policy, known)
+    arguments = [f"--policy.type={policy}", *arguments]
+    if find_spec(f"{OURS}.{policy}") and find_spec(f"{OURS}.{policy}.train"):
+        module = import_module(f"{OURS}.{policy}.train")
+        if hasattr(module, "main"):  # lerobot-train, and what it cannot do for this policy
+            module.main(arguments)
+            return
     from lerobot.scripts.lerobot_train import main
 
     given = sys.argv
-    sys.argv = ["lerobot-train", f"--policy.type={policy}", *arguments]
+    sys.argv = ["lerobot-train", *arguments]
     try:
         main()
     finally:

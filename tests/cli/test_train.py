@@ -46,8 +46,16 @@ def test_any_other_training_is_lerobots_with_our_policies_known(monkeypatch):
             "--policy.type=act",
             "--steps=5",
             "--output_dir=o",
-            "--seed=0",
             "--dataset.repo_id=a/b",
         ]
     ]
     assert "uni_o4" in PreTrainedConfig.get_known_choices()
+
+
+def test_a_policy_with_a_trainer_of_its_own_gets_the_arguments(monkeypatch):
+    from robot_policies.policies.act_jepa import train
+
+    called = []
+    monkeypatch.setattr(train, "main", called.append)
+    assert main(["train", "act_jepa", "--stage", "probe", "--seed", "3", "--x=y"]) == 0
+    assert called == [["--policy.type=act_jepa", "--stage=probe", "--seed=3", "--x=y"]]

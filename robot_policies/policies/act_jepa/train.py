@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UnknownNameError("stage", stage, STAGES, "--stage")
     given = parser.filter_arg("stage", given)
     if stage == "probe":
-        probe.main(given)
+        probe.main(parser.filter_arg("policy.type", given))
         return
     # LeRobot reads the command line in several places, so it has to be there.
     command = ["lerobot-train", *with_defaults(given)]
