@@ -28,6 +28,7 @@ class Cause(StrEnum):
     VELOCITY = "velocity"
     ACCELERATION = "acceleration"
     EFFORT = "effort"
+    FOLLOWING_ERROR = "following_error"
     WORKSPACE = "workspace"
     STALE_ACTION = "stale_action"  # answers an observation that is too old
     STALE_STATE = "stale_state"  # the robot's measurements are missing or too old
@@ -143,7 +144,7 @@ class Bound:
 def position_rules(robot: RobotSpec, limits: SafetyLimits) -> tuple[Rule, ...]:
     """Return what a joint position target must satisfy."""
     period, gains = 1.0 / robot.control_rate, robot.gains["policy"]
-    position, speed, change, effort = joint_bounds(robot, limits)
+    position, speed, change, effort, following = joint_bounds(robot, limits)
     workspace = workspace_rule(robot)
 
     def acceleration(m: Motion) -> np.ndarray:
@@ -157,6 +158,7 @@ def position_rules(robot: RobotSpec, limits: SafetyLimits) -> tuple[Rule, ...]:
         lambda m: position.judge(m.target),
         lambda m: speed.judge((m.target - m.previous) / m.span),
         lambda m: change.judge(acceleration(m)),
+        lambda m: following.judge(m.target - m.state.joint_position),
         lambda m: effort.judge(servo_effort(m)),
         lambda m: workspace(m.target),
     )
@@ -165,7 +167,7 @@ def position_rules(robot: RobotSpec, limits: SafetyLimits) -> tuple[Rule, ...]:
 def velocity_rules(robot: RobotSpec, limits: SafetyLimits) -> tuple[Rule, ...]:
     """Return what a joint velocity target must satisfy; where it leads counts as a position."""
     period = 1.0 / robot.control_rate
-    position, speed, change, _ = joint_bounds(robot, limits)
+    position, speed, change, *_ = joint_bounds(robot, limits)
     workspace = workspace_rule(robot)
 
     def next_position(m: Motion) -> Refusal | None:
@@ -196,8 +198,13 @@ def base_rules(robot: RobotSpec, limits: SafetyLimits) -> tuple[Rule, ...]:
     )
 
 
-def joint_bounds(robot: RobotSpec, limits: SafetyLimits) -> tuple[Bound, Bound, Bound, Bound]:
-    """Return the bounds on position, speed, acceleration and servo effort of all joints."""
+def joint_bounds(robot: RobotSpec, limits: SafetyLimits) -> tuple[Bound, ...]:
+    """Return the bounds of all joints.
+
+    Returns:
+        Bounds on position, speed, acceleration, servo effort and following error; of the last two
+        each joint has one, the other is infinite.
+    """
     names = robot.joint_names
     units = tuple("m" if joint.sliding else "rad" for joint in robot.joints)
     forces = tuple("N" if joint.sliding else "N m" for joint in robot.joints)
@@ -205,12 +212,14 @@ def joint_bounds(robot: RobotSpec, limits: SafetyLimits) -> tuple[Bound, Bound, 
     lower, upper = robot.lower + limits.position_margin, robot.upper - limits.position_margin
     fastest = limits.velocity_margin * robot.velocity
     steepest = limits.acceleration_margin * robot.acceleration
-    hardest = limits.effort_margin * robot.effort
+    follow = robot.following_error
+    hardest = np.where(np.isfinite(follow), np.inf, limits.effort_margin * robot.effort)
     return (
         Bound(Cause.POSITION, "target", names, units, lower, upper),
         Bound(Cause.VELOCITY, "target speed", names, speeds, -fastest, fastest),
         Bound(Cause.ACCELERATION, "target acceleration", names, changes, -steepest, steepest),
         Bound(Cause.EFFORT, "servo effort", names, forces, -hardest, hardest),
+        Bound(Cause.FOLLOWING_ERROR, "following error", names, units, -follow, follow),
     )
 
 

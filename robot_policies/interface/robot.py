@@ -44,6 +44,9 @@ class Joint:
         armature: Reflected rotor inertia, simulators only. [kg m^2]
         friction: Dry friction, simulators only. [N m]
         sliding: Whether it slides rather than turns.
+        following_error: Largest distance between target and measurement. Given for servos that
+            saturate their own effort, where a target may lie further off than the effort reaches;
+            without it the safety gate judges the effort itself. [rad], [m]
     """
 
     name: str
@@ -58,6 +61,7 @@ class Joint:
     armature: float = 0.0
     friction: float = 0.0
     sliding: bool = False
+    following_error: float = np.inf
 
     def __post_init__(self) -> None:
         """Refuse reversed or impossible limits."""
@@ -74,6 +78,10 @@ class Joint:
             value = getattr(self, limit)
             if not (np.isfinite(value) and value > 0.0):
                 raise ConfigError(f"joint '{self.name}': {limit} limit {value} must be > 0")
+        if not self.following_error > 0.0:
+            raise ConfigError(
+                f"joint '{self.name}': following_error {self.following_error} must be > 0"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,6 +264,11 @@ class RobotSpec:
     def effort(self) -> np.ndarray:
         """Effort limits. Shape (n,). [N m], [N]."""
         return self._column("effort")
+
+    @cached_property
+    def following_error(self) -> np.ndarray:
+        """Following error limits, infinite where the effort is judged. Shape (n,). [rad], [m]."""
+        return self._column("following_error")
 
     @cached_property
     def default(self) -> np.ndarray:

@@ -385,3 +385,12 @@ def test_a_long_silence_does_not_buy_a_long_step():
     far = (REST[0] + 2.01 * ROBOT.velocity[0] * PERIOD, REST[1])
     refusal = gate.check(action(far, 10 * PERIOD), state(10 * PERIOD), 10 * PERIOD).refusal
     assert refusal.cause is Cause.VELOCITY
+
+
+def test_a_servo_that_limits_its_own_effort_is_judged_by_its_following_error():
+    robot = toy_robot({"shoulder": {"following_error": 0.3, "velocity": 100.0}, "elbow": {}})
+    for ahead, refused in ((0.29, None), (0.31, Cause.FOLLOWING_ERROR)):
+        behind = state(position=(0.1 - ahead, 0.1), velocity=(60.0, 0.0))
+        gate = SafetyGate(robot, SafetyLimits(velocity_margin=1e6, acceleration_margin=1e6))
+        refusal = gate.check(action(REST), behind, 0.0).refusal
+        assert (refusal.cause if refusal else None) is refused
