@@ -1,0 +1,225 @@
+"""Transitions from recorded walks: LeRobotDataset v3 folders of any run, and of real Go1 logs.
+
+Row k of a recording holds what was measured before step k and the target that was sent in it, so
+the step's outcome is row k + 1, and the last row of an episode is an outcome only. `next.done`
+does not tell a fall from a time-out; a fall is seen in the attitude and the height instead.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from robot_policies.interface import ConfigError, ContractError
+from robot_policies.interface.errors import suggestion
+from robot_policies.interface.observation import IMU, STATE, VELOCITY_COMMAND
+from robot_policies.policies.uni_o4 import reward as real_reward
+from robot_policies.policies.uni_o4.configuration_uni_o4 import ACTION, UniO4Config
+from robot_policies.policies.uni_o4.modeling_uni_o4 import Memory, gravity
+from robot_policies.policies.uni_o4.processor_uni_o4 import make_uni_o4_pre_post_processors
+from robot_policies.policies.uni_o4.spaces import FALL_GRAVITY
+from robot_policies.policies.uni_o4.transitions import Transitions, check
+
+FALL_HEIGHT = 0.16  # m, the trunk nearly on the ground
+POSITION, OUTLIER = "truth.base_position", "truth.velocity_outlier"
+WIDTHS = {IMU: 10, VELOCITY_COMMAND: 3}
+# Where a servo target beyond the end of a joint's range is a way to push harder, as in the real
+# logs, it is still one: the joint stays inside.
+UNLIMITED = 1e6
+
+Columns = Mapping[str, np.ndarray]
+Reward = Callable[[Columns, float], np.ndarray]
+REWARDS: dict[str, Reward] = {
+    "corrected": real_reward.corrected,
+    "upstream": real_reward.upstream,
+}
+
+
+def read_walks(
+    root: Path, config: UniO4Config, reward: Reward, *, limit_actions: bool = True
+) -> Transitions:
+    """Read all episodes of a dataset folder.
+
+    Args:
+        root: LeRobotDataset v3 with state, inertial unit, command and action, 50 rows a second.
+        config: The policy that is to learn from it; its joints are looked up by name.
+        reward: Returns the reward of each row but the last from an episode's columns (SI, joints
+            in the policy's order) and the time between rows.
+        limit_actions: Refuse targets outside the joints' ranges.
+
+    Returns:
+        Steps between two standing states; those with a tracker glitch are left out.
+
+    Raises:
+        ConfigError: In one line, if the folder is something else or its numbers cannot be.
+    """
+    info = _info(root)
+    if abs(info["fps"] * config.dt - 1.0) > 1e-6:
+        raise ConfigError(f"{root}: {info['fps']} rows/s, the policy acts at {1 / config.dt:g}/s")
+    order = _orders(root, info, config)
+    preprocess, _ = make_uni_o4_pre_post_processors(config)
+    parts: list[Transitions] = []
+    for number, raw in _episodes(root, info):
+        columns = _named(root, number, raw, order, config)
+        if len(columns[STATE]) < 2:
+            continue
+        observation = _observations(columns, config, preprocess)
+        parts.append(_steps(root, number, columns, observation, reward(columns, config.dt)))
+    if not parts:
+        raise ConfigError(f"{root}: no episode of two rows or more")
+    names = ("observation", "action", "reward", "next_observation", "terminal", "last", "episode")
+    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    lower, upper = (
+        (np.array(limit) - config.default_position) / config.action_scale
+        if limit_actions
+        else np.array(sign * UNLIMITED)
+        for limit, sign in ((config.lower, -1.0), (config.upper, 1.0))
+    )
+    return check(Transitions(str(root), **joined), lower, upper)
+
+
+def _info(root: Path) -> dict[str, Any]:
+    try:
+        info = json.loads((root / "meta" / "info.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{root}: no LeRobotDataset: {error}") from None
+    if info.get("codebase_version") != "v3.0":
+        raise ConfigError(f"{root}: LeRobotDataset {info.get('codebase_version')}, not v3.0")
+    return info
+
+
+def _orders(root: Path, info: Mapping[str, Any], config: UniO4Config) -> dict[str, list[int]]:
+    """Return where the policy's elements stand in each column, by name."""
+    joints = config.joint_names
+    wanted = {
+        STATE: [f"{joint}.{kind}" for kind in ("pos", "vel") for joint in joints],
+        ACTION: joints,
+    }
+    orders = {}
+    for name in (STATE, ACTION, IMU, VELOCITY_COMMAND):
+        feature = info["features"].get(name)
+        if feature is None:
+            raise ConfigError(f"{root}: no column '{name}'.{suggestion(name, info['features'])}")
+        if name in WIDTHS:
+            if list(feature["shape"]) != [WIDTHS[name]]:
+                raise ConfigError(
+                    f"{root}: {name} is {feature['shape']} wide, expected {WIDTHS[name]}"
+                )
+            continue
+        given = feature.get("names") or []
+        for element in wanted[name]:
+            if element not in given:
+                raise ConfigError(
+                    f"{root}: {name} has no '{element}'.{suggestion(element, given)}"
+                )
+        orders[name] = [given.index(element) for element in wanted[name]]
+    return orders
+
+
+def _episodes(root: Path, info: Mapping[str, Any]) -> Iterator[tuple[int, Columns]]:
+    """Yield the numeric columns of each episode, in order."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kept = [
+        name
+        for name, feature in info["features"].items()
+        if name.startswith(("observation.", "truth.", ACTION))
+        and feature["dtype"] not in ("image", "video", "string")
+    ]
+    files = sorted((root / "data").glob("*/*.parquet"))
+    if not files:
+        raise ConfigError(f"{root}: no data/*/*.parquet")
+    try:
+        tables = [pq.read_table(path, columns=[*kept, "episode_index"]) for path in files]
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        raise ConfigError(f"{root}: {' '.join(str(error).split())}") from None
+    table = pa.concat_tables(tables)
+    episode = table["episode_index"].to_numpy()
+    columns = {}
+    for name in kept:
+        rows = table[name].to_pylist()
+        try:
+            columns[name] = np.array(rows, dtype=np.float64).reshape(len(episode), -1)
+        except (TypeError, ValueError):
+            raise ConfigError(f"{root}: rows of '{name}' are of unequal length or empty") from None
+    starts = np.flatnonzero(np.diff(episode, prepend=episode[0] - 1)) if len(episode) else []
+    for start, end in zip(starts, [*starts[1:], len(episode)], strict=True):
+        rows = slice(int(start), int(end))
+        yield int(episode[start]), {name: array[rows] for name, array in columns.items()}
+
+
+def _named(
+    root: Path, number: int, raw: Columns, order: Mapping[str, list[int]], config: UniO4Config
+) -> Columns:
+    """Return an episode with joints in the policy's order, and what rewards look at."""
+    columns = {**raw, **{name: raw[name][:, index] for name, index in order.items()}}
+    for name in (STATE, IMU, VELOCITY_COMMAND, ACTION):
+        bad = ~np.isfinite(columns[name])
+        if bad.any():
+            row, element = (int(i) for i in np.argwhere(bad)[0])
+            raise ConfigError(
+                f"{root}: episode {number}: {name}[{row}, {element}] is "
+                f"{columns[name][row, element]}"
+            )
+    joints = len(config.joint_names)
+    columns["joint_position"] = columns[STATE][:, :joints]
+    columns["joint_velocity"] = columns[STATE][:, joints:]
+    offset = columns[ACTION] - np.array(config.default_position)
+    columns["policy_action"] = offset / config.action_scale
+    return columns
+
+
+def _observations(columns: Columns, config: UniO4Config, preprocess: Any) -> np.ndarray:
+    """Return what the policy saw before each row. Shape (n, W)."""
+    count, frames = len(columns[STATE]), config.history
+    index = np.arange(count)[:, None] + np.arange(1 - frames, 1)
+    before = np.arange(count)[:, None] + np.arange(-frames, 1)
+    raw = {
+        name: torch.tensor(columns[name], dtype=torch.float32)
+        for name in (STATE, IMU, VELOCITY_COMMAND)
+    }
+    try:
+        features = preprocess(raw)
+    except (ContractError, ValueError) as error:
+        raise ConfigError(f"cannot normalise the recording: {error}") from None
+    action = torch.tensor(columns["policy_action"], dtype=torch.float32)
+    batch = {name: features[name][index.clip(min=0)] for name in raw}
+    batch |= {
+        ACTION: action[before.clip(min=0)],
+        "action_is_pad": torch.from_numpy(before < 0),
+        "frame_index": torch.arange(count),
+    }
+    return Memory(config).window(batch).numpy()
+
+
+def _steps(
+    root: Path, number: int, columns: Columns, observation: np.ndarray, reward: np.ndarray
+) -> Transitions:
+    """Return the steps of an episode that begin on four feet."""
+    fallen = _fallen(columns)
+    glitch = columns[OUTLIER][:, 0] > 0.5 if OUTLIER in columns else np.zeros(len(fallen), bool)
+    kept = ~fallen[:-1] & ~glitch[:-1] & ~glitch[1:]
+    terminal = fallen[1:]
+    continued = np.append(kept[1:], False) & ~terminal
+    steps = Transitions(
+        source=str(root),
+        observation=observation[:-1],
+        action=columns["policy_action"][:-1].astype(np.float32),
+        reward=reward.astype(np.float32),
+        next_observation=observation[1:],
+        terminal=terminal,
+        last=~continued,
+        episode=np.full(len(reward), number),
+    )
+    return steps.take(kept)
+
+
+def _fallen(columns: Columns) -> np.ndarray:
+    down = gravity(torch.from_numpy(columns[IMU][:, :4]))[:, 2].numpy()
+    height = columns[POSITION][:, 2] if POSITION in columns else np.full(len(down), np.inf)
+    # Written so that a NaN is a fall.
+    return ~((down <= FALL_GRAVITY) & (height >= FALL_HEIGHT))
