@@ -1,0 +1,361 @@
+"""What is no skill for this base is refused, in one line that says why."""
+
+import json
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from robot_policies.interface import CheckpointError, ConfigError
+from robot_policies.skills import archive
+from robot_policies.skills.adapter import read_adapter
+from robot_policies.skills.base import read_base
+from robot_policies.skills.digest import base_hash, file_digest
+from robot_policies.skills.library import SkillLibrary
+from robot_policies.skills.package import check_package, pack, read_skill
+from robot_policies.skills.signature import sign
+
+CONFIG, WEIGHTS, CARD = "adapter_config.json", "adapter_model.safetensors", "skill.json"
+
+
+@pytest.fixture
+def library(tmp_path):
+    return SkillLibrary(tmp_path / "library", tmp_path / "shipped")
+
+
+def edit(folder, changes, file=CARD):
+    """Change entries of a JSON file, by dotted path."""
+    path = folder / file
+    data = json.loads(path.read_text())
+    for key, value in changes.items():
+        *parents, last = key.split("/")
+        entry = data
+        for parent in parents:
+            entry = entry[parent]
+        entry[last] = value
+    path.write_text(json.dumps(data))
+
+
+def reseal(folder):
+    """Make the card name the files as they are now, as a forger would."""
+    edit(folder, {f"files/{name}": file_digest(folder / name) for name in (CONFIG, WEIGHTS)})
+
+
+def retensor(folder, change):
+    tensors = load_file(folder / WEIGHTS)
+    change(tensors)
+    save_file(tensors, folder / WEIGHTS)
+    reseal(folder)
+
+
+def refused(folder, base, said, library=None):
+    with pytest.raises(CheckpointError, match=said) as caught:
+        read_skill(folder, base)
+    assert len(str(caught.value).splitlines()) == 1
+    if library is not None:
+        with pytest.raises(CheckpointError, match=said):
+            library.add(str(folder), base)
+        assert library.skills() == []
+        assert list(library.root.glob("**/*.safetensors")) == []
+
+
+def test_what_is_packed_is_read_back(make_skill, base, adapter, policy):
+    folder = make_skill(description="keeps away", metrics={"success": 0.9})
+    skill = read_skill(folder, base)
+    assert (skill.card.name, skill.card.version) == ("avoid", "1.0.0")
+    assert skill.card.robot == "go1"
+    assert skill.card.action["unit"] == ["rad", "rad"]
+    for layer, part in adapter(policy).items():
+        assert torch.equal(skill.adapter[layer].down, part.down)
+        assert torch.equal(skill.adapter[layer].up, part.up)
+        assert skill.adapter[layer].scale == 2.0
+
+
+def test_another_base_of_the_same_shapes(make_skill, make_base, library):
+    other = read_base(make_base("other", seed=2), "other")
+    refused(make_skill(), other, "trained on another base", library)
+
+
+@pytest.mark.parametrize(
+    "change", [{"activation": "relu"}, {"beta_max": 9.0}, {"temperature": 0.5}]
+)
+def test_the_same_weights_in_another_architecture(make_skill, make_base, base, change):
+    other = read_base(make_base("other", **change), "other")
+    assert other.hash != base.hash
+    refused(make_skill(), other, "trained on another base")
+
+
+def test_the_base_hash_is_of_bytes_and_not_of_files(make_base, base, policy):
+    assert read_base(make_base("again"), "again").hash == base.hash
+    before = base_hash(policy, policy.config)
+    with torch.no_grad():
+        policy.network.output.bias[0] += 1e-7
+    assert base_hash(policy, policy.config) != before
+
+
+def test_another_normaliser(make_skill, make_base, library):
+    refused(make_skill(), read_base(make_base("other", std=2.0)), "another normaliser", library)
+
+
+def test_other_action_units(make_skill, make_base, library):
+    other = read_base(make_base("other", unit="deg"))
+    refused(make_skill(), other, r"action\.unit\[0\] is 'rad', the base's is 'deg'", library)
+
+
+def test_another_order_of_joints(make_skill, base):
+    folder = make_skill()
+    edit(folder, {"action/names": ["FR_thigh_joint", "FR_hip_joint"]})
+    refused(folder, base, r"action\.names\[0\] is 'FR_thigh_joint'")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"robot": "so101"}, "robot is 'so101', the base's is 'go1'"),
+        ({"dt": 0.02}, "dt is 0.02"),
+        ({"base/policy": "act"}, "a skill of a policy 'act'"),
+        ({"observation/observation.wind": {}}, "only the skill has 'observation.wind'"),
+        ({"format": 2}, "format 2"),
+        ({"name": "../../etc"}, "lower-case letters"),
+        ({"name": "Avoid"}, "lower-case letters"),
+        ({"version": "1.0"}, "three numbers"),
+        ({"version": "1.0.0/.."}, "three numbers"),
+        ({"colour": "red"}, "unknown key 'colour'"),
+        ({"training/epochs": 3}, "unknown key 'epochs'"),
+        ({"files/../evil.safetensors": "sha256:" + "0" * 64}, "outside|unknown|lies"),
+        ({"base": None}, "expected a mapping"),
+        ({"metrics": [1]}, "must be a JSON object"),
+    ],
+)
+def test_a_card_that_says_something_else(make_skill, base, change, said):
+    folder = make_skill()
+    if any(".." in key for key in change):
+        path = folder / CARD
+        data = json.loads(path.read_text())
+        data["files"]["../evil.safetensors"] = "sha256:" + "0" * 64
+        path.write_text(json.dumps(data))
+    else:
+        edit(folder, change)
+    refused(folder, base, said)
+
+
+def test_a_truncated_file(make_skill, base, library):
+    folder = make_skill()
+    path = folder / WEIGHTS
+    path.write_bytes(path.read_bytes()[:-100])
+    refused(folder, base, "truncated or changed", library)
+    reseal(folder)
+    refused(folder, base, "damaged or truncated", library)
+
+
+def test_a_changed_byte(make_skill, base):
+    folder = make_skill()
+    data = bytearray((folder / WEIGHTS).read_bytes())
+    data[-1] ^= 1
+    (folder / WEIGHTS).write_bytes(data)
+    refused(folder, base, "truncated or changed")
+
+
+KEY = "base_model.model.network.output.lora_A.weight"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda t: t.pop(KEY), f"lacks '{KEY}'"),
+        (lambda t: [t.pop(k) for k in list(t)[::2]], "lacks .* and .* more"),
+        (lambda t: t.update(extra=torch.zeros(1)), "has unexpected 'extra'"),
+        (lambda t: t[KEY].view(-1)[3:4].fill_(float("nan")), "1 NaN or infinite"),
+        (lambda t: t[KEY].view(-1)[3:4].fill_(float("inf")), "1 NaN or infinite"),
+        (lambda t: t.update({KEY: t[KEY][:4].clone()}), r"shape \(4, 16\), rank and base ask"),
+        (lambda t: t.update({KEY: t[KEY].to(torch.int32)}), "not floating point"),
+    ],
+    ids=["missing", "half", "extra", "nan", "inf", "rank", "integers"],
+)
+def test_wrong_tensors(make_skill, base, library, change, said):
+    folder = make_skill()
+    retensor(folder, change)
+    refused(folder, base, said, library)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"r": 4}, "rank and base ask for"),
+        ({"r": 0}, "rank r = 0"),
+        ({"r": True}, "rank r = True"),
+        ({"lora_alpha": None}, "lora_alpha"),
+        ({"peft_type": "IA3"}, "not 'LORA'"),
+        ({"use_dora": True}, "use_dora = True is not supported"),
+        ({"bias": "all"}, "bias = 'all'"),
+        ({"modules_to_save": ["network.output"]}, "modules_to_save"),
+        ({"rank_pattern": {"output": 2}}, "rank_pattern"),
+        ({"target_modules": ["network.outptu"]}, "no linear layer 'network.outptu'"),
+        ({"target_modules": "("}, "target_modules"),
+    ],
+)
+def test_wrong_settings(make_skill, base, change, said):
+    folder = make_skill()
+    edit(folder, change, CONFIG)
+    reseal(folder)
+    refused(folder, base, said)
+
+
+def test_a_pickle(make_skill, base, library):
+    folder = make_skill()
+    (folder / WEIGHTS).write_bytes(pickle.dumps({"a": 1}))
+    reseal(folder)
+    refused(folder, base, "pickle in disguise", library)
+    other = make_skill("other")
+    torch.save({"a": torch.zeros(1)}, other / "adapter_model.bin")
+    refused(other, base, "does not belong to a skill", library)
+
+
+def test_links_are_not_followed(make_skill, base, library, tmp_path):
+    folder = make_skill()
+    (folder / WEIGHTS).rename(tmp_path / "elsewhere.safetensors")
+    (folder / WEIGHTS).symlink_to(tmp_path / "elsewhere.safetensors")
+    with pytest.raises(CheckpointError, match="is a link"):
+        read_skill(folder, base)
+    with pytest.raises(CheckpointError, match="no regular file"):
+        library.add(str(folder), base)
+
+
+def test_a_card_with_a_key_twice_or_no_numbers(make_skill, base):
+    folder = make_skill()
+    text = (folder / CARD).read_text()
+    (folder / CARD).write_text(text.replace('"name"', '"name": "other", "name"', 1))
+    refused(folder, base, "'name' stands there twice")
+    (folder / CARD).write_text(text.replace('"dt": 0.05', '"dt": NaN'))
+    refused(folder, base, "NaN is no JSON number")
+    (folder / CARD).write_text("[" * 100_000)
+    refused(folder, base, "skill.json")
+    (folder / CARD).write_text(" " * (2 << 20))
+    refused(folder, base, "bytes, at most")
+
+
+# --- Signatures
+
+
+@pytest.fixture
+def keys():
+    pytest.importorskip("cryptography")
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    made = [Ed25519PrivateKey.from_private_bytes(bytes([n] * 32)) for n in (1, 2)]
+    return [(k.private_bytes_raw(), k.public_key().public_bytes_raw().hex()) for k in made]
+
+
+def test_a_signed_skill_is_taken_and_a_changed_one_is_not(make_skill, base, keys, library):
+    (private, public), (_, stranger) = keys
+    folder = make_skill(private_key=private)
+    assert read_skill(folder, base, [public]).card.signature.key == public
+    with pytest.raises(CheckpointError, match="not trusted"):
+        read_skill(folder, base, [stranger])
+    edit(folder, {"description": "harmless"})
+    refused(folder, base, "changed after it was signed", library)
+
+
+def test_where_keys_are_trusted_an_unsigned_skill_is_not(make_skill, base, keys, library):
+    library.root.mkdir()
+    (library.root / "trusted_keys").write_text(f"{keys[0][1]}  # us\n")
+    with pytest.raises(CheckpointError, match="not signed"):
+        library.add(str(make_skill()), base)
+    library.add(str(make_skill("signed", private_key=keys[0][0])), base)
+    (library.root / "trusted_keys").write_text("nonsense\n")
+    with pytest.raises(ConfigError, match="no Ed25519 public key"):
+        library.trusted_keys()
+
+
+def test_a_signature_of_another_skill_is_wrong(make_skill, base, keys):
+    first, second = (make_skill(name, private_key=keys[0][0]) for name in ("one", "two"))
+    stolen = json.loads((first / CARD).read_text())["signature"]
+    edit(second, {"signature": stolen})
+    refused(second, base, "signature is wrong")
+    edit(second, {"signature/value": "zz"})
+    refused(second, base, "signature is wrong")
+    edit(second, {"signature/algorithm": "rot13"})
+    refused(second, base, "'rot13', not ed25519")
+
+
+def test_signing_twice_replaces_the_signature(make_skill, base, keys):
+    card = read_skill(make_skill(), base).card
+    again = sign(sign(card, keys[0][0]), keys[1][0])
+    assert again.signature.key == keys[1][1]
+    assert again.digest == card.digest
+
+
+# --- Archives
+
+
+def zipped(folder, path, *, prefix="", extra=()):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for member in sorted(folder.iterdir()):
+            file.write(member, prefix + member.name)
+        for name, data in extra:
+            file.writestr(name, data)
+    return str(path)
+
+
+@pytest.mark.parametrize("prefix", ["", "avoid/"])
+def test_a_zip_file_is_taken(make_skill, base, library, tmp_path, prefix):
+    entry = library.add(zipped(make_skill(), tmp_path / "a.zip", prefix=prefix), base)
+    assert entry.folder.is_dir()
+    assert [found.card.name for found in library.skills()] == ["avoid"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../evil.json", "/etc/evil", "a/../../b", "..\\evil", "evil.pkl", "deep/er/skill.json"],
+)
+def test_a_zip_file_that_leaves_its_folder(make_skill, base, library, tmp_path, name):
+    source = zipped(make_skill(), tmp_path / "a.zip", extra=[(name, b"x")])
+    with pytest.raises(CheckpointError, match="leaves the folder|does not belong"):
+        library.add(source, base)
+    assert sorted(p.name for p in library.root.iterdir()) == []
+    assert not (tmp_path / "evil.json").exists()
+
+
+def test_a_zip_file_that_says_it_is_10_gigabytes(make_skill, base, library, tmp_path):
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr(CARD, "{}")
+        file.filelist[0].file_size = 10 << 30  # the central directory claims it
+    with pytest.raises(CheckpointError, match="would unpack to 10737418240 bytes"):
+        library.add(str(path), base)
+
+
+def test_a_zip_file_that_hides_its_size(base, library, tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "MAX_BYTES", 1 << 20)
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr(WEIGHTS, np.zeros(4 << 20, np.uint8).tobytes())
+        file.filelist[0].file_size = 100  # and it lies
+    with pytest.raises(CheckpointError, match="no readable zip|more than"):
+        library.add(str(path), base)
+
+
+def test_what_is_no_zip_file(base, library, tmp_path, make_skill):
+    path = tmp_path / "a.zip"
+    path.write_bytes(b"PK but no")
+    with pytest.raises(CheckpointError, match="no readable zip"):
+        library.add(str(path), base)
+    with pytest.raises(CheckpointError, match="no folder, no .zip"):
+        library.add("nowhere/at/all", base)
+
+
+def test_a_plain_peft_folder_becomes_a_skill_when_it_is_packed(make_skill, base):
+    folder = make_skill()
+    (folder / CARD).unlink()
+    with pytest.raises(CheckpointError, match="skill.json is missing"):
+        check_package(folder)
+    assert pack(folder, base, "mine", "0.1.0").card.name == "mine"
+
+
+def test_reading_needs_every_layer_named_alike(make_skill, base):
+    layers = {key.removeprefix("network."): size for key, size in base.layers.items()}
+    with pytest.raises(CheckpointError, match="no linear layer 'network"):
+        read_adapter(make_skill(), layers)
