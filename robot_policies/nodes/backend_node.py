@@ -69,9 +69,9 @@ class BackendNode(GraphNode):
         if self._trial is None:
             return
         try:
-            state = self._trial.measure()
-            self._outlet.measured(state, self._trial.loop.goal())
-            self._outlet.decided(self._trial.loop.command())
+            if state := self._trial.measure():
+                self._outlet.measured(state, self._trial.loop.goal())
+                self._outlet.decided(self._trial.loop.command())
             if over := self._trial.over():
                 self._stop(over)
                 # Closing a recording takes seconds, and silence would read as death.

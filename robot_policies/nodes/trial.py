@@ -21,6 +21,7 @@ from robot_policies.interface import (
     RobotState,
     Task,
 )
+from robot_policies.interface.errors import RecordingEnded
 from robot_policies.nodes.robot_loop import RobotLoop
 
 NAMED: dict[str, tuple[Any, str]] = {
@@ -93,26 +94,36 @@ class TrialRun:
 
     def start(self) -> None:
         """Begin."""
-        self._initial = self.loop.start(self._settings["seed"])
+        self._initial, self._recording_ended = self.loop.start(self._settings["seed"]), ""
         self._observers, self._closing = self._watchers(), None
         for observer in self._observers:
             # Observers know policy and task by name only: the policy runs in another process.
             policy, task = SimpleNamespace(name=self._settings["policy"]), self.loop.task
             observer.begin(self.loop.robot, cast(Policy, policy), task or NO_TASK, self._initial)
 
-    def measure(self) -> RobotState:
-        """Close the books of the control step before and measure anew."""
+    def measure(self) -> RobotState | None:
+        """Close the books of the control step before and measure anew.
+
+        Returns:
+            The state; `None` if a recording stands for the robot and has ended.
+        """
         record = self.loop.settle()
         if record:
             for observer in self._observers:
                 observer.step(record)
-        return self.loop.measure()
+        try:
+            return self.loop.measure()
+        except RecordingEnded as ended:
+            self._recording_ended = str(ended)
+            return None
 
     def over(self) -> str:
         """Return why the trial is over; empty while it is not."""
         if self.loop.elapsed >= self._horizon - EARLY:
             return f"{self._horizon:g} s have passed"
-        return "the task is decided" if self.loop.trial and self.loop.trial.done() else ""
+        if self.loop.trial and self.loop.trial.done():
+            return "the task is decided"
+        return self._recording_ended
 
     def end(self, reason: str) -> None:
         """End the recordings and write the summary; does nothing twice."""
@@ -166,6 +177,7 @@ class TrialRun:
         metrics = dict(loop.trial.metrics()) if loop.trial else {}
         word = "success" if metrics.get("success") else "failure"
         decided = loop.trial is not None and loop.trial.done()
+        undecided = "recording ended" if self._recording_ended else "horizon"
         return EpisodeResult(
             policy=self._settings["policy"],
             task=self._settings["task"],
@@ -174,7 +186,7 @@ class TrialRun:
             metrics=metrics,
             steps=sum(loop.levels.values()),
             duration=loop.elapsed,
-            ended_by=str(latched.cause) if latched else word if decided else "horizon",
+            ended_by=str(latched.cause) if latched else word if decided else undecided,
             reason=latched.text if latched else reason,
             refusals=dict(loop.causes),
             dropped=loop.dropped,
