@@ -4,7 +4,7 @@ import sys
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -23,7 +23,7 @@ def train(
     context: typer.Context,
     policy: Annotated[str, typer.Argument(help="Policy type, such as uni_o4 or act.")],
     stage: Annotated[
-        str | None, typer.Option("--stage", help="uni_o4: online. act_jepa: probe.")
+        str | None, typer.Option("--stage", help="uni_o4: online, offline. act_jepa: probe.")
     ] = None,
     task: Annotated[str, typer.Option("--task", help="Task of an own stage.")] = "go1_walk",
     minutes: Annotated[
@@ -47,8 +47,10 @@ def train(
 ) -> None:
     """Train a policy.
 
-    uni_o4 trains in stages of its own. Every other policy is trained by lerobot-train with our
-    policies registered, and takes its options too: --dataset.repo_id=..., --batch_size=...
+    uni_o4 trains in stages of its own, which also take --init CHECKPOINT; offline takes --data
+    FOLDER, --reward, --method, --hold-out SHARE and --any-target. Every other policy is trained
+    by lerobot-train with our policies registered, and takes its options too:
+    --dataset.repo_id=..., --batch_size=...
     """
     if policy != "uni_o4" or stage is None:
         forwarded = [
@@ -60,38 +62,24 @@ def train(
         ]
         _lerobot_train(policy, [*forwarded, *context.args])
         return
-    if context.args:
-        raise ConfigError(f"unknown option '{context.args[0]}' of a stage of our own")
-    if stage != "online":
-        raise UnknownNameError("stage", stage, ["online"], where="uni_o4")
+    from robot_policies.cli.uni_o4 import STAGES, Common, parse, train_stage
+
+    options = parse(context.args)
+    if stage not in STAGES:
+        raise UnknownNameError("stage", stage, STAGES, where="uni_o4")
     if out is None:
         raise ConfigError("--out is missing: say where the checkpoint goes")
-    if minutes is None and steps is None:
-        raise ConfigError("say when to stop: --minutes or --steps")
-    budget = {"minutes": minutes, "steps": steps, "seed": seed or 0, "resume": resume}
-    print(_uni_o4_online(task, out, environments, threads, threads=torch_threads, **budget))
-
-
-def _uni_o4_online(
-    task: str, out: Path, environments: int, physics_threads: int, **settings: Any
-) -> Path:
-    from robot_policies import catalog
-
-    known = catalog.load_task(task)
-    robot = catalog.load_robot(known.robot)
-    from robot_policies_sim.go1_vector_env import Go1VectorEnv
-
-    from robot_policies.policies.uni_o4.configuration_uni_o4 import UniO4Config
-    from robot_policies.policies.uni_o4.train import run_online
-
-    config = UniO4Config.for_robot(robot)
-    environment = Go1VectorEnv(
-        robot, environments, seed=settings["seed"], scene=known.scene, threads=physics_threads
+    print(
+        train_stage(
+            stage,
+            Common(task, out, seed or 0, resume, torch_threads),
+            options,
+            environments=environments,
+            physics_threads=threads,
+            minutes=minutes,
+            steps=steps,
+        )
     )
-    try:
-        return run_online(environment, config, out, **settings)
-    finally:
-        environment.close()
 
 
 def _lerobot_train(policy: str, arguments: list[str]) -> None:

@@ -4,6 +4,9 @@ from robot_policies.cli.app import main
 
 TINY = ["train", "uni_o4", "--stage", "online", "--task", "go1_walk", "--environments", "4"]
 
+OFFLINE = ["train", "uni_o4", "--stage", "offline"]
+STARTED = [*OFFLINE, "--out", "x", "--data", "nowhere", "--init", "uni_o4/go1_walk"]
+
 
 def test_the_online_stage_writes_a_checkpoint_and_resumes(tmp_path):
     out = tmp_path / "walk"
@@ -20,7 +23,14 @@ def test_the_online_stage_writes_a_checkpoint_and_resumes(tmp_path):
     [
         (["train", "uni_o4", "--stage", "online", "--steps", "1"], "--out is missing"),
         ([*TINY, "--out", "x"], "--minutes or --steps"),
-        ([*TINY, "--out", "x", "--steps", "1", "--batch_size=3"], "--batch_size=3"),
+        ([*TINY, "--out", "x", "--steps", "1", "--batch_size=3"], "--batch_size"),
+        ([*OFFLINE, "--out", "x"], "--data and --init are needed"),
+        ([*OFFLINE, "--out", "x", "--data", "d", "--init", "uni_o4/go1_wlk"], "uni_o4/go1_walk"),
+        ([*STARTED, "--reward", "wlk"], "Did you mean 'walk'"),
+        ([*STARTED, "--method", "ppo"], "no method 'ppo'"),
+        ([*STARTED, "--hold-out", "1.5"], "--hold-out 1.5"),
+        ([*STARTED, "--hold-out", "much"], "'much' is not a valid float"),
+        (STARTED, "no LeRobotDataset"),
         (["train", "uni_o4", "--stage", "offlin", "--out", "x"], "no stage"),
         (["train", "actt"], "Did you mean 'act'?"),
     ],

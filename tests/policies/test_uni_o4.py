@@ -117,6 +117,7 @@ class Toy:
         ({"dt": 0.0}, "dt must be > 0"),
         ({"history": 0}, "history must be > 0"),
         ({"limit_fraction": 1.5}, "limit_fraction"),
+        ({"exploration": -1.0}, "exploration must be >= 0"),
         ({"chunk_size": 4}, "one action"),
         ({"position_margin": 5.0}, "FR_hip_joint: default"),
     ],

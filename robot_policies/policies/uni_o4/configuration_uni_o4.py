@@ -58,6 +58,8 @@ class UniO4Config(PreTrainedConfig):
     hidden: list[int] = field(default_factory=lambda: [256, 128])  # ELU; [wtw] 512, 256, 128
     initial_std: float = 0.8  # of the action, in units of `action_scale` [own: 1.0 falls more]
 
+    exploration: float = 0.0  # deviation of noise on each action, to log walks to learn from [own]
+
     # Normalisation, as standard deviations of LeRobot's normaliser. They are fixed, not measured:
     # statistics of a data set would differ left from right and break the mirror symmetry.
     action_scale: float = 0.25  # rad [wtw]
@@ -102,6 +104,8 @@ class UniO4Config(PreTrainedConfig):
         for name in ("velocity", "acceleration", *SERVO_FIELDS[:2]):
             if any(value <= 0.0 for value in getattr(self, name)):
                 raise ConfigError(f"{name} must be > 0, got {getattr(self, name)}")
+        if not 0.0 <= self.exploration < np.inf:
+            raise ConfigError(f"exploration must be >= 0, got {self.exploration}")
         if not 0.0 < self.limit_fraction <= 1.0:
             raise ConfigError(f"limit_fraction must be in (0, 1], got {self.limit_fraction}")
         if self.chunk_size != 1 or self.n_action_steps != 1 or self.n_obs_steps != 1:

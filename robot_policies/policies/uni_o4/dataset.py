@@ -35,6 +35,7 @@ Reward = Callable[[Columns, float], np.ndarray]
 REWARDS: dict[str, Reward] = {
     "corrected": real_reward.corrected,
     "upstream": real_reward.upstream,
+    "recorded": real_reward.recorded,
 }
 
 
@@ -127,7 +128,7 @@ def _episodes(root: Path, info: Mapping[str, Any]) -> Iterator[tuple[int, Column
     kept = [
         name
         for name, feature in info["features"].items()
-        if name.startswith(("observation.", "truth.", ACTION))
+        if name.startswith(("observation.", "truth.", ACTION, real_reward.RECORDED))
         and feature["dtype"] not in ("image", "video", "string")
     ]
     files = sorted((root / "data").glob("*/*.parquet"))

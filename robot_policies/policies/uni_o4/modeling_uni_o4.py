@@ -58,9 +58,13 @@ class UniO4Policy(PreTrainedPolicy):
             **kwargs: Not used.
 
         Returns:
-            The mean action within the robot's limits. Shape (B, J).
+            The mean action, with noise if the configuration asks for `exploration`, within the
+            robot's limits. Shape (B, J).
         """
-        return self.memory.act(self.actor(self.memory.observe(batch)))
+        action = self.actor(self.memory.observe(batch))
+        if self.config.exploration > 0.0:
+            action = action + self.config.exploration * torch.randn_like(action)
+        return self.memory.act(action)
 
     @torch.no_grad()
     def predict_action_chunk(self, batch: Mapping[str, Tensor], **kwargs: Any) -> Tensor:

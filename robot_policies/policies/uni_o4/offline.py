@@ -53,7 +53,8 @@ class OfflineRun:
         digest: Of the data.
         stage: The present phase; made by `begin`.
         index: Its number.
-        result: What is known at the end: `chosen`, `scores`, `checks`, `seconds` per phase.
+        result: What is known at the end: `chosen`, `scores` (AM-Q) and those before the
+            improvement, `checks`, `seconds` per phase.
     """
 
     networks: Networks
@@ -192,10 +193,11 @@ def _advance(run: OfflineRun, count: int) -> None:
     if isinstance(stage, Improvement):
         run.result["checks"] = [asdict(check) for check in stage.improver.checks]
         if stage.evaluator is not None:
-            starts = run.settings.start_states
-            run.result["chosen"], run.result["scores"] = choose(
-                stage.policies, stage.evaluator, starts
-            )
+            both = [*stage.extra["start"].children(), *stage.policies]  # on the same start states
+            _, scores = choose(both, stage.evaluator, run.settings.start_states)
+            before, after = scores[: len(stage.policies)], scores[len(stage.policies) :]
+            run.result |= {"scores_before": before, "scores": after}
+            run.result["chosen"] = after.index(max(after))
     run.result["complete"] = True
 
 

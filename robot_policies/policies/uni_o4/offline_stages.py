@@ -251,6 +251,7 @@ class Improvement(Stage):
         )
         self.optimizers = [self.improver.optimizer]
         self.extra["behavior"] = self.improver.behavior
+        self.extra["start"] = deepcopy(self.improver.behavior)
 
     def step(self) -> dict[str, float]:
         """Take one clipped step with every member, and check them when it is time."""

@@ -15,6 +15,7 @@ from robot_policies.interface.observation import VELOCITY_COMMAND
 VELOCITY, TURN = "truth.base_velocity", "truth.base_angular_velocity"
 ORIENTATION = "truth.base_orientation"
 NEEDED = (VELOCITY, TURN, ORIENTATION)
+RECORDED = "next.reward"
 WIDTH = 0.25  # m^2/s^2 and rad^2/s^2
 TRACKING, YAW = 0.8, 0.7
 SCALE = 0.1
@@ -41,6 +42,13 @@ def upstream(columns: Mapping[str, np.ndarray], dt: float) -> np.ndarray:
     _require(columns)
     velocity, turn = (_to_world(columns[ORIENTATION], columns[name]) for name in (VELOCITY, TURN))
     return _reward(columns, columns[VELOCITY_COMMAND] * UPSTREAM_COMMAND_SCALE, velocity, turn, dt)
+
+
+def recorded(columns: Mapping[str, np.ndarray], dt: float) -> np.ndarray:
+    """Return the reward that was recorded with each step. Arguments as of `corrected`."""
+    if RECORDED not in columns:
+        raise ConfigError(f"no column '{RECORDED}': no reward was recorded")
+    return columns[RECORDED][:-1, 0]
 
 
 def _reward(

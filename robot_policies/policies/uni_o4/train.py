@@ -90,6 +90,7 @@ class OnlineSettings:
     noise_steps: tuple[int, int] = (2_500_000, 5_000_000)
     noise_ceiling: tuple[float, float] = (1.35, 0.2)  # largest standard deviation, early and late
     noise_floor: float = 0.08
+    value_iterations: int = 0  # first ones, that teach the value net alone
     save_every: float = 120.0  # s between two states on disk
 
 
@@ -115,6 +116,7 @@ def run_online(
     resume: bool = False,
     threads: int = 1,
     settings: OnlineSettings | None = None,
+    init: UniO4Policy | None = None,
 ) -> Path:
     """Train a policy and write its checkpoint.
 
@@ -129,6 +131,7 @@ def run_online(
         threads: Torch threads; physics threads are the environment's. More than the free cores
             make training slower, three times with two on two busy ones.
         settings: Numbers of PPO.
+        init: Policy to start from, instead of from nothing.
 
     Returns:
         `out`.
@@ -148,7 +151,7 @@ def run_online(
     out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
-    policy = UniO4Policy(config).train()
+    policy = (init or UniO4Policy(config)).train()
     trainer = Trainer(environment, policy, settings)
     if resume:
         load_state(trainer, state_file)
@@ -289,6 +292,7 @@ class Trainer:
         returns = advantage + batch["value"]
         advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
         old_log_std = policy.log_std.detach().clone()
+        warming = self.progress.iterations < settings.value_iterations
         losses = []
         for _ in range(settings.epochs):
             for rows in torch.randperm(len(advantage)).chunk(settings.minibatches):
@@ -299,18 +303,17 @@ class Trainer:
                     log_prob, batch["log_prob"][rows], advantage[rows], settings.clip
                 )
                 value = value_loss(policy.value(observation).squeeze(-1), returns[rows])
-                loss = (
-                    surrogate
-                    + settings.value_weight * value
-                    - settings.entropy_weight * policy.log_std.sum()
-                )
+                loss = settings.value_weight * value
+                if not warming:
+                    loss = loss + surrogate - settings.entropy_weight * policy.log_std.sum()
                 self.optimizer.zero_grad()
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(policy.parameters(), settings.gradient_norm)
                 self.optimizer.step()
                 with torch.no_grad():
                     kl = gaussian_kl(batch["mean"][rows], old_log_std, mean, policy.log_std).mean()
-                self._adapt(float(kl))
+                if not warming:
+                    self._adapt(float(kl))
                 losses.append((float(surrogate.detach()), float(value.detach()), float(kl)))
         with torch.no_grad():
             early, late = np.log(settings.noise_ceiling)
