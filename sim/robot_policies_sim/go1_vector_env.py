@@ -157,7 +157,8 @@ class Go1VectorEnv(VectorEnv):
 
         Returns:
             Features (N, width); reward, terminated and truncated (N,); info with `final_obs` if
-            an episode ended, the mean of each reward term and `speed_error` [m/s].
+            an episode ended, the mean of each reward term, `speed_error` [m/s] and the step's
+            `motion`.
         """
         targets = np.asarray(actions, dtype=np.float64)
         late = np.arange(self._substeps) < self._latency[:, None]

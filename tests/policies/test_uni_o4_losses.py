@@ -4,7 +4,6 @@ import torch
 
 from robot_policies.policies.uni_o4.losses import (
     clipped_surrogate,
-    gaussian_entropy,
     gaussian_kl,
     gaussian_log_prob,
     generalized_advantage,
@@ -18,12 +17,6 @@ def test_log_probability_is_that_of_the_normal_distribution():
     # log N(1; 0, 1) = -0.5 - 0.919, log N(3; 1, 2) = -0.5 - 0.693 - 0.919
     expected = -0.5 - 0.5 - math.log(2.0) - math.log(2.0 * math.pi)
     torch.testing.assert_close(gaussian_log_prob(mean, log_std, action), torch.tensor([expected]))
-
-
-def test_entropy_of_a_unit_normal():
-    torch.testing.assert_close(
-        gaussian_entropy(torch.zeros(2)), torch.tensor(math.log(2.0 * math.pi * math.e))
-    )
 
 
 def test_divergence_is_zero_from_itself_and_as_by_hand_else():

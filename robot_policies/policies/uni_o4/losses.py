@@ -15,11 +15,6 @@ def gaussian_log_prob(mean: Tensor, log_std: Tensor, action: Tensor) -> Tensor:
     return (-0.5 * scaled.square() - log_std - 0.5 * math.log(2.0 * math.pi)).sum(-1)
 
 
-def gaussian_entropy(log_std: Tensor) -> Tensor:
-    """Return the entropy of a diagonal Gaussian, summed over its last axis."""
-    return (log_std + 0.5 * math.log(2.0 * math.pi * math.e)).sum(-1)
-
-
 def gaussian_kl(old_mean: Tensor, old_log_std: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
     """Return KL(old || new) of diagonal Gaussians, summed over the action. Shape (B,)."""
     ratio = torch.exp(2.0 * (old_log_std - log_std))
