@@ -1,5 +1,6 @@
 """Package metadata; tool settings are in pyproject.toml, tested versions in constraints.txt."""
 
+from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
@@ -14,7 +15,7 @@ for package, root in SIDE_PACKAGES.items():
     packages += find_packages(where=root, include=[package, f"{package}.*"])
 
 
-def shared_files():
+def shared_files() -> Iterator[tuple[str, list[str]]]:
     """List every shipped file under the folder that ROS and `share.py` look in."""
     files = sorted(
         path

@@ -19,7 +19,6 @@ from feetech_bus import (
     FeetechBus,
 )
 from lerobot.motors import MotorCalibration
-from robot_policies_hardware.lerobot_backend import LerobotBackend
 from toy_robot import toy_robot
 
 from robot_policies.catalog import load_robot, make_backend
@@ -31,6 +30,7 @@ from robot_policies.interface import (
     ContractError,
     RobotBackend,
 )
+from robot_policies_hardware.lerobot_backend import LerobotBackend
 
 DEGREE = math.pi / 180.0
 GRIPPER = {"lower": -0.2, "upper": 1.8}  # rad; 100 % is 2 rad

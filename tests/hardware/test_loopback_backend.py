@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from conformance import check_backend
-from robot_policies_hardware.loopback_backend import LoopbackBackend
 from toy_robot import toy_robot
 
 from robot_policies.catalog import load_robot, robots
@@ -15,6 +14,7 @@ from robot_policies.interface import (
     ContractError,
     RobotBackend,
 )
+from robot_policies_hardware.loopback_backend import LoopbackBackend
 
 PERIOD = 0.02  # s, toy_robot's
 

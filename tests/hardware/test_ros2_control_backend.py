@@ -9,11 +9,11 @@ import pytest
 from builtin_interfaces.msg import Time
 from conformance import check_backend
 from fake_controller import FakeController
-from robot_policies_hardware.ros2_control_backend import Ros2ControlBackend
 from sensor_msgs.msg import JointState
 from toy_robot import toy_robot
 
 from robot_policies.interface import BackendError, Command, CommandMode, ConfigError, ContractError
+from robot_policies_hardware.ros2_control_backend import Ros2ControlBackend
 
 JOINTS = ("shoulder", "elbow", "wrist")
 # rclpy's message generator imports a module that Python 3.12 deprecates.
