@@ -145,12 +145,11 @@ def _online(
 
     known = catalog.load_task(common.task)
     robot = catalog.load_robot(known.robot)
-    from robot_policies_sim.go1_shifted_env import make_environment
-
     from robot_policies.policies.catalog import find_checkpoint
     from robot_policies.policies.uni_o4.configuration_uni_o4 import UniO4Config
     from robot_policies.policies.uni_o4.continuation import continue_online
     from robot_policies.policies.uni_o4.train import run_online
+    from robot_policies_sim.go1_shifted_env import make_environment
 
     folder = find_checkpoint(init) if init else None
     environment = make_environment(

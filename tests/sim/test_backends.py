@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from conformance import check_backend
-from robot_policies_sim.simulator import SteppedSimulator
 
 from robot_policies.catalog import load_robot, make_backend, robots
 from robot_policies.interface import (
@@ -17,6 +16,7 @@ from robot_policies.interface import (
     UnknownNameError,
 )
 from robot_policies.interface.observation import IMU
+from robot_policies_sim.simulator import SteppedSimulator
 
 ENGINES = ["mujoco", "pybullet"]
 PERIOD = 0.02  # s, Go1's control period

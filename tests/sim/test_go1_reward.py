@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from robot_policies_sim.tasks.go1_reward import TRACK, WALK, Motion, blend, reward, terms
 
 

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 from conformance import check_task
-from robot_policies_sim.go1_shifted_env import ShiftedVectorEnv, make_environment, shifted
-from robot_policies_sim.go1_vector_env import Go1VectorEnv
 
 from robot_policies.catalog import load_robot, load_task, make_backend
 from robot_policies.interface import Command, ConfigError, UnknownNameError
+from robot_policies_sim.go1_shifted_env import ShiftedVectorEnv, make_environment, shifted
+from robot_policies_sim.go1_vector_env import Go1VectorEnv
 
 GO1 = load_robot("go1")
 

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-from robot_policies_sim.go1_vector_env import Go1VectorEnv
-from robot_policies_sim.randomization import NONE, Randomization
 
 from robot_policies.catalog import load_robot
 from robot_policies.interface import ConfigError
 from robot_policies.interface.observation import IMU, STATE, VELOCITY_COMMAND
+from robot_policies_sim.go1_vector_env import Go1VectorEnv
+from robot_policies_sim.randomization import NONE, Randomization
 
 GO1 = load_robot("go1")
 

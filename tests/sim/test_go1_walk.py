@@ -5,12 +5,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from conformance import check_task
-from robot_policies_sim.simulator import SteppedSimulator
-from robot_policies_sim.tasks.go1_walk import Go1WalkTrial
 
 from robot_policies.catalog import load_robot, load_task, make_backend
 from robot_policies.interface import Command, RobotState
 from robot_policies.interface.observation import IMU, VELOCITY_COMMAND
+from robot_policies_sim.simulator import SteppedSimulator
+from robot_policies_sim.tasks.go1_walk import Go1WalkTrial
 
 GO1 = load_robot("go1")
 PERIOD = 0.02  # s

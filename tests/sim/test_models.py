@@ -3,6 +3,9 @@
 import mujoco
 import numpy as np
 import pytest
+
+from robot_policies.catalog import load_robot, robots
+from robot_policies.interface import Command, CommandMode, ConfigError, RobotSpec
 from robot_policies_sim.frames import cross, matrix, quaternion, to_body
 from robot_policies_sim.model_mjcf import mjcf
 from robot_policies_sim.mujoco_backend import MujocoBackend
@@ -10,9 +13,6 @@ from robot_policies_sim.pybullet_backend import PybulletBackend
 from robot_policies_sim.pybullet_engine import pybullet
 from robot_policies_sim.pybullet_robot import inertia_with_rotors
 from robot_policies_sim.world import World
-
-from robot_policies.catalog import load_robot, robots
-from robot_policies.interface import Command, CommandMode, ConfigError, RobotSpec
 
 GO1 = load_robot("go1")
 GO1_MASS = 12.743448  # kg: 5.204 + 4 (0.68 + 1.009 + 0.195862)

@@ -1,9 +1,9 @@
 """A machine that cannot draw says what to install; the physics does not need it."""
 
 import pytest
-from robot_policies_sim import mujoco_rendering
 
 from robot_policies.interface import BackendError
+from robot_policies_sim import mujoco_rendering
 
 
 def test_missing_libraries_are_named(monkeypatch):

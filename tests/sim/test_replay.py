@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import sample_episode as sample
 from conformance import check_backend
-from robot_policies_sim.replay_backend import ReplayBackend
 
 from robot_policies.catalog import load_robot, load_task, make_backend
 from robot_policies.control.episode import run_episode
@@ -15,6 +14,7 @@ from robot_policies.data.recorder import Recorder
 from robot_policies.interface import BackendError, Command, ConfigError
 from robot_policies.interface.errors import RecordingEnded
 from robot_policies.policies.hold import HoldPolicy
+from robot_policies_sim.replay_backend import ReplayBackend
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from robot_policies_sim.go1_shifted_env import make_environment
-from robot_policies_sim.tasks.go1_recorded import recorded_reward
 
 from robot_policies.catalog import load_robot, load_task, make_backend
 from robot_policies.control.episode import run_episode
@@ -21,6 +19,8 @@ from robot_policies.policies.uni_o4.offline import RESULT
 from robot_policies.policies.uni_o4.offline_settings import OfflineSettings
 from robot_policies.policies.uni_o4.offline_walk import load, offline
 from robot_policies.policies.uni_o4.train import LOG
+from robot_policies_sim.go1_shifted_env import make_environment
+from robot_policies_sim.tasks.go1_recorded import recorded_reward
 
 GO1 = load_robot("go1")
 REWARD = recorded_reward(GO1)
