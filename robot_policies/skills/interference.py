@@ -4,14 +4,16 @@ In weights: how alike the two changes are, and how much they read and write the 
 In function: f(i + j) - f(i) - f(j) + f(0) on probe states, which is 0 for skills that add up.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
 import torch
+from lerobot.policies import PreTrainedPolicy
 from torch import Tensor
 
-from robot_policies.skills.mixing import Adapter, LowRank, SkillMixer
+from robot_policies.skills.mixing import Adapter, LowRank, SkillMixer, SkillStack
+from robot_policies.skills.probe import probe
 
 DUPLICATE = 0.99  # likeness from which two skills are called the same
 
@@ -37,6 +39,16 @@ class Interference:
     writes: float
     cross_term: float
     duplicate: bool
+
+
+def interference_of(policy: PreTrainedPolicy, skills: Mapping[str, Adapter]) -> list[Interference]:
+    """Compare every pair of some skills on random states; the policy is left as it was."""
+    mixer = SkillMixer(policy)
+    mixer.swap(SkillStack(policy, skills))
+    try:
+        return interference(mixer, probe(policy))
+    finally:
+        mixer.clear()
 
 
 @torch.no_grad()

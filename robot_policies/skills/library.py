@@ -20,11 +20,11 @@ from robot_policies.interface import CheckpointError, ConfigError, UnknownNameEr
 from robot_policies.policies import catalog
 from robot_policies.share import share_directory
 from robot_policies.skills import composition as compositions
-from robot_policies.skills.archive import copy_folder, unpack
+from robot_policies.skills.archive import MAX_BYTES, copy_folder, unpack
 from robot_policies.skills.base import SkillBase
-from robot_policies.skills.card import FILE, SkillCard, read_card
+from robot_policies.skills.card import FILE, SkillCard, check_file, read_card
 from robot_policies.skills.composition import Composition, read_composition
-from robot_policies.skills.package import FILES, Skill, check_package, read_skill
+from robot_policies.skills.package import FILES, Skill, check_package, pack, read_skill
 
 ROOT = "ROBOT_POLICIES_SKILLS"  # environment variable
 SKILLS, COMPOSITIONS, KEYS = "skills", "compositions", "trusted_keys"
@@ -143,6 +143,19 @@ class SkillLibrary:
             target.parent.mkdir(parents=True, exist_ok=True)
             folder.rename(target)
         return Entry(card, target, False)
+
+    def adopt(self, source: Path, base: SkillBase, name: str, version: str) -> Entry:
+        """Take in a plain peft adapter, as a skill of this name.
+
+        Raises:
+            CheckpointError: If it is no adapter, or does not fit the base.
+        """
+        with self._incoming() as folder:
+            for file in FILES:
+                check_file(source / file, MAX_BYTES)
+                shutil.copyfile(source / file, folder / file)
+            pack(folder, base, name, version)
+            return self.add(str(folder), base)
 
     def remove(self, name: str) -> Entry:
         """Take a skill out of the user's library.

@@ -70,11 +70,11 @@ def test_a_chunk_is_used_up_before_the_next_is_drawn(policy, batch):
 
 
 def test_it_learns_a_batch(policy, batch):
-    made = policy(hidden=64, dropout=0.0).train()
+    made = policy(hidden=48, dropout=0.0).train()
     samples = batch(8)
     many = {name: tensor.repeat(16, *[1] * (tensor.ndim - 1)) for name, tensor in samples.items()}
     optimizer = torch.optim.AdamW(made.get_optim_params(), lr=5e-3)
-    for _ in range(250):
+    for _ in range(120):
         loss, _ = made(many)
         optimizer.zero_grad()
         loss.backward()

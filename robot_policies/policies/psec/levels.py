@@ -1,0 +1,148 @@
+"""The comparisons of the paper: the same library mixed in noise or in actions.
+
+    parameter  eps = eps_{W_0 + sum_i alpha_i(s) dW_i}        PSEC; see `train.train_gate`
+    noise      eps = sum_i w_i(s) eps_i, base included        NSEC
+    action     a   = sum_i w_i(s) a_i, base included          ASEC
+
+The authors train noise and action level over two skills without the base, by the error of the
+action alone; here every level has the same library and, but for actions, which have no noise to
+predict, the choice of the same two objectives.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from robot_policies.interface import ConfigError, UnknownNameError
+from robot_policies.policies.psec.demonstrations import Demonstrations
+from robot_policies.policies.psec.fit import FitSettings, Report, fit
+from robot_policies.policies.psec.modeling_psec import PsecPolicy
+from robot_policies.policies.psec.train import composed
+from robot_policies.skills.digest import base_hash
+from robot_policies.skills.gate import Gate
+from robot_policies.skills.mixing import Adapter, SkillMixer
+
+LEVELS = ("parameter", "noise", "action")
+OBJECTIVES = ("diffusion", "action")
+
+
+class LevelMixture:
+    """A library and a gate, mixed at one level.
+
+    Attributes:
+        gate: Weights of the skills; of the base first, at the levels of noise and action.
+    """
+
+    def __init__(self, policy: PsecPolicy, mixer: SkillMixer, gate: Gate, level: str) -> None:
+        """Mix the skills that are in place.
+
+        Args:
+            policy: The base.
+            mixer: Its skills.
+            gate: Chooses the weights.
+            level: One of `LEVELS`.
+        """
+        if level not in LEVELS:
+            raise UnknownNameError("level", level, LEVELS)
+        self.policy, self.mixer, self.gate, self.level = policy, mixer, gate, level
+
+    def denoise(self, noisy: Tensor, observation: Tensor, step: Tensor) -> Tensor:
+        """Return the predicted noise. (B, N), (B, O), (B,) -> (B, N)."""
+        weights = self.gate(observation)
+        if self.level == "parameter":
+            self.mixer.weigh(weights)
+            return self.policy.network(noisy, observation, step)
+        parts = []
+        for member in self._members():
+            self.mixer.weigh(member)
+            parts.append(self.policy.network(noisy, observation, step))
+        return (weights.unsqueeze(1) * torch.stack(parts, dim=-1)).sum(-1)
+
+    def sample(self, observation: Tensor) -> Tensor:
+        """Draw actions. (B, O) -> (B, T, A)."""
+        if self.level != "action":
+            return self.policy.sample(observation, self.denoise)
+        return self.blend(observation, self.candidates(observation)).clamp(-1.0, 1.0)
+
+    @torch.no_grad()
+    def candidates(self, observation: Tensor) -> Tensor:
+        """Draw an action of the base and of every skill. Shape (B, T, A, k + 1)."""
+        drawn = []
+        for member in self._members():
+            self.mixer.weigh(member)
+            drawn.append(self.policy.sample(observation))
+        return torch.stack(drawn, dim=-1)
+
+    def blend(self, observation: Tensor, candidates: Tensor) -> Tensor:
+        """Return the weighted sum. Shape (B, T, A)."""
+        return (self.gate(observation)[:, None, None] * candidates).sum(-1)
+
+    def _members(self) -> list[Tensor | None]:
+        return [None, *torch.eye(len(self.mixer.names))]
+
+
+def train_level(
+    policy: PsecPolicy,
+    skills: Mapping[str, Adapter],
+    data: Demonstrations,
+    settings: FitSettings,
+    level: str,
+    objective: str = "diffusion",
+    *,
+    hidden: int = 256,
+    state: Path | None = None,
+    report: Report | None = None,
+) -> Gate:
+    """Train the gate of one level; base and skills are frozen.
+
+    Args:
+        policy: The base.
+        skills: The library.
+        data: Demonstrations of the task.
+        settings: Numbers of the run.
+        level: One of `LEVELS`.
+        objective: `diffusion`, or `action`: the squared error of the action, through the sampler.
+        hidden: Width of the gate.
+        state: File to go on from.
+        report: Called after each step.
+
+    Raises:
+        ConfigError: If the level has no such objective.
+    """
+    if objective not in OBJECTIVES:
+        raise UnknownNameError("objective", objective, OBJECTIVES)
+    if (level, objective) == ("action", "diffusion"):
+        raise ConfigError("the action level predicts no noise; its objective is 'action'")
+    members = len(skills) + (level != "parameter")
+    features = {name: f.shape[0] for name, f in (policy.config.input_features or {}).items()}
+    with torch.random.fork_rng([]):
+        torch.manual_seed(settings.seed)
+        gate = Gate(features, members, hidden).start_at([1.0 / members] * members)
+    with composed(policy, skills) as mixer:
+        mixture = LevelMixture(policy, mixer, gate, level)
+
+        def loss(rows: Tensor) -> Tensor:
+            observation, action = data.observation[rows], data.action[rows]
+            valid = data.valid[rows]
+            if objective == "diffusion":
+                return policy.loss(mixture.denoise, observation, action, valid)
+            if level == "action":
+                drawn = mixture.blend(observation, mixture.candidates(observation))
+            else:
+                drawn = policy.sample(observation, mixture.denoise)
+            error = (drawn - action).square().sum(-1) * valid
+            return error.sum() / valid.sum().clamp_min(1)
+
+        about = f"{level} {objective} {list(skills)} {base_hash(policy, policy.config)}"
+        fit(
+            list(gate.parameters()),
+            loss,
+            len(data),
+            settings,
+            state=state,
+            about=f"{about} {data.digest}",
+            report=report,
+        )
+    return gate.eval().requires_grad_(False)
