@@ -25,6 +25,7 @@ from robot_policies.cli import (
     launch,
     listing,
     run,
+    skill,
     train,
 )
 from robot_policies.interface import ConfigError, RobotPoliciesError
@@ -39,7 +40,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="rich",
 )
-for module in (doctor, listing, check, run, launch, evaluate, train, data, bench, demo):
+for module in (doctor, listing, check, run, launch, evaluate, train, skill, data, bench, demo):
     module.register(app)
 
 

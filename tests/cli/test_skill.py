@@ -1,0 +1,197 @@
+"""`robot-policies skill`, end to end on a tiny base: train, add, compose, verify, remove."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from lerobot.configs.types import FeatureType, PolicyFeature
+from lerobot.datasets import LeRobotDataset
+
+from robot_policies.cli.app import main
+from robot_policies.policies.psec import PsecConfig
+from robot_policies.policies.psec.modeling_psec import PsecPolicy
+from robot_policies.policies.psec.processor_psec import make_psec_pre_post_processors
+
+JOINTS = ["FR_hip_joint", "FR_thigh_joint"]
+NAMES = [*(f"{joint}.pos" for joint in JOINTS), "FR_hip_joint.vel"]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    config = PsecConfig(
+        hidden=16,
+        n_blocks=1,
+        time_dim=8,
+        n_frequencies=4,
+        device="cpu",
+        input_features={"observation.state": PolicyFeature(FeatureType.STATE, (3,))},
+        output_features={"action": PolicyFeature(FeatureType.ACTION, (2,))},
+    )
+    folder = tmp_path_factory.mktemp("base") / "arm"
+    policy = PsecPolicy(config)
+    policy.save_pretrained(folder)
+    statistics = {
+        "observation.state": {"mean": torch.zeros(3), "std": torch.ones(3)},
+        "action": {"min": -torch.ones(2), "max": torch.ones(2)},
+    }
+    for pipeline in make_psec_pre_post_processors(config, statistics):
+        pipeline.save_pretrained(folder)
+    contract = {
+        "robot": "go1",
+        "dt": 0.1,
+        "observation": {"observation.state": {"names": NAMES, "unit": ["rad", "rad", "rad/s"]}},
+        "action": {"names": JOINTS, "unit": "rad"},
+    }
+    (folder / "contract.yaml").write_text(yaml.safe_dump(contract))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp("data") / "demos"
+    features = {
+        "observation.state": {"dtype": "float32", "shape": (3,), "names": NAMES},
+        "action": {"dtype": "float32", "shape": (2,), "names": JOINTS},
+        "next.reward": {"dtype": "float32", "shape": (1,), "names": None},
+    }
+    made = LeRobotDataset.create("test/demos", 10, features, root=root, use_videos=False)
+    rng = np.random.default_rng(0)
+    for _ in range(2):
+        for _ in range(8):
+            frame = {
+                "observation.state": rng.normal(size=3).astype(np.float32),
+                "action": rng.uniform(-1, 1, 2).astype(np.float32),
+                "next.reward": rng.normal(size=1).astype(np.float32),
+            }
+            made.add_frame({**frame, "task": "go"})
+        made.save_episode()
+    made.finalize()
+    return root
+
+
+@pytest.fixture
+def skill(tmp_path, monkeypatch, capsys):
+    """Run the command on a library of its own; returns the status and the JSON."""
+    monkeypatch.setenv("ROBOT_POLICIES_SKILLS", str(tmp_path / "library"))
+
+    def run(*arguments):
+        capsys.readouterr()
+        status = main(["skill", *map(str, arguments), "--json", "-"])
+        out = capsys.readouterr().out
+        return status, json.loads(out) if out else None
+
+    return run
+
+
+@pytest.fixture
+def trained(skill, base, data, tmp_path):
+    def make(name, *options):
+        out = tmp_path / "made" / name
+        status, document = skill(
+            *("train", name, "--base", base, "--data", data, "--out", out),
+            *("--steps", 3, "--batch", 8, *options),
+        )
+        assert status == 0
+        assert set(document["metrics"]) == {"training_loss", "training_loss_of_base"}
+        return out
+
+    return make
+
+
+def test_from_training_to_a_composition_and_back(skill, base, trained, capsys):
+    reach = trained("reach")
+    avoid = trained("avoid", "--objective", "reward", "--description", "keeps away")
+    for folder in (reach, avoid):
+        assert skill("add", folder, "--base", base)[0] == 0
+    status, listed = skill("list")
+    assert [entry["name"] for entry in listed["skills"]] == ["avoid", "reach"]
+    assert listed["skills"][0]["description"] == "keeps away"
+    assert skill("show", "avoid")[1]["training"]["objective"] == "reward"
+    assert skill("verify", "avoid", "--base", base)[1]["valid"] is True
+
+    both = ("--skill", "avoid", "--skill", "reach")
+    status, made = skill(
+        *("compose", "careful", "--base", base, *both, "--weight", 0.5, "--weight", -0.2)
+    )
+    assert status == 0
+    assert made["weights"] == [0.5, -0.2]
+    assert [(p["first"], p["second"]) for p in made["interference"]] == [("avoid", "reach")]
+    assert skill("compose", "any", "--base", base, *both)[1]["kind"] == "arrow"
+
+    assert skill("remove", "avoid")[0] == 3  # compositions need it
+    for name in ("careful", "any", "avoid"):
+        assert skill("remove", name)[0] == 0
+    assert [entry["name"] for entry in skill("list")[1]["skills"]] == ["reach"]
+    assert main(["skill", "list"]) == 0
+    assert "reach" in capsys.readouterr().out
+
+
+def test_a_gate_is_trained_on_other_data_than_the_skill(skill, base, data, trained, capsys):
+    skill("add", trained("reach"), "--base", base)
+    arguments = ["skill", "compose", "ctx", "--base", str(base), "--skill", "reach"]
+    assert main([*arguments, "--data", str(data), "--steps", "2"]) == 2
+    assert "trained on these steps" in capsys.readouterr().err
+    assert skill("list")[1]["compositions"] == []
+
+
+def test_a_changed_skill_is_1_when_asked_about_and_3_when_added(skill, base, trained, capsys):
+    folder = trained("reach")
+    weights = folder / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-8])
+    status, document = skill("verify", folder)
+    assert status == 1
+    assert "truncated or changed" in document["reason"]
+    assert main(["skill", "add", str(folder), "--base", str(base)]) == 3
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_plain_adapter_becomes_a_skill_when_it_gets_a_name(skill, base, trained):
+    folder = trained("reach")
+    (folder / "skill.json").unlink()
+    assert skill("add", folder, "--base", base)[0] == 3
+    assert skill("add", folder, "--base", base, "--name", "mine", "--version", "0.2.0")[0] == 0
+    assert skill("show", "mine")[1]["version"] == "0.2.0"
+
+
+def test_a_stopped_training_is_resumed_when_asked(skill, base, data, tmp_path, monkeypatch):
+    from robot_policies.policies.psec import skill_run
+
+    out = tmp_path / "made" / "reach"
+    arguments = ("train", "reach", "--base", base, "--data", data, "--out", out, "--batch", 8)
+
+    def killed(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(skill_run, "pack", killed)
+        assert skill(*arguments, "--steps", 2)[0] == 130
+    (out.with_name("reach.training")).mkdir(parents=True)
+    assert skill(*arguments, "--steps", 2)[0] == 2
+    assert skill(*arguments, "--steps", 2, "--resume")[0] == 0
+    assert not out.with_name("reach.training").exists()
+    assert skill(*arguments, "--steps", 2)[0] == 2  # never overwritten
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["show", "nothing"], "no skill 'nothing'"),
+        (["train", "Reach"], "lower-case"),
+        (["train", "reach", "--objective", "safty"], "Did you mean 'safety'"),
+        (["train", "reach", "--objective", "safety"], "next.cost"),
+        (["compose", "x", "--skill", "nothing"], "no skill 'nothing'"),
+    ],
+)
+def test_wrong_usage_is_2_and_one_line(skill, base, data, tmp_path, capsys, arguments, said):
+    extra = {
+        "train": ["--base", base, "--data", data, "--out", tmp_path / "made"],
+        "compose": ["--base", base],
+    }.get(arguments[0], [])
+    assert main(["skill", *arguments, *map(str, extra)]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert said in lines[0]
