@@ -1,4 +1,4 @@
-"""`robot-policies data`: record episodes, look at them, play them back, convert logs."""
+"""`robot-policies data`: record, generate, look at, play back and convert episodes."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,6 +25,7 @@ def register(app: typer.Typer) -> None:
     """Add the group."""
     group = typer.Typer(help="Recorded episodes, as LeRobotDataset v3.", no_args_is_help=True)
     group.command("record")(record)
+    group.command("generate")(generate)
     group.command("replay")(replay)
     group.command("show")(show)
     group.command("convert")(convert)
@@ -73,6 +74,49 @@ def record(
             {"dataset": str(out), "episodes": ended, "notes": recorder.notes},
             table(str(out), tuple(ended[0]), [tuple(row.values()) for row in ended]),
         )
+
+
+def generate(
+    task: Task,
+    out: Annotated[Path, typer.Option("--out", help="Dataset folder; appended to.")],
+    episodes: Annotated[int, typer.Option("--episodes", min=1)] = 1,
+    seed: Seed = 0,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = 1,
+    noise: Annotated[
+        float,
+        typer.Option("--noise", min=0.0, help="Size of the pushes in half of the episodes [m]."),
+    ] = 0.02,
+    backend: Backend = "mujoco",
+    images: Annotated[
+        str, typer.Option("--images", help="png (exact) or video (MP4, small).")
+    ] = "png",
+    json: Json = None,
+) -> None:
+    """Let a task's scripted expert demonstrate it; attempts have the seeds SEED, SEED + 1, ...
+
+    Pushes disturb what is done and not what is recorded as the action, so that an imitator learns
+    the way back. The same seed gives the same data, with any number of workers.
+    """
+    from robot_policies.data.demonstrations import Order, generate
+
+    with results(json) as output, progress() as bar:
+        done = bar.add_task("demonstrating", total=episodes)
+        made = generate(
+            Order(task, backend, noise),
+            out,
+            episodes,
+            seed,
+            workers,
+            images,
+            lambda written: bar.update(done, completed=written),
+        )
+        rows = [
+            ("episodes", str(made.episodes)),
+            ("frames", str(made.frames)),
+            ("failed attempts", str(len(made.failed))),
+            ("refused actions", str(sum(made.refusals.values()))),
+        ]
+        output.finish(made, table(str(made.dataset), ("what", "value"), rows))
 
 
 def replay(

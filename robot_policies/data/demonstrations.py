@@ -1,0 +1,292 @@
+"""Demonstrations of a task by its scripted expert, written as a LeRobotDataset v3.
+
+Episodes are made by several processes and written by one, in the order of their seeds, so that the
+dataset is a function of the first seed and the number of episodes, however many processes work on
+it. An attempt that fails is left out and the next seed takes its place.
+
+Columns: `observation.state` (`<joint>.pos`), the cameras' images, `action` (what the expert meant,
+by joint name; with noise, what was done differs), `capture_stamp.*` and `next.*`.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from itertools import count
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from robot_policies import catalog
+from robot_policies.control.episode import run_episode
+from robot_policies.control.records import EpisodeResult, StepRecord
+from robot_policies.data.convert import stamp_name
+from robot_policies.data.writer import DatasetFolder
+from robot_policies.interface import ConfigError, Policy, RobotSpec, Simulator, Task
+from robot_policies.interface.observation import IMAGES, STATE, TASK
+
+ACTION = "action"
+DONE, SUCCESS = "next.done", "next.success"
+AHEAD = 2  # episodes per process that may wait to be written; one is some 6 MB of pixels
+HOPELESS = 20  # attempts in a row without a success after which nothing more is tried
+
+
+class Expert(Policy, Protocol):
+    """A policy that knows what it meant, apart from the noise it was given.
+
+    Attributes:
+        intended: Its last answer without noise, in the order of its action spec. Shape (n,).
+    """
+
+    intended: np.ndarray
+
+
+@runtime_checkable
+class DemonstratedTask(Task, Protocol):
+    """A task that brings an expert along."""
+
+    def expert(self, simulator: Simulator, noise: float = 0.0) -> Expert:
+        """Return who does the task from the truth of a simulator."""
+        ...
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be demonstrated.
+
+    Attributes:
+        task: Task name.
+        backend: Simulator.
+        noise: As the task's expert understands it.
+    """
+
+    task: str
+    backend: str
+    noise: float
+
+
+@dataclass(frozen=True, eq=False)
+class Demonstration:
+    """One attempt.
+
+    Attributes:
+        result: How it went.
+        instruction: What was asked for.
+        columns: Values by column. Shape (steps, ...).
+    """
+
+    result: EpisodeResult
+    instruction: str
+    columns: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Generated:
+    """What a generation wrote.
+
+    Attributes:
+        dataset: The folder.
+        episodes: Episodes added.
+        frames: Frames added.
+        seeds: Their seeds.
+        failed: Seeds of attempts that were left out.
+        refusals: Actions the safety gate refused, by cause, in all attempts.
+    """
+
+    dataset: Path
+    episodes: int
+    frames: int
+    seeds: tuple[int, ...]
+    failed: tuple[int, ...]
+    refusals: Mapping[str, int]
+
+
+def generate(
+    order: Order,
+    out: Path,
+    episodes: int,
+    seed: int,
+    workers: int = 1,
+    images: str = "png",
+    report: Callable[[int], None] = lambda done: None,
+) -> Generated:
+    """Append successful demonstrations to a dataset.
+
+    Args:
+        order: What is demonstrated.
+        out: Dataset folder; appended to if it exists.
+        episodes: How many.
+        seed: Of the first attempt; each next attempt has the next one.
+        workers: Processes.
+        images: `png` (exact, read fast in any order) or `video` (small).
+        report: Called with the episodes written.
+
+    Raises:
+        ConfigError: If the task has no expert, or the expert does not succeed.
+    """
+    robot = catalog.load_robot(_task(order).robot)
+    catalog.entry("backends", order.backend)
+    kinds = {"png": "image", "video": "video"}
+    if images not in kinds:
+        raise ConfigError(f"images '{images}': expected one of {sorted(kinds)}")
+    features = _features(robot, kinds[images])
+    folder = DatasetFolder(out, robot.control_rate, robot.name, features)
+    seeds: list[int] = []
+    failed: list[int] = []
+    refusals: dict[str, int] = {}
+    frames = 0
+    for made in attempts(order, seed, workers):
+        result = made.result
+        for cause, times in result.refusals.items():
+            refusals[cause] = refusals.get(cause, 0) + times
+        if result.metrics["success"]:
+            about = {
+                "robot": robot.name,
+                "policy": result.policy,
+                "task": order.task,
+                "backend": order.backend,
+                "noise": order.noise,
+                "initial": result.initial,
+                "fps": robot.control_rate,
+                "images": images,
+                "result": asdict(result),
+                "interrupted": False,
+            }
+            rows = (
+                dict(zip(made.columns, row, strict=True))
+                for row in zip(*made.columns.values(), strict=True)
+            )
+            frames += folder.add(rows, made.instruction, about)
+            seeds.append(result.seed)
+            report(len(seeds))
+        else:
+            failed.append(result.seed)
+        if len(seeds) == episodes:
+            break
+        if len(failed) >= HOPELESS and not seeds:
+            raise ConfigError(f"{order.task}: its expert failed {HOPELESS} times in a row")
+    folder.close()
+    return Generated(out, len(seeds), frames, tuple(seeds), tuple(failed), refusals)
+
+
+def attempts(order: Order, seed: int, workers: int = 1) -> Iterator[Demonstration]:
+    """Yield attempt after attempt, in the order of their seeds, until the caller has enough.
+
+    Args:
+        order: What is demonstrated.
+        seed: Of the first attempt.
+        workers: Processes; with one, it is this one.
+    """
+    if workers == 1:
+        try:
+            yield from (demonstrate(order, number) for number in count(seed))
+        finally:
+            _stage(order)[1].close()
+            _stage.cache_clear()
+        return
+    # Not forked: a copied OpenGL context or thread pool does not work.
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_one_thread) as pool:
+        waiting: list[Future[Demonstration]] = []
+        numbers = count(seed)
+        try:
+            while True:
+                while len(waiting) < AHEAD * workers:
+                    waiting.append(pool.submit(demonstrate, order, next(numbers)))
+                yield waiting.pop(0).result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def demonstrate(order: Order, seed: int) -> Demonstration:
+    """Let the expert try once."""
+    task, simulator, expert = _stage(order)
+    taken = _Taken(expert)
+    result = run_episode(simulator, expert, task, seed=seed, observers=(taken,))
+    return Demonstration(result, taken.instruction, taken.columns(result))
+
+
+class _Taken:
+    """Observer that keeps the columns of an episode."""
+
+    def __init__(self, expert: Expert) -> None:
+        self._expert = expert
+        self._rows: list[dict[str, np.ndarray]] = []
+        self.instruction = ""
+
+    def begin(
+        self, robot: RobotSpec, policy: Policy, task: Task, initial: Mapping[str, Any]
+    ) -> None:
+        """Note the order of the joints."""
+        names = self._expert.action_spec.array.names
+        self._order = [names.index(joint) for joint in robot.joint_names]
+
+    def step(self, record: StepRecord) -> None:
+        """Keep one control step."""
+        state = record.state
+        self.instruction = str(record.goal.get(TASK, ""))
+        values, stamps = {STATE: state.joint_position}, {STATE: state.stamp}
+        for name, image in state.features.items():
+            if name.startswith(IMAGES):
+                values[name], stamps[name] = image, state.stamps[name]
+        values[ACTION], stamps[ACTION] = self._expert.intended[self._order], record.sent.stamp
+        times = {stamp_name(name): np.array([stamp]) for name, stamp in stamps.items()}
+        self._rows.append({**values, **times})
+
+    def end(self, result: EpisodeResult) -> None:
+        """Nothing to finish."""
+
+    def columns(self, result: EpisodeResult) -> dict[str, np.ndarray]:
+        """Return what was kept. Shape (steps, ...)."""
+        columns = {name: np.stack([row[name] for row in self._rows]) for name in self._rows[0]}
+        last = np.arange(len(self._rows))[:, None] == len(self._rows) - 1
+        columns[DONE] = last
+        columns[SUCCESS] = last & bool(result.metrics["success"])
+        return columns
+
+
+def _features(robot: RobotSpec, images: str) -> dict[str, dict[str, Any]]:
+    """Return LeRobot's description of the columns."""
+    joints, width = robot.joint_names, [len(robot.joints)]
+    unit = ["m" if joint.sliding else "rad" for joint in robot.joints]
+    measured = [f"{joint}.pos" for joint in joints]
+    features: dict[str, dict[str, Any]] = {
+        STATE: {"dtype": "float32", "shape": width, "names": measured, "unit": unit},
+        ACTION: {"dtype": "float32", "shape": width, "names": list(joints), "unit": unit},
+    }
+    for camera in robot.cameras:
+        shape, axes = [camera.height, camera.width, 3], ["height", "width", "channels"]
+        features[f"{IMAGES}.{camera.name}"] = {"dtype": images, "shape": shape, "names": axes}
+    for name in list(features):
+        stamp = {"dtype": "float64", "shape": [1], "names": ["stamp"], "unit": ["s"]}
+        features[stamp_name(name)] = stamp
+    for name in (DONE, SUCCESS):
+        features[name] = {"dtype": "bool", "shape": [1], "names": None}
+    return features
+
+
+def _task(order: Order) -> DemonstratedTask:
+    task = catalog.load_task(order.task)
+    if not isinstance(task, DemonstratedTask):
+        raise ConfigError(f"task '{order.task}' has no scripted expert")
+    return task
+
+
+@lru_cache(maxsize=1)
+def _stage(order: Order) -> tuple[Task, Simulator, Expert]:
+    """Return what a process works with, made once."""
+    task = _task(order)
+    robot = catalog.load_robot(task.robot)
+    backend = catalog.make_backend(order.backend, robot, task.scene)
+    if not isinstance(backend, Simulator):
+        raise ConfigError(f"backend '{order.backend}' is no simulator, an expert needs its truth")
+    backend.connect()
+    return task, backend, task.expert(backend, order.noise)
+
+
+def _one_thread() -> None:
+    """Keep the processes from taking each other's cores."""
+    for name in ("OMP_NUM_THREADS", "LP_NUM_THREADS"):  # the latter is Mesa's
+        os.environ.setdefault(name, "1")

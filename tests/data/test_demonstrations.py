@@ -1,0 +1,86 @@
+"""Demonstrations: what is in the dataset, and that it is a function of the seed."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from lerobot.datasets import LeRobotDataset
+
+from robot_policies.cli.app import main
+from robot_policies.data.dataset import read_episodes
+from robot_policies.data.demonstrations import Order, attempts, generate
+from robot_policies.interface import ConfigError
+from robot_policies_sim.tasks.tabletop_place import INSTRUCTIONS
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+ORDER = Order("tabletop_place", "mujoco", noise=0.02)
+
+
+def load(root) -> LeRobotDataset:
+    return LeRobotDataset("local/made", root=root)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    out = tmp_path_factory.mktemp("made") / "demos"
+    command = ["data", "generate", "--task", "tabletop_place", "--episodes", "2", "--seed", "44"]
+    report = out.parent / "report.json"
+    command += ["--noise", "0.02", "--workers", "2", "--out", str(out), "--json", str(report)]
+    assert main(command) == 0
+    return out, json.loads(report.read_text())
+
+
+def test_the_dataset_is_what_lerobot_trains_on(made):
+    root, report = made
+    dataset = load(root)
+    assert dataset.meta.robot_type == "so101"
+    assert dataset.fps == 30
+    assert dataset.num_episodes == report["episodes"] == 2
+    assert len(dataset) == report["frames"] > 100
+    features = dataset.meta.features
+    assert features["observation.state"]["names"][0] == "shoulder_pan.pos"
+    assert features["action"]["names"][-1] == "gripper"
+    assert "capture_stamp.observation.state" in features
+    frame: dict[str, Any] = dataset[0]  # pyright: ignore[reportAssignmentType]
+    assert frame["task"] == list(INSTRUCTIONS)[0]
+    for camera in ("top", "wrist"):
+        picture = frame[f"observation.images.{camera}"]
+        assert picture.shape == (3, 96, 96)
+        assert picture.std() > 0.05
+    assert read_episodes(root)[1]["initial"]["goal"]["task"] == list(INSTRUCTIONS)[1]
+
+
+def test_any_number_of_processes_writes_the_same(made, tmp_path):
+    again = generate(ORDER, tmp_path / "again", episodes=2, seed=44, workers=1)
+    assert again.seeds == (44, 45)
+    assert not again.refusals
+    one, other = (load(root).hf_dataset.with_format("numpy") for root in (made[0], again.dataset))
+    for name in one.column_names:
+        if name.startswith("observation.images"):
+            assert all(np.array_equal(one[i][name], other[i][name]) for i in (0, 50, -1))
+        else:
+            np.testing.assert_array_equal(one[name], other[name])
+
+
+def test_the_recorded_action_is_the_clean_one(made):
+    table = load(made[0]).hf_dataset.with_format("numpy")
+    action = np.array(table["action"])
+    for demonstration in attempts(Order("tabletop_place", "mujoco", 0.02), 44):
+        length = demonstration.result.steps
+        np.testing.assert_allclose(demonstration.columns["action"], action[:length], atol=1e-6)
+        break
+
+
+@pytest.mark.parametrize(
+    ("order", "images", "message"),
+    [
+        (Order("go1_walk", "mujoco", 0.0), "png", "no scripted expert"),
+        (Order("tabletop_place", "mujoko", 0.0), "png", "Did you mean 'mujoco'"),
+        (Order("tabletop_place", "mujoco", 0.0), "gif", "expected one of"),
+        (Order("tabletop_place", "loopback", 0.0), "png", "no simulator"),
+    ],
+)
+def test_what_cannot_be_demonstrated_is_refused(order, images, message, tmp_path):
+    with pytest.raises(ConfigError, match=message):
+        generate(order, tmp_path / "out", 1, 0, images=images)
