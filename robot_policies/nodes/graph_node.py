@@ -1,6 +1,8 @@
 """What the nodes share: parameters, failures that are reported, diagnostics, and a way to run."""
 
+import math
 import signal
+import time
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
@@ -109,8 +111,25 @@ class GraphNode(LifecycleNode):
         self._diagnostics.publish(diagnosis(self, level, message, values))
 
     def every(self, period: float, callback: Callable[[], None]) -> None:
-        """Call something periodically until `stop_clocks`. [s]."""
-        self._clocks.append(self.create_timer(period, callback))
+        """Call something periodically until `stop_clocks`.
+
+        A late call is not made up for: the next one would follow at once, and a robot would take
+        two control steps on one observation.
+
+        Args:
+            period: Time between two calls. [s]
+            callback: What to call.
+        """
+        last = -math.inf
+
+        def call() -> None:
+            nonlocal last
+            now = time.monotonic()
+            if now - last >= 0.5 * period:
+                last = now
+                callback()
+
+        self._clocks.append(self.create_timer(period, call))
 
     def stop_clocks(self) -> None:
         """End everything periodic."""
