@@ -6,7 +6,7 @@ from conformance import check_task
 
 from robot_policies.catalog import load_robot, load_task, make_backend
 from robot_policies.control.episode import run_episode
-from robot_policies.interface import ConfigError, ContractError, RobotState
+from robot_policies.interface import ConfigError, ContractError, RobotState, Simulator
 from robot_policies.interface.observation import TASK
 from robot_policies_sim.tabletop_expert import pulses
 from robot_policies_sim.tasks.tabletop_place import (
@@ -156,6 +156,7 @@ def attempt(engine: str, seeds: range, noise: float):
     backend = make_backend(engine, SO101, PLACE.scene, cameras=False)
     backend.connect()
     assert isinstance(PLACE, TabletopPlace)
+    assert isinstance(backend, Simulator)
     expert = PLACE.expert(backend, noise)
     for seed in seeds:
         watch = Watch(expert)
