@@ -5,7 +5,6 @@ build reads `share/robot_policies` under the installation prefix.
 """
 
 import os
-import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,9 +23,9 @@ def share_directory() -> Path:
     Raises:
         ConfigError: If the package was installed without its shared files.
     """
-    beside = Path(__file__).resolve().parents[1]
-    prefixes = [*os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep), sys.prefix]
-    candidates = [beside, *(Path(p) / "share" / PACKAGE for p in prefixes if p)]
+    beside, *above = Path(__file__).resolve().parents[1:]
+    ament = [Path(p) for p in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if p]
+    candidates = [beside, *(prefix / "share" / PACKAGE for prefix in (*ament, *above))]
     for folder in candidates:
         if (folder / "config" / "robots").is_dir():
             return folder
