@@ -1,0 +1,74 @@
+"""A plain pip install, in which nothing lies beside the package any more."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCES = ("robot_policies", "sim", "hardware", "config", "launch", "checkpoints", "samples")
+FILES = ("setup.py", "setup.cfg", "pyproject.toml", "package.xml", "README.md")
+
+
+@pytest.fixture(scope="module")
+def prefix(tmp_path_factory):
+    source, prefix = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("prefix")
+    for folder in (*SOURCES, "libexec", "resource"):
+        shutil.copytree(
+            ROOT / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    for name in FILES:
+        shutil.copy(ROOT / name, source)
+    options = ["--no-deps", "--no-build-isolation", "--no-index", "--quiet", "--prefix"]
+    command = [sys.executable, "-m", "pip", "install", *options, str(prefix), str(source)]
+    subprocess.run(command, check=True, capture_output=True, cwd=source)
+    return prefix
+
+
+def site_packages(prefix):
+    return prefix / f"lib/python3.{sys.version_info.minor}/site-packages"
+
+
+def test_only_our_names_land_in_site_packages(prefix):
+    names = {path.name.split("-")[0] for path in site_packages(prefix).iterdir()}
+    assert names == {"robot_policies", "robot_policies_sim", "robot_policies_hardware"}
+
+
+def test_ros_finds_marker_manifest_and_executables(prefix):
+    share = prefix / "share"
+    assert (share / "ament_index/resource_index/packages/robot_policies").is_file()
+    assert (share / "robot_policies/package.xml").is_file()
+    assert (share / "robot_policies/launch/policy.launch.xml").is_file()
+    nodes = sorted((prefix / "lib/robot_policies").iterdir())
+    assert [path.name for path in nodes] == ["backend_node", "bringup_node", "policy_node"]
+    assert all(os.access(path, os.X_OK) for path in nodes)
+
+
+def test_the_installed_package_finds_what_it_ships(prefix, tmp_path):
+    code = (
+        "from robot_policies import catalog, share; from robot_policies.policies.catalog import "
+        "policies; catalog.load_robot('go1'); print(share.share_directory(), *policies())"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(site_packages(prefix))}
+    environment.pop("AMENT_PREFIX_PATH", None)
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    where, *names = run.stdout.split()
+    assert Path(where) == prefix / "share/robot_policies"
+    assert "uni_o4/go1_walk" in names
+
+
+def test_versions_agree():
+    from robot_policies import __version__
+
+    assert f"<version>{__version__}</version>" in (ROOT / "package.xml").read_text()
+    assert f'version="{__version__}"' in (ROOT / "setup.py").read_text()
