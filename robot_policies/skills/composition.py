@@ -22,7 +22,8 @@ from robot_policies.skills.base import SkillBase
 from robot_policies.skills.card import DIGEST, check_file, check_name, read_json
 from robot_policies.skills.digest import file_digest
 from robot_policies.skills.gate import Gate
-from robot_policies.skills.mixing import SkillMixer, SkillStack
+from robot_policies.skills.mixer import SkillMixer
+from robot_policies.skills.mixing import SkillStack
 from robot_policies.skills.package import Skill
 from robot_policies.skills.routing import ArrowRouter
 

@@ -12,7 +12,8 @@ import torch
 from lerobot.policies import PreTrainedPolicy
 from torch import Tensor
 
-from robot_policies.skills.mixing import Adapter, LowRank, SkillMixer, SkillStack
+from robot_policies.skills.mixer import SkillMixer
+from robot_policies.skills.mixing import Adapter, LowRank, SkillStack
 from robot_policies.skills.probe import probe
 
 DUPLICATE = 0.99  # likeness from which two skills are called the same

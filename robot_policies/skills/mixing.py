@@ -3,21 +3,17 @@
     W(s) = W_0 + sum_i alpha_i(s) scale_i B_i A_i          (PSEC, arXiv 2502.05932)
 
 All skills of a layer are stacked: `down` (R, in) holds every A_i, `up` (out, R) every B_i, so that
-k skills cost two thin products more than none. The layers hang beside the policy as forward
-hooks: its modules, its parameters and its state dictionary are never touched, and a policy
-without skills, or with weights that are all zero, computes what it computed before, bit for bit.
+k skills cost two thin products more than none. `mixer.py` hangs them beside a policy.
 
 Letters: `B` batch, `k` skills, `R` ranks of all skills together.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.hooks import RemovableHandle
 
 from robot_policies.interface import ConfigError, ContractError
 from robot_policies.interface.errors import suggestion
@@ -39,14 +35,6 @@ class LowRank:
 
 
 Adapter = Mapping[str, LowRank]  # layer name -> addition
-
-
-class Router(Protocol):
-    """Chooses weights layer by layer, from what the layer sees."""
-
-    def weights(self, layer: str, inputs: Tensor) -> Tensor:
-        """Return the weights of every skill. (..., in) -> (..., k)."""
-        ...
 
 
 def linear_layers(policy: nn.Module) -> dict[str, nn.Linear]:
@@ -115,34 +103,44 @@ class Weighed:
     Attributes:
         down: Shape (R, in).
         up: Shape (out, R).
-        coefficients: Shape (R,), (B, R), or that of the inputs with R last.
+        coefficients: Shape (R,), (B, R), or that of the inputs with R last; `None` if `down` has
+            them in it.
     """
 
     down: Tensor
     up: Tensor
-    coefficients: Tensor
+    coefficients: Tensor | None
 
-    def __call__(self, inputs: Tensor) -> Tensor:
-        """Return what is added. (B, ..., in) -> (B, ..., out)."""
+    def add(self, inputs: Tensor, output: Tensor) -> Tensor:
+        """Return what the layer answers, with the skills. (B, ..., in) -> (B, ..., out)."""
         inner = functional.linear(inputs, self.down)
         factors = self.coefficients
-        if factors.ndim == 2 and inner.ndim != 2:
-            if len(factors) != len(inner):
-                raise ContractError(
-                    f"weights of {len(factors)} observations for a layer that sees "
-                    f"{tuple(inputs.shape)}: the first axis must be the batch"
-                )
-            factors = factors.reshape(len(factors), *[1] * (inner.ndim - 2), -1)
-        return functional.linear(inner * factors, self.up)
+        if factors is not None:
+            if factors.ndim == 2 and inner.ndim != 2:
+                if len(factors) != len(inner):
+                    raise ContractError(
+                        f"weights of {len(factors)} observations for a layer that sees "
+                        f"{tuple(inputs.shape)}: the first axis must be the batch"
+                    )
+                factors = factors.reshape(len(factors), *[1] * (inner.ndim - 2), -1)
+            inner = inner * factors
+        if inner.ndim == 2:
+            return torch.addmm(output, inner, self.up.T)
+        return output + functional.linear(inner, self.up)
 
-    def without_zeros(self) -> "Weighed | None":
-        """Return the ranks that count, so that a skill of weight 0 leaves not even rounding."""
+    def folded(self) -> "Weighed | None":
+        """Return the ranks that count, their factors multiplied in; for weights that stay a while.
+
+        A skill of weight 0 is left out, so that it leaves not even rounding.
+        """
+        assert self.coefficients is not None
         kept = self.coefficients != 0.0
-        if kept.all():
-            return self
         if not kept.any():
             return None
-        return Weighed(self.down[kept], self.up[:, kept], self.coefficients[kept])
+        if kept.all():
+            return Weighed(self.down * self.coefficients.unsqueeze(1), self.up, None)
+        factors = self.coefficients[kept].unsqueeze(1)
+        return Weighed(self.down[kept] * factors, self.up[:, kept], None)
 
 
 class SkillStack(nn.Module):
@@ -192,97 +190,6 @@ class SkillStack(nn.Module):
                     float(layer.scale[mine][0]),
                 )
         return adapter
-
-
-class SkillMixer:
-    """The skills that act in a policy now.
-
-    Not for two threads: swap and weigh between two control steps, build stacks anywhere.
-
-    Attributes:
-        policy: The policy; untouched.
-        stack: The skills in place.
-        router: Chooses weights layer by layer, if there is one; else `weigh` does for all layers.
-    """
-
-    def __init__(self, policy: nn.Module) -> None:
-        """Begin without a skill."""
-        self.policy = policy
-        self.stack = SkillStack(policy, {})
-        self.router: Router | None = None
-        self.weights: Tensor | None = None
-        self._weighed: dict[str, Weighed] = {}
-        self._hooks: list[RemovableHandle] = []
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Skills in place, in the order of the weights."""
-        return self.stack.names
-
-    def swap(
-        self, stack: SkillStack, weights: Tensor | None = None, router: Router | None = None
-    ) -> None:
-        """Put other skills in place of all that are there.
-
-        Args:
-            stack: The skills.
-            weights: Their weights, see `weigh`; without any, they do not act yet.
-            router: Chooses the weights instead.
-        """
-        for hook in self._hooks:
-            hook.remove()
-        self.stack, self.router = stack, router
-        self._hooks = [
-            stack.linears[name].register_forward_hook(self._hook(name, layer))
-            for name, layer in stack.items()
-        ]
-        self.weigh(weights)
-
-    def clear(self) -> None:
-        """Take every skill away."""
-        self.swap(SkillStack(self.policy, {}))
-
-    def weigh(self, weights: Tensor | None) -> None:
-        """Set how much of each skill acts from now on.
-
-        Args:
-            weights: Shape (k,), or (B, k) for a batch of observations; no bound, no sign. `None`
-                or all zero is the base alone.
-
-        Raises:
-            ContractError: If there are not as many as skills, or one is not finite.
-        """
-        if weights is not None:
-            if weights.shape[-1:] != (len(self.names),) or weights.ndim not in (1, 2):
-                raise ContractError(
-                    f"weights of shape {tuple(weights.shape)} for {len(self.names)} skills "
-                    f"{list(self.names)}"
-                )
-            if not torch.isfinite(weights).all():
-                raise ContractError(f"skill weights are not finite: {weights.tolist()}")
-        self.weights, self._weighed = weights, {}
-        if weights is None or not (weights.requires_grad or weights.any()):
-            return
-        if len(weights) == 1 and weights.ndim == 2:
-            weights = weights[0]  # one observation: whatever axis a layer keeps its batch on
-        drop = weights.ndim == 1 and not weights.requires_grad
-        factors: dict[tuple, Tensor] = {}  # layers of the same skills need them once
-        for name, layer in self.stack.items():
-            if layer.layout not in factors:
-                factors[layer.layout] = layer.coefficients(weights)
-            weighed = Weighed(layer.down, layer.up, factors[layer.layout])
-            kept = weighed.without_zeros() if drop else weighed
-            if kept is not None:
-                self._weighed[name] = kept
-
-    def _hook(self, name: str, layer: MixingLayer):  # noqa: ANN202 (torch's hook type)
-        def add(linear: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:
-            if self.router is not None:
-                return output + layer.weigh(self.router.weights(name, inputs[0]))(inputs[0])
-            weighed = self._weighed.get(name)
-            return None if weighed is None else output + weighed(inputs[0])
-
-        return add
 
 
 def _check_layer(skill: str, layer: str, part: LowRank, known: Mapping[str, nn.Linear]) -> None:

@@ -11,7 +11,7 @@ from robot_policies.skills.composition import apply, compose
 from robot_policies.skills.digest import base_hash
 from robot_policies.skills.gate import Gate
 from robot_policies.skills.library import SkillLibrary
-from robot_policies.skills.mixing import SkillMixer
+from robot_policies.skills.mixer import SkillMixer
 from robot_policies.skills.package import read_skill
 
 

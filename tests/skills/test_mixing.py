@@ -7,7 +7,8 @@ from torch import nn
 from robot_policies.interface import ConfigError, ContractError
 from robot_policies.skills.gate import Gate
 from robot_policies.skills.interference import compare, interference
-from robot_policies.skills.mixing import LowRank, SkillMixer, SkillStack, linear_layers
+from robot_policies.skills.mixer import SkillMixer
+from robot_policies.skills.mixing import LowRank, SkillStack, linear_layers
 from robot_policies.skills.routing import ArrowRouter
 
 WIDTH = 5
@@ -164,6 +165,17 @@ def test_wrong_weights_are_refused_and_the_running_ones_stay(net, mixed, weights
     before = net(x)
     with pytest.raises(ContractError, match=said):
         mixer.weigh(weights)
+    assert torch.equal(net(x), before)
+
+
+def test_a_refused_swap_leaves_what_was_there(net, mixed, adapter):
+    mixer, _ = mixed()
+    x = torch.randn(2, WIDTH)
+    mixer.weigh(torch.ones(3))
+    before = net(x)
+    with pytest.raises(ContractError, match="1 skills"):
+        mixer.swap(SkillStack(net, {"other": adapter(net)}), torch.ones(2))
+    assert mixer.names == ("s0", "s1", "s2")
     assert torch.equal(net(x), before)
 
 

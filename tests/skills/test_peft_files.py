@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from robot_policies.skills.adapter import name_targets, read_adapter, write_adapter
-from robot_policies.skills.mixing import SkillMixer, SkillStack, linear_layers
+from robot_policies.skills.mixer import SkillMixer
+from robot_policies.skills.mixing import SkillStack, linear_layers
 
 peft = pytest.importorskip("peft")
 

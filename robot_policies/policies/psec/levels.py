@@ -22,7 +22,8 @@ from robot_policies.policies.psec.modeling_psec import PsecPolicy
 from robot_policies.policies.psec.train import composed
 from robot_policies.skills.digest import base_hash
 from robot_policies.skills.gate import Gate
-from robot_policies.skills.mixing import Adapter, SkillMixer
+from robot_policies.skills.mixer import SkillMixer
+from robot_policies.skills.mixing import Adapter
 
 LEVELS = ("parameter", "noise", "action")
 OBJECTIVES = ("diffusion", "action")

@@ -54,7 +54,6 @@ class PsecPolicy(PreTrainedPolicy):
 
     config_class = PsecConfig  # pyright: ignore[reportAssignmentType]
     name = "psec"  # pyright: ignore[reportAssignmentType]
-    alpha: Tensor
     alpha_bar: Tensor
 
     def __init__(self, config: PsecConfig, dataset_meta: Any | None = None, **kwargs: Any) -> None:
@@ -79,8 +78,11 @@ class PsecPolicy(PreTrainedPolicy):
             self.training_parts = TrainingParts(self.network)
             self.network.requires_grad_(False)
         alpha = vp_schedule(config.n_denoising_steps, config.beta_min, config.beta_max)
-        self.register_buffer("alpha", alpha, persistent=False)
-        self.register_buffer("alpha_bar", alpha.cumprod(0), persistent=False)
+        alpha_bar = alpha.cumprod(0)
+        self.register_buffer("alpha_bar", alpha_bar, persistent=False)
+        # x_{t-1} = scale (x_t - share eps) + spread z, as plain numbers: a robot waits for them.
+        reverse = (alpha**-0.5, (1.0 - alpha) / (1.0 - alpha_bar).sqrt(), (1.0 - alpha).sqrt())
+        self._reverse = list(zip(*(column.tolist() for column in reverse), strict=True))
         self.reset()
 
     def reset(self) -> None:
@@ -124,16 +126,22 @@ class PsecPolicy(PreTrainedPolicy):
         Returns:
             Shape (B, T, A), in [-1, 1].
         """
-        denoise = denoise or self.network
         rows, config = len(observation), self.config
         x = torch.randn(rows, config.chunk_size * config.action_width, device=observation.device)
+        steps = torch.arange(config.n_denoising_steps, device=observation.device)
+        steps = steps.expand(rows, -1)  # (B, K)
+        # The embedded steps depend on nothing that is drawn: all of them at once.
+        times = self.network.time(steps) if denoise is None else None  # (B, K, time_dim)
         for step in reversed(range(config.n_denoising_steps)):
-            alpha, alpha_bar = self.alpha[step], self.alpha_bar[step]
-            t = torch.full((rows,), step, device=observation.device)
-            noise = denoise(x, observation, t)
-            x = (x - (1.0 - alpha) / (1.0 - alpha_bar).sqrt() * noise) / alpha.sqrt()
+            if times is not None:
+                noise = self.network.predict(x, observation, times[:, step])
+            else:
+                assert denoise is not None
+                noise = denoise(x, observation, steps[:, step])
+            scale, share, spread = self._reverse[step]
+            x = scale * torch.add(x, noise, alpha=-share)
             if step > 0:
-                x = x + config.temperature * (1.0 - alpha).sqrt() * torch.randn_like(x)
+                x = torch.add(x, torch.randn_like(x), alpha=config.temperature * spread)
             x = x.clamp(-1.0, 1.0)
         return x.view(rows, config.chunk_size, config.action_width)
 
@@ -171,7 +179,7 @@ class PsecPolicy(PreTrainedPolicy):
             weight: Shape (B,).
         """
         clean = action.clamp(-ACTION_BOUND, ACTION_BOUND)
-        step = torch.randint(len(self.alpha), (len(action),), device=action.device)
+        step = torch.randint(len(self.alpha_bar), (len(action),), device=action.device)
         noise = torch.randn_like(clean)
         noisy = add_noise(clean, noise, self.alpha_bar[step])
         predicted = denoise(noisy.flatten(1), observation, step).view_as(noise)

@@ -15,7 +15,7 @@ from robot_policies.policies.psec.configuration_psec import PsecConfig
 ACTIVATION = {"mish": functional.mish, "relu": functional.relu, "silu": functional.silu}
 
 
-def make_network(config: PsecConfig) -> nn.Module:
+def make_network(config: PsecConfig) -> "LnResNet | Mlp":
     """Return the noise predictor that a configuration names."""
     return {"ln_resnet": LnResNet, "mlp": Mlp}[config.network](config)
 
@@ -32,7 +32,7 @@ class TimeEncoder(nn.Module):
         self.activation = ACTIVATION[config.activation]
 
     def forward(self, step: Tensor) -> Tensor:
-        """Return the embedding. (B,) -> (B, time_dim)."""
+        """Return the embedding. (...) -> (..., time_dim)."""
         phase = 2.0 * math.pi * step.to(self.frequency.dtype).unsqueeze(-1) * self.frequency
         features = torch.cat([phase.cos(), phase.sin()], dim=-1)
         return self.second(self.activation(self.first(features)))
@@ -53,7 +53,11 @@ class LnResNet(nn.Module):
 
     def forward(self, noisy: Tensor, observation: Tensor, step: Tensor) -> Tensor:
         """Return the predicted noise. (B, N), (B, O), (B,) -> (B, N)."""
-        x = self.input(torch.cat([noisy, observation, self.time(step)], dim=-1))  # (B, D)
+        return self.predict(noisy, observation, self.time(step))
+
+    def predict(self, noisy: Tensor, observation: Tensor, time: Tensor) -> Tensor:
+        """Return the predicted noise, given the embedded step. (B, time_dim) -> (B, N)."""
+        x = self.input(torch.cat([noisy, observation, time], dim=-1))  # (B, D)
         for block in self.blocks:
             x = block(x)
         return self.output(self.activation(x))
@@ -94,7 +98,11 @@ class Mlp(nn.Module):
 
     def forward(self, noisy: Tensor, observation: Tensor, step: Tensor) -> Tensor:
         """Return the predicted noise. (B, N), (B, O), (B,) -> (B, N)."""
-        x = torch.cat([noisy, observation, self.time(step)], dim=-1)
+        return self.predict(noisy, observation, self.time(step))
+
+    def predict(self, noisy: Tensor, observation: Tensor, time: Tensor) -> Tensor:
+        """Return the predicted noise, given the embedded step. (B, time_dim) -> (B, N)."""
+        x = torch.cat([noisy, observation, time], dim=-1)
         for layer in self.layers:
             x = self.activation(layer(x))
         return self.output(x)

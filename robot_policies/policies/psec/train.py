@@ -23,13 +23,8 @@ from robot_policies.policies.psec.modeling_psec import Denoiser, PsecPolicy
 from robot_policies.policies.psec.networks import make_network
 from robot_policies.skills.digest import base_hash
 from robot_policies.skills.gate import Gate
-from robot_policies.skills.mixing import (
-    Adapter,
-    LowRank,
-    SkillMixer,
-    SkillStack,
-    linear_layers,
-)
+from robot_policies.skills.mixer import SkillMixer
+from robot_policies.skills.mixing import Adapter, LowRank, SkillStack, linear_layers
 
 FORMS = ("low_rank", "full_matrix")
 RANK, SCALE = 8, 16.0  # of the authors' code; theirs multiplies by 16, without dividing by r
@@ -69,13 +64,13 @@ def train_skill(
         torch.manual_seed(settings.seed)
         adapter = fresh_adapter(policy, form, rank, scale)
     with composed(policy, {"new": adapter}, dropout=True) as mixer:
-        mixer.weigh(torch.ones(1))
         layers = [layer for _, layer in mixer.stack.items()]
         trained = [layer.up for layer in layers]
         if form == "low_rank":
             trained += [layer.down for layer in layers]
         for parameter in trained:
             parameter.requires_grad_(True)
+        mixer.weigh(torch.ones(1))
         about = f"{form} {rank} {scale}"
         _fit(policy, policy.network, trained, data, settings, weight, state, report, about)
         return mixer.stack.adapter("new")

@@ -207,3 +207,20 @@ def test_weights_of_another_network_are_refused(policy, tmp_path):
     save_file(state, weights)
     with pytest.raises(CheckpointError, match=r"network\.output\.bias"):
         PsecPolicy.from_pretrained(tmp_path)
+
+
+def test_an_adapter_that_lerobot_trains_becomes_a_skill(train, dataset, tmp_path):
+    pytest.importorskip("peft")
+    from robot_policies.skills.base import read_base
+    from robot_policies.skills.library import SkillLibrary
+
+    base = train(*ARGUMENTS, steps=1, out="base")
+    arguments = [f"--policy.path={base}", "--peft.method_type=LORA", "--peft.r=4"]
+    made = train(*arguments, steps=2, out="adapter")
+    described = read_base(base)
+    library = SkillLibrary(tmp_path / "library", tmp_path / "none")
+    entry = library.adopt(made, described, "fetched", "1.0.0")
+    skill = library.load("fetched", described)
+    assert entry.card.base.hash == described.hash
+    assert set(skill.adapter) == {name for name in described.layers if "network" in name}
+    assert any(part.up.any() for part in skill.adapter.values())

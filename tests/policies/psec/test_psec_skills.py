@@ -175,7 +175,8 @@ def test_a_gate_learns_which_skill_the_state_asks_for(arm):
     base, data = arm
     avoid, orbit = data("avoid", 20), data("orbit", 20)
     skills = {
-        name: train_skill(base, d, FEW, scale=2.0) for name, d in (("avoid", avoid), ("orbit", orbit))
+        name: train_skill(base, d, FEW, scale=2.0)
+        for name, d in (("avoid", avoid), ("orbit", orbit))
     }
     fresh = data("orbit", 20)
     gate = train_gate(base, skills, fresh, FEW, hidden=32)
