@@ -22,8 +22,10 @@ def prefix(tmp_path_factory):
         )
     for name in FILES:
         shutil.copy(ROOT / name, source)
-    options = ["--no-deps", "--no-build-isolation", "--no-index", "--quiet", "--prefix"]
-    command = [sys.executable, "-m", "pip", "install", *options, str(prefix), str(source)]
+    # Without --ignore-installed pip would remove the package these tests run from.
+    options = ["--no-deps", "--no-build-isolation", "--no-index", "--ignore-installed"]
+    where = ["--quiet", "--prefix", str(prefix), str(source)]
+    command = [sys.executable, "-m", "pip", "install", *options, *where]
     subprocess.run(command, check=True, capture_output=True, cwd=source)
     return prefix
 
