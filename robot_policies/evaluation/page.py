@@ -82,7 +82,9 @@ def _intervals(
     rows: Sequence[tuple[str, Mapping[str, Any]]], values: Mapping[str, list[float]] | None = None
 ) -> str:
     """Draw a mean with its interval per row, over the episodes' values, on a common axis."""
-    ends = [0.0, 1.0] if values is None else [v for row in values.values() for v in row]
+    ends = [v for row in (values or {}).values() for v in row]
+    if set(ends) <= {0.0, 1.0}:  # a rate: its axis is all there can be
+        ends = [0.0, 1.0]
     ends += [end for _, estimate in rows for end in estimate["ci95"] or ()]
     low, high = min(ends), max(ends)
     if high <= low:
