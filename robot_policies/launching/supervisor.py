@@ -5,6 +5,7 @@ is the same. Nothing of ROS is imported here.
 """
 
 import asyncio
+import ctypes
 import os
 import shutil
 import signal
@@ -22,6 +23,7 @@ from robot_policies.share import PACKAGE, share_directory
 FAULT = 3  # exit status: something that ran failed
 DEATH = "]: process has died [pid"  # said by ros2 launch, which then exits with 0 all the same
 ESCALATION = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 PATIENCE = 5.0  # s between two of them, as ROS's launcher
 TERMINATED = (0, -signal.SIGINT, -signal.SIGTERM, 128 + signal.SIGINT, 128 + signal.SIGTERM)
 
@@ -151,6 +153,7 @@ class Supervisor:
                 cwd=process.directory,
                 # An own session: a Ctrl-C in the terminal reaches it once, through this process.
                 start_new_session=True,
+                preexec_fn=end_with_parent,
             )
         except OSError as error:
             _say(process.name, f"cannot start {process.command[0]}: {error.strerror}", sys.stderr)
@@ -213,3 +216,12 @@ def _say(name: str, text: str, target: TextIO | None = None) -> None:
 
 def _meaning(status: int) -> str:
     return signal.Signals(-status).name if status < 0 else f"exit status {status}"
+
+
+def end_with_parent() -> None:
+    """Have this process interrupted when its parent dies: no robot walks on without supervision.
+
+    Linux only, see prctl(2); elsewhere the nodes' own watch over each other has to do.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT)

@@ -72,6 +72,17 @@ def test_who_ignores_sigint_and_sigterm_is_killed_and_reported(tmp_path, capfd):
     assert "died: SIGKILL" in capfd.readouterr().err
 
 
+def test_a_killed_supervisor_leaves_no_process_behind(tmp_path):
+    run = start(write(tmp_path, python("import os,time; print(os.getpid()); time.sleep(60)")))
+    child = int(run.stdout.readline().split()[-1])
+    run.kill()
+    run.communicate()
+    deadline = time.monotonic() + 10.0
+    while os.path.exists(f"/proc/{child}") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not os.path.exists(f"/proc/{child}")
+
+
 def test_sigint_leaves_no_process_behind(tmp_path):
     launcher = start(
         write(tmp_path, python("import os, time; print(os.getpid()); time.sleep(60)"))
