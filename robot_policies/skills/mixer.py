@@ -95,14 +95,16 @@ class SkillMixer:
             weights = weights[0]  # one observation: whatever axis a layer keeps its batch on
         trained = weights.requires_grad or any(p.requires_grad for p in self.stack.parameters())
         fold = weights.ndim == 1 and not trained
+        active = [weight != 0.0 for weight in weights.tolist()] if fold else []
         factors: dict[tuple, Tensor] = {}  # layers of the same skills need them once
         for name, layer in self.stack.items():
             if layer.layout not in factors:
                 factors[layer.layout] = layer.coefficients(weights)
-            weighed = Weighed(layer.down, layer.up, factors[layer.layout])
-            kept = weighed.folded() if fold else weighed
-            if kept is not None:
-                self._weighed[name] = kept
+            of_ranks = factors[layer.layout]
+            plain = Weighed(layer.down, layer.up, of_ranks)
+            weighed = layer.fold(of_ranks, active) if fold else plain
+            if weighed is not None:
+                self._weighed[name] = weighed
 
     def _hook(self, name: str, layer: MixingLayer):  # noqa: ANN202 (torch's hook type)
         def add(linear: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor | None:

@@ -91,6 +91,24 @@ class MixingLayer(nn.Module):
         """Return the additions with their factors. (k,) or (..., k) weights."""
         return Weighed(self.down, self.up, self.coefficients(weights))
 
+    def fold(self, factors: Tensor, active: Sequence[bool]) -> "Weighed | None":
+        """Return the additions with their factors multiplied in, for weights that stay a while.
+
+        Args:
+            factors: Of every rank. Shape (R,).
+            active: Which skills count; the others leave not even rounding.
+
+        Returns:
+            `None` if no skill that counts adds to this layer.
+        """
+        mine = [active[owner] for owner, _, _ in self.layout]
+        if not any(mine):
+            return None
+        if all(mine):
+            return Weighed(self.down * factors.unsqueeze(1), self.up, None)
+        kept = torch.tensor(active, device=self.owner.device)[self.owner]
+        return Weighed(self.down[kept] * factors[kept].unsqueeze(1), self.up[:, kept], None)
+
     def coefficients(self, weights: Tensor) -> Tensor:
         """Return the factor of every rank. (..., k) -> (..., R)."""
         return weights.to(self.scale)[..., self.owner] * self.scale
@@ -127,20 +145,6 @@ class Weighed:
         if inner.ndim == 2:
             return torch.addmm(output, inner, self.up.T)
         return output + functional.linear(inner, self.up)
-
-    def folded(self) -> "Weighed | None":
-        """Return the ranks that count, their factors multiplied in; for weights that stay a while.
-
-        A skill of weight 0 is left out, so that it leaves not even rounding.
-        """
-        assert self.coefficients is not None
-        kept = self.coefficients != 0.0
-        if not kept.any():
-            return None
-        if kept.all():
-            return Weighed(self.down * self.coefficients.unsqueeze(1), self.up, None)
-        factors = self.coefficients[kept].unsqueeze(1)
-        return Weighed(self.down[kept] * factors, self.up[:, kept], None)
 
 
 class SkillStack(nn.Module):
