@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from conformance import check_policy
 from safetensors.torch import load_file
 
 from robot_policies.interface import CheckpointError, ConfigError
@@ -186,6 +187,7 @@ def test_lerobot_trains_it_resumes_it_and_the_runtime_loads_it(train, tmp_path):
     runtime.reset(3)
     assert np.array_equal(first, runtime.act(observation).values)
     assert runtime.action_spec.horizon == 1
+    check_policy(runtime)
 
 
 def test_other_joints_than_the_robots_are_refused(config, dataset):
