@@ -2,13 +2,15 @@
 
 The pan joint turns the arm's plane to the point; in that plane two links and the way to the point
 are a triangle. Jaws point straight down where the wrist can bend that far. Where it cannot, it
-bends as far as it goes, forearm and hand are one crooked link, and the jaws lean outward. Lengths
-and ranges are the robot table's.
+bends as far as it should, forearm and hand are one crooked link, and the jaws lean outward.
+Lengths and ranges are the robot table's.
 """
 
 import numpy as np
 
 from robot_policies.interface import ContractError, RobotSpec
+
+SPARE = 0.1  # rad of the wrist's range kept free, for an imitator's errors
 
 
 class Reach:
@@ -25,7 +27,8 @@ class Reach:
         self._shoulder = x[at["upper_arm"]], z[at["shoulder"]] + z[at["upper_arm"]]
         self._upper, self._fore = z[at["forearm"]], z[at["wrist"]]
         self._hand = z[at["hand"]] + z[at["tip"]]
-        self._lower, self._higher = robot.lower[:5], robot.upper[:5]
+        self._lower, self._higher = robot.lower[:5], robot.upper[:5].copy()
+        self._higher[3] -= SPARE
         # The crooked link: its length, and its direction from the forearm's.
         crook = self._higher[3]
         along, across = self._fore + self._hand * np.cos(crook), self._hand * np.sin(crook)

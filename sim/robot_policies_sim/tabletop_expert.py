@@ -29,13 +29,13 @@ HOVER = 0.065  # m, height of the tip on the way; a carried cube clears a lying 
 GRASP = 0.018  # m, height of the tip to grasp: jaws 10 mm above the table
 DROP = 0.003  # m higher to let go
 OPEN, CLOSED = 0.7, 0.1  # rad; closed is inside the cube, which is how the jaw presses
-JAW_STEP = 0.11  # rad per control step
-ROLL_STEP = 0.11  # rad per control step
-SPEED = {"above": 0.35, "down": 0.25, "lift": 0.3, "over": 0.35, "lower": 0.25, "retreat": 0.3}
+JAW_STEP = 0.08  # rad per control step; an imitator a step late still passes the gate
+ROLL_STEP = 0.09  # rad per control step
+SPEED = {"above": 0.3, "down": 0.22, "lift": 0.26, "over": 0.3, "lower": 0.22, "retreat": 0.3}
 EASING = 0.25  # share of the remaining way per control step, up to the speed
 SPEED_CHANGE = 0.005  # m per control step, change of the reference's step
 # Share of the table's speed and acceleration limits that is used; the gate allows all of them.
-SHARE = 0.75
+SHARE = 0.6
 STALLED = 0.4  # rad/s, jaws that have met the cube
 ARRIVED, FOLLOWED = 0.004, 0.009  # m, of the reference and of the tip
 PATIENCE = 60  # control steps a phase lasts at most
@@ -175,7 +175,7 @@ class PlaceMotion:
 
     def _close(self, state: RobotState) -> None:
         self._jaw = max(CLOSED, self._jaw - JAW_STEP)
-        if self._clock > 4 and abs(state.joint_velocity[5]) < STALLED:
+        if self._clock > 5 and abs(state.joint_velocity[5]) < STALLED:
             self._next("lift")
 
     def _lift(self, state: RobotState) -> None:
