@@ -9,6 +9,7 @@ by joint name; with noise, what was done differs), `capture_stamp.*` and `next.*
 """
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -136,12 +137,11 @@ def generate(
     folder = DatasetFolder(out, robot.control_rate, robot.name, features)
     seeds: list[int] = []
     failed: list[int] = []
-    refusals: dict[str, int] = {}
-    frames = 0
+    refusals: Counter[str] = Counter()
+    frames = in_vain = 0
     for made in attempts(order, seed, workers):
         result = made.result
-        for cause, times in result.refusals.items():
-            refusals[cause] = refusals.get(cause, 0) + times
+        refusals.update(result.refusals)
         if result.metrics["success"]:
             about = {
                 "robot": robot.name,
@@ -161,15 +161,17 @@ def generate(
             )
             frames += folder.add(rows, made.instruction, about)
             seeds.append(result.seed)
+            in_vain = 0
             report(len(seeds))
         else:
             failed.append(result.seed)
+            in_vain += 1
         if len(seeds) == episodes:
             break
-        if len(failed) >= HOPELESS and not seeds:
+        if in_vain == HOPELESS:
             raise ConfigError(f"{order.task}: its expert failed {HOPELESS} times in a row")
     folder.close()
-    return Generated(out, len(seeds), frames, tuple(seeds), tuple(failed), refusals)
+    return Generated(out, len(seeds), frames, tuple(seeds), tuple(failed), dict(refusals))
 
 
 def attempts(order: Order, seed: int, workers: int = 1) -> Iterator[Demonstration]:

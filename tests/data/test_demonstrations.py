@@ -1,6 +1,7 @@
 """Demonstrations: what is in the dataset, and that it is a function of the seed."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from lerobot.datasets import LeRobotDataset
 
 from robot_policies.cli.app import main
+from robot_policies.data import demonstrations
 from robot_policies.data.dataset import read_episodes
 from robot_policies.data.demonstrations import Order, attempts, generate
 from robot_policies.interface import ConfigError
@@ -84,3 +86,20 @@ def test_the_recorded_action_is_the_clean_one(made):
 def test_what_cannot_be_demonstrated_is_refused(order, images, message, tmp_path):
     with pytest.raises(ConfigError, match=message):
         generate(order, tmp_path / "out", 1, 0, images=images)
+
+
+def test_failures_are_left_out_and_an_expert_that_only_fails_is_given_up(tmp_path, monkeypatch):
+    good = next(attempts(ORDER, 0))
+
+    def outcomes(pattern):
+        for number, success in enumerate(pattern):
+            metrics = {"success": float(success)}
+            yield replace(good, result=replace(good.result, seed=number, metrics=metrics))
+
+    monkeypatch.setattr(demonstrations, "attempts", lambda *_: outcomes([0, 1, 0, 1, 1]))
+    made = generate(ORDER, tmp_path / "some", episodes=2, seed=0)
+    assert (made.seeds, made.failed) == ((1, 3), (0, 2))
+    assert len(load(made.dataset)) == made.frames == 2 * good.result.steps
+    monkeypatch.setattr(demonstrations, "attempts", lambda *_: outcomes([1] + [0] * 30))
+    with pytest.raises(ConfigError, match="failed 20 times in a row"):
+        generate(ORDER, tmp_path / "none", episodes=2, seed=0)
