@@ -63,6 +63,8 @@ def write_contract(
     names: Mapping[str, list[str]],
     units: Mapping[str, list[str]],
     kind: ActionKind,
+    *,
+    task: bool = False,
 ) -> None:
     """Write `contract.yaml` (see `policies/contract.py`).
 
@@ -73,12 +75,14 @@ def write_contract(
         names: Elements of each vector, `action` among them.
         units: Unit of each element.
         kind: What the elements of an action are.
+        task: Whether the policy reads an instruction.
     """
     entries = {key: {"names": names[key], "unit": units[key]} for key in names}
     entries[ACTION]["names"] = [joint_of(name) for name in names[ACTION]]
     contract = {
         "robot": robot,
         "dt": dt,
+        "task": task,
         "observation": {key: entry for key, entry in entries.items() if key != ACTION},
         "action": {"kind": str(kind), **entries[ACTION]},
     }

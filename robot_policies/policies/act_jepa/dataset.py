@@ -11,17 +11,22 @@ from typing import Any
 import numpy as np
 import pyarrow.dataset
 import torch
-import yaml
 from lerobot.datasets import LeRobotDatasetMetadata
 from torch import Tensor
 
-from robot_policies.interface import ConfigError, RobotSpec
+from robot_policies.interface import ActionKind, ConfigError
 from robot_policies.interface.errors import suggestion
 from robot_policies.interface.observation import STATE
+from robot_policies.learning.elements import (
+    flat_names,
+    joint_of,
+    load_robot,
+    units_of,
+    write_contract,
+)
 from robot_policies.policies.act_jepa.configuration_act_jepa import ACTION, ActJepaConfig
-from robot_policies.share import config_names, read_config
+from robot_policies.share import config_names
 
-SUFFIXES = (".pos", ".vel")
 QUANTILES = {"q01": 0.01, "q10": 0.10, "q50": 0.50, "q90": 0.90, "q99": 0.99}
 
 
@@ -119,53 +124,20 @@ def hindsight_goals(actions: np.ndarray, episode: np.ndarray, column: int) -> np
     return goals
 
 
-def write_contract(config: ActJepaConfig, folder: Path) -> None:
-    """Write `contract.yaml` (see `policies/contract.py`), if the robot is known."""
+def describe_elements(config: ActJepaConfig, folder: Path) -> None:
+    """Write `contract.yaml`, if the robot is known."""
     if not config.robot:
         return
-    robot = load_robot(config.robot)
-    sliding = {joint.name for joint in robot.joints if joint.sliding}
-
-    def elements(names: list[str]) -> dict[str, list[str]]:
-        units = []
-        for name in names:
-            unit = "1" if joint_of(name) not in robot.joint_names else "rad"
-            if joint_of(name) in sliding:
-                unit = "m"
-            units.append(f"{unit}/s" if name.endswith(".vel") else unit)
-        return {"names": names, "unit": units}
-
-    vectors = {name: names for name, names in config.element_names.items() if name != ACTION}
-    actions = elements([joint_of(name) for name in config.element_names[ACTION]])
-    contract = {
-        "robot": config.robot,
-        "dt": config.dt,
-        "task": len(config.tasks) > 1,
-        "observation": {name: elements(names) for name, names in vectors.items()},
-        "action": {"kind": "joint_position", **actions},
-    }
-    text = yaml.safe_dump(contract, sort_keys=False)
-    (folder / "contract.yaml").write_text(text, encoding="utf-8")
-
-
-def load_robot(name: str) -> RobotSpec:
-    """Read a robot's table."""
-    return RobotSpec.from_mapping(read_config("robots", name), f"{name}.yaml")
-
-
-def flat_names(feature: Mapping[str, Any]) -> list[str]:
-    """Return the element names of a feature; data sets hold them as a list or one level down."""
-    names = feature.get("names")
-    if isinstance(names, Mapping):
-        names = [name for group in names.values() for name in group]
-    return list(names or ())
-
-
-def joint_of(name: str) -> str:
-    """Return the joint that an element is about: `elbow.vel` is about `elbow`."""
-    for suffix in SUFFIXES:
-        name = name.removesuffix(suffix)
-    return name
+    robot, names = load_robot(config.robot), config.element_names
+    write_contract(
+        folder,
+        config.robot,
+        config.dt,
+        names,
+        {feature: units_of(robot, elements) for feature, elements in names.items()},
+        ActionKind.JOINT_POSITION,
+        task=len(config.tasks) > 1,
+    )
 
 
 def _check_length(config: ActJepaConfig, longest: int, where: str) -> None:

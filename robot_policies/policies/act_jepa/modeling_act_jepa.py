@@ -11,8 +11,7 @@ lower two rows this is ACT without CVAE, the paper's baseline; for inference the
 import copy
 import logging
 from collections import deque
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +22,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from robot_policies.interface import CheckpointError, ConfigError, ContractError
+from robot_policies.learning.noise import noise_of_step
 from robot_policies.policies.act_jepa.configuration_act_jepa import ACTION, ActJepaConfig
-from robot_policies.policies.act_jepa.dataset import prepare, read_goals, write_contract
+from robot_policies.policies.act_jepa.dataset import describe_elements, prepare, read_goals
 from robot_policies.policies.act_jepa.losses import masked_l1, momentum
 from robot_policies.policies.act_jepa.networks import (
     ActionDecoder,
@@ -134,7 +134,7 @@ class ActJepaPolicy(PreTrainedPolicy):
         """
         parts = self._parts()
         config, losses, log = self.config, [], {}
-        with parts.noise_of_step():
+        with noise_of_step(parts.step):
             tokens = self.context.embed(batch)
             context = self.context.encode(tokens)  # (B, N, C)
             if config.objective != "pretrain":
@@ -201,7 +201,7 @@ class ActJepaPolicy(PreTrainedPolicy):
         save_file(state, save_directory / WEIGHTS, {"format": "pt"})
         if training:
             save_file(training, save_directory / TRAINING_WEIGHTS, {"format": "pt"})
-        write_contract(self.config, save_directory)
+        describe_elements(self.config, save_directory)
 
     @classmethod
     def _load_as_safetensor(  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -259,22 +259,6 @@ class TrainingParts(nn.Module):
         """Return the hindsight goals of a batch. Shape (B, G)."""
         index = batch["index"].flatten().long()
         return self.goals[index.to(self.goals.device)].to(index.device)
-
-    @contextmanager
-    def noise_of_step(self) -> Iterator[None]:
-        """Draw dropout from the run's seed and the step alone.
-
-        LeRobot restores the random state on resuming and then draws from it once more, for the
-        data loader; without this, a resumed run would see other dropout masks.
-        """
-        if not self.training or self.config.dropout == 0.0:
-            yield
-            return
-        seed = torch.initial_seed() + int(self.step)
-        devices = [self.step.device] if self.step.is_cuda else []
-        with torch.random.fork_rng(devices):
-            torch.manual_seed(seed % 2**63)
-            yield
 
     def watch(self, measures: Mapping[str, float]) -> None:
         """Say once, in the log, that the latents have collapsed."""
