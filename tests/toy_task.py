@@ -26,6 +26,7 @@ SMALL = OfflineSettings(
     model_elites=2,
     model_hidden=(16,),
     model_epochs=4,
+    expansion=0,
     improvement_steps=60,
     improvement_rate=0.02,
     gate_every=20,

@@ -47,7 +47,11 @@ class Standardizer(nn.Module):
 
 
 class Critics(nn.Module):
-    """Q1, Q2, their slow copies, and V."""
+    """Q1, Q2, their slow copies, and V.
+
+    Q is the first V plus what a net adds: V is drawn to Q, so a Q that began at nothing would
+    first pull down all that a V from a checkpoint knows.
+    """
 
     def __init__(
         self, width: int, action_width: int, value: nn.Module, settings: OfflineSettings
@@ -65,8 +69,12 @@ class Critics(nn.Module):
         self.q = nn.ModuleList(
             mlp(width + action_width, settings.critic_hidden, 1) for _ in range(2)
         )
+        for net in self.q:
+            nn.init.zeros_(net[-1].weight)  # pyright: ignore
+            nn.init.zeros_(net[-1].bias)  # pyright: ignore
         self.slow = deepcopy(self.q).requires_grad_(False)
         self.value = deepcopy(value)
+        self.first_value = deepcopy(value).requires_grad_(False)
         self.settings = settings
 
     def twin(self, observation: Tensor, action: Tensor) -> Tensor:
@@ -113,7 +121,8 @@ class Critics(nn.Module):
 
     def _evaluate(self, nets: nn.ModuleList, observation: Tensor, action: Tensor) -> Tensor:
         inputs = self.scale(torch.cat([observation, action], -1))
-        return torch.stack([net(inputs).squeeze(-1) for net in nets])
+        added = torch.stack([net(inputs).squeeze(-1) for net in nets])
+        return self.first_value(observation).squeeze(-1) + added
 
 
 def expectile_loss(error: Tensor, expectile: float) -> Tensor:

@@ -20,6 +20,41 @@ from robot_policies.policies.uni_o4.critics import Critics
 from robot_policies.policies.uni_o4.offline_settings import OfflineSettings
 from robot_policies.policies.uni_o4.transition_model import TransitionModel
 
+
+@dataclass(frozen=True, eq=False)
+class Expansion:
+    """Q of an action from the learned model and V, instead of from a net that was fitted to it.
+
+    Q(s, a) = r_0 + gamma r_1 + ... + gamma^h V(s_h), the first action given and the others the
+    policy's (Feinberg et al. 2018, arXiv 1803.00101). Where a command takes effect late and is one
+    of fifty a second, its worth is far below the noise of a log: a fitted Q finds the state's
+    worth and nothing of the action's. The model, which predicts the next state without that
+    noise, does.
+
+    Attributes:
+        model: One-step models; the mean of the elites is followed.
+        critics: Supply V.
+        settings: `expansion` steps.
+    """
+
+    model: TransitionModel
+    critics: Critics
+    settings: OfflineSettings
+
+    @torch.no_grad()
+    def q(self, policy: nn.Module, observation: Tensor, action: Tensor) -> Tensor:
+        """Return Q. Shape (B,)."""
+        settings, space = self.settings, self.model.space
+        total, weight = torch.zeros(len(observation)), torch.ones(len(observation))
+        for _ in range(settings.expansion):
+            done = space.execute(observation, action)
+            observation, reward = self.model.mean_step(observation, done)
+            total += weight * settings.reward_scale * reward
+            weight = weight * settings.gamma * (~space.terminated(observation)).float()
+            action, _ = policy(observation)
+        return total + weight * self.critics.v(observation)
+
+
 LEAST = 0.01  # quantile of Q on the data that counts where nothing is known
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from robot_policies.policies.uni_o4.critics import Critics
-from robot_policies.policies.uni_o4.evaluation import Evaluator, is_better
+from robot_policies.policies.uni_o4.evaluation import Evaluator, Expansion, is_better
 from robot_policies.policies.uni_o4.losses import clipped_surrogate, gaussian_log_prob
 from robot_policies.policies.uni_o4.offline_settings import OfflineSettings
 from robot_policies.policies.uni_o4.spaces import Space
@@ -42,6 +42,7 @@ class Improver:
     Attributes:
         members: Policies that take steps.
         behavior: The copies actions are drawn from, and what is handed on.
+        expansion: Q from the model; min Q of the critics if not given.
         checks: What the gate decided.
     """
 
@@ -50,6 +51,7 @@ class Improver:
     space: Space
     evaluator: Evaluator | None
     settings: OfflineSettings
+    expansion: Expansion | None = None
     checks: list[Check] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -84,13 +86,26 @@ class Improver:
         return sum(losses) / len(losses)
 
     def member_loss(self, member: int, observation: Tensor, clip: float) -> Tensor:
-        """Return the clipped surrogate of one member on actions of its copy. Scalar."""
+        """Return the clipped surrogate of one member on actions of its copy. Scalar.
+
+        The advantage is min Q - V. From the model, Q is compared within a pair of opposite
+        deviations from the mean instead, which leaves no trace of the state's own worth.
+        """
+        behavior = self.behavior[member]
         with torch.no_grad():
-            old_mean, old_log_std = self.behavior[member](observation)
-            action = old_mean + old_log_std.exp() * torch.randn_like(old_mean)
+            mean, log_std = behavior(observation)
+            noise = log_std.exp() * torch.randn_like(mean)
+            if self.expansion is None:
+                action = mean + noise
+                done = self.space.execute(observation, action)
+                advantage = self.critics.smaller(observation, done) - self.critics.v(observation)
+            else:
+                action = torch.cat([mean + noise, mean - noise])
+                observation = torch.cat([observation, observation])
+                one, other = self.expansion.q(behavior, observation, action).chunk(2)
+                advantage = torch.cat([one - other, other - one])
+            old_mean, old_log_std = behavior(observation)
             old = gaussian_log_prob(old_mean, old_log_std, action)
-            done = self.space.execute(observation, action)
-            advantage = self.critics.smaller(observation, done) - self.critics.v(observation)
             advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
         mean, log_std = self.members[member](observation)
         return clipped_surrogate(gaussian_log_prob(mean, log_std, action), old, advantage, clip)

@@ -41,7 +41,7 @@ class OfflineSettings:
     diversity_weight: float = 0.1  # [paper] Fig. 6b
     diversity_cap: float = 5.0  # nats; a divergence has no upper bound [own]
 
-    critic_steps: int = 2000  # [code] 2e6
+    critic_steps: int = 1000  # [code] 2e6
     critic_rate: float = 3e-4  # [code] 1e-4
     critic_hidden: tuple[int, ...] = (256, 256)  # [code] 1024, 1024
     target_rate: float = 0.005  # [code]
@@ -59,8 +59,9 @@ class OfflineSettings:
     model_gain: float = 0.01  # share by which the hold-out error must fall to count [code]
     model_epochs: int = 30  # at most [own]
 
-    improvement_steps: int = 400  # [code] 1e4
-    improvement_rate: float = 3e-4  # falls linearly to 0; [code] 1e-4
+    expansion: int = 10  # model steps in Q; 0 is the paper's min Q(s, a), see `Expansion` [own]
+    improvement_steps: int = 200  # [code] 1e4
+    improvement_rate: float = 1e-4  # falls linearly to 0 [code]
     clip: float = 0.25  # falls linearly to 0, as said; [code] stops falling after 200 steps
     gate: Literal["paired", "off"] = "paired"
     gate_every: int = 40  # steps between two checks; [code] 100

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from robot_policies.policies.uni_o4.baselines import Td3Bc, advantage_weighted_loss
 from robot_policies.policies.uni_o4.behavior import member_loss
 from robot_policies.policies.uni_o4.critics import Critics
-from robot_policies.policies.uni_o4.evaluation import ModelRollouts
+from robot_policies.policies.uni_o4.evaluation import Expansion, ModelRollouts
 from robot_policies.policies.uni_o4.improvement import Improver
 from robot_policies.policies.uni_o4.offline_settings import OfflineSettings
 from robot_policies.policies.uni_o4.spaces import Space
@@ -246,8 +246,14 @@ class Improvement(Stage):
         self.evaluator = (
             ModelRollouts(networks.model, networks.critics, data, settings) if gated else None
         )
+        modelled = settings.method == "uni_o4" and settings.expansion > 0
         self.improver = Improver(
-            networks.policies, networks.critics, networks.space, self.evaluator, settings
+            networks.policies,
+            networks.critics,
+            networks.space,
+            self.evaluator,
+            settings,
+            Expansion(networks.model, networks.critics, settings) if modelled else None,
         )
         self.optimizers = [self.improver.optimizer]
         self.extra["behavior"] = self.improver.behavior

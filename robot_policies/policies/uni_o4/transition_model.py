@@ -47,21 +47,27 @@ class TransitionModel(nn.Module):
         change = self.space.change(data["observation"], data["next_observation"])
         return torch.cat([change, data["reward"].unsqueeze(-1)], -1)
 
-    def forward(self, observation: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
-        """Return standardised mean and log variance of every member.
+    def forward(
+        self, observation: Tensor, action: Tensor, members: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return standardised mean and log variance of every member, or of some.
 
         Args:
             observation: Shape (B, W), or (E, B, W) for a batch of its own per member.
             action: Shape (B, A) or (E, B, A).
+            members: Which are asked; all if not given. Shape (E,).
 
         Returns:
             Shape (E, B, P + 1) each.
         """
         hidden = self.inputs(torch.cat([observation, action], -1))
         if hidden.dim() == 2:
-            hidden = hidden.expand(self.settings.model_members, *hidden.shape)
+            asked = self.settings.model_members if members is None else len(members)
+            hidden = hidden.expand(asked, *hidden.shape)
         last = len(self.weights) - 1
         for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            if members is not None:
+                weight, bias = weight[members], bias[members]
             hidden = torch.baddbmm(bias, hidden, weight)
             if i < last:
                 hidden = nn.functional.silu(hidden)
@@ -92,8 +98,16 @@ class TransitionModel(nn.Module):
     @torch.no_grad()
     def disagreement(self, observation: Tensor, action: Tensor) -> Tensor:
         """Return the deviation of the elites' means, averaged over the outputs. Shape (B,)."""
-        mean, _ = self(observation, action)
-        return mean[self.elites].std(0, correction=0).mean(-1)
+        mean, _ = self(observation, action, self.elites)
+        return mean.std(0, correction=0).mean(-1)
+
+    @torch.no_grad()
+    def mean_step(self, observation: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the next observation (B, W) and reward (B,) that the elites agree on."""
+        mean, _ = self(observation, action, self.elites)
+        expected = mean.mean(0) * self.outputs.std + self.outputs.mean
+        following = self.space.advance(observation, action, expected[:, :-1])
+        return following, expected[:, -1]
 
     @torch.no_grad()
     def step(
@@ -111,11 +125,10 @@ class TransitionModel(nn.Module):
             Next observation (B, W), reward (B,), whether it is the end (B,), and the elites'
             disagreement about the step (B,).
         """
-        mean, log_variance = self(observation, action)
+        mean, log_variance = self(observation, action, self.elites)
         rows = torch.arange(len(observation))
-        member = self.elites[elite]
-        drawn = mean[member, rows] + torch.exp(0.5 * log_variance[member, rows]) * noise
+        drawn = mean[elite, rows] + torch.exp(0.5 * log_variance[elite, rows]) * noise
         drawn = drawn * self.outputs.std + self.outputs.mean
         following = self.space.advance(observation, action, drawn[:, :-1])
-        doubt = mean[self.elites].std(0, correction=0).mean(-1)
+        doubt = mean.std(0, correction=0).mean(-1)
         return following, drawn[:, -1], self.space.terminated(following), doubt

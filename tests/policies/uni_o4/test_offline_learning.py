@@ -11,7 +11,7 @@ from toy_task import SMALL, SPACE, Linear, logs, true_return, value
 from robot_policies.interface import CheckpointError, ConfigError
 from robot_policies.policies.uni_o4.behavior import TanhActor, member_loss, pairwise_divergence
 from robot_policies.policies.uni_o4.critics import expectile_loss
-from robot_policies.policies.uni_o4.evaluation import ModelRollouts, is_better
+from robot_policies.policies.uni_o4.evaluation import Expansion, ModelRollouts, is_better
 from robot_policies.policies.uni_o4.improvement import Improver, choose, peek
 from robot_policies.policies.uni_o4.losses import gaussian_log_prob
 from robot_policies.policies.uni_o4.offline import (
@@ -189,6 +189,35 @@ def test_improves_towards_the_best_gain_without_the_task(finished):
     assert float(improved.gain.detach()) > 0.5  # the best gain is about 1.4
     assert any(any(check["accepted"]) for check in said["checks"])
     assert said["chosen"] == int(np.argmax(said["scores"]))
+
+
+def test_a_model_step_in_q_is_its_reward_and_v_beyond(finished):
+    run, _ = finished
+    networks = run.networks
+    expansion = Expansion(networks.model, networks.critics, replace(SMALL, expansion=1))
+    state, action = torch.tensor([[0.5], [1.9]]), torch.tensor([[0.2], [0.1]])
+    following, reward = networks.model.mean_step(state, action)
+    q = expansion.q(Linear(0.3), state, action)
+    with torch.no_grad():
+        torch.testing.assert_close(q, reward + 0.9 * networks.critics.v(following))
+    following = torch.full_like(following, 2.5)  # beyond 2 the episode is over
+    networks.model.mean_step = lambda *_: (following, reward)
+    try:
+        torch.testing.assert_close(expansion.q(Linear(0.3), state, action), reward)
+    finally:
+        del networks.model.mean_step
+
+
+def test_improves_with_q_from_the_model(finished):
+    run, _ = finished
+    networks, settings = run.networks, replace(SMALL, expansion=3)
+    policies = torch.nn.ModuleList([Linear(0.3, 0.4)])
+    expansion = Expansion(networks.model, networks.critics, settings)
+    improver = Improver(policies, networks.critics, SPACE, None, settings, expansion)
+    torch.manual_seed(0)
+    for step in range(30):
+        improver.step(networks.batch()["observation"], step)
+    assert float(policies[0].gain.detach()) > 0.4
 
 
 @pytest.mark.parametrize("method", [name for name in METHODS if name != "uni_o4"])

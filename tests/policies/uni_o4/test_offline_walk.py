@@ -32,6 +32,7 @@ TINY = OfflineSettings(
     critic_hidden=(16,),
     model_hidden=(16,),
     model_epochs=2,
+    expansion=2,
     improvement_steps=6,
     gate_every=3,
     horizon=3,
