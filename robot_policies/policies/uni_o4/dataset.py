@@ -123,6 +123,7 @@ def _orders(root: Path, info: Mapping[str, Any], config: UniO4Config) -> dict[st
 def _episodes(root: Path, info: Mapping[str, Any]) -> Iterator[tuple[int, Columns]]:
     """Yield the numeric columns of each episode, in order."""
     import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     kept = [
@@ -142,11 +143,17 @@ def _episodes(root: Path, info: Mapping[str, Any]) -> Iterator[tuple[int, Column
     episode = table["episode_index"].to_numpy()
     columns = {}
     for name in kept:
-        rows = table[name].to_pylist()
-        try:
-            columns[name] = np.array(rows, dtype=np.float64).reshape(len(episode), -1)
-        except (TypeError, ValueError):
-            raise ConfigError(f"{root}: rows of '{name}' are of unequal length or empty") from None
+        column = table[name]
+        if pa.types.is_list(column.type) or pa.types.is_fixed_size_list(column.type):
+            column = pc.list_flatten(column)  # pyright: ignore[reportAttributeAccessIssue]
+        width = int(np.prod(info["features"][name]["shape"]))
+        numbers = column.to_numpy().astype(np.float64)
+        if len(numbers) != len(episode) * width:
+            raise ConfigError(
+                f"{root}: rows of '{name}' are of unequal length: {len(numbers)} numbers in "
+                f"{len(episode)} rows of {width}"
+            )
+        columns[name] = numbers.reshape(-1, width)
     starts = np.flatnonzero(np.diff(episode, prepend=episode[0] - 1)) if len(episode) else []
     for start, end in zip(starts, [*starts[1:], len(episode)], strict=True):
         rows = slice(int(start), int(end))

@@ -164,6 +164,16 @@ def test_no_reward_without_knowing_how_the_robot_moved(folder, config):
         read(folder, config)
 
 
+def test_rows_of_unequal_length_are_refused(folder, config):
+    edited(folder, lambda info: info["features"]["observation.imu"].update(shape=[10, 2]))
+    with pytest.raises(ConfigError, match="observation.imu"):
+        read(folder, config)
+    edited(folder, lambda info: info["features"]["observation.imu"].update(shape=[10]))
+    edited(folder, lambda info: info["features"]["truth.base_velocity"].update(shape=[4]))
+    with pytest.raises(ConfigError, match="'truth.base_velocity' are of unequal length"):
+        read(folder, config)
+
+
 def test_not_a_number_is_named_by_episode_and_place(tmp_path, config):
     episode = columns()
     episode["observation.imu"][3, 5] = np.nan
