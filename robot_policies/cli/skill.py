@@ -235,6 +235,35 @@ def compose(
         )
 
 
+@skills.command("use")
+def use(
+    skill: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Skills, as names of the library or absolute folders; none: the base."
+        ),
+    ] = None,
+    weight: Annotated[
+        list[float] | None,
+        typer.Option("--weight", help="Weight of each; repeat. Without it, by context."),
+    ] = None,
+    node: Annotated[str, typer.Option("--node", help="The running policy node.")] = "/policy",
+    json: Json = None,
+) -> None:
+    """Let a running node act with these skills; exit status 1 if it refuses them."""
+    from robot_policies.nodes.skill_client import use_skills
+
+    names, weights = skill or [], weight or []
+    with results(json) as output:
+        reason = use_skills(node, names, weights)
+        output.finish(
+            {"node": node, "skills": names, "weights": weights, "reason": reason},
+            table(node, ("skills", "verdict"), [(", ".join(names), reason or "in use")]),
+        )
+    if reason:
+        raise typer.Exit(1)
+
+
 def _interference(base: str, chosen: Sequence["Skill"]) -> list[dict[str, Any]]:
     from robot_policies.policies.catalog import find_checkpoint
     from robot_policies.policies.checkpoint import read_checkpoint

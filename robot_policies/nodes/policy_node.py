@@ -11,6 +11,7 @@ from robot_policies.nodes.graph_node import COMMAND, ERROR, OK, GraphNode, one_l
 from robot_policies.nodes.inference import InferenceWorker
 from robot_policies.nodes.inlet import Inlet
 from robot_policies.nodes.pacing import Pacing
+from robot_policies.nodes.skills import SkillParameters
 from robot_policies.nodes.trial import NAMED, by_name
 from robot_policies.policies.catalog import load_policy
 
@@ -24,6 +25,7 @@ class PolicyNode(GraphNode):
     def __init__(self) -> None:
         """Declare the settings."""
         super().__init__("policy", SETTINGS)
+        self._skills = SkillParameters(self)
         self._worker: InferenceWorker | None = None
         self._inlet: Inlet | None = None
         self._active = False
@@ -37,6 +39,7 @@ class PolicyNode(GraphNode):
         policy = load_policy(settings["policy"], robot=robot, threads=settings["threads"])
         check_compatible(policy, robot, backend).require()
         self._policy, self._seed = policy, settings["seed"]
+        self._skills.attach(policy)
         policy.reset(self._seed)
         policy.act(policy.observation_spec.example(np.random.default_rng(self._seed)))
         topic, message = chunk_type(policy.action_spec.kind)
@@ -70,6 +73,7 @@ class PolicyNode(GraphNode):
         self._active = False
         worker, inlet = self._worker, self._inlet
         self._worker = self._inlet = None
+        self._skills.detach()
         if inlet:
             inlet.close()
         if worker:
@@ -87,6 +91,7 @@ class PolicyNode(GraphNode):
     def _deliver(self, chunk: ActionChunk, took: float) -> None:
         if self._active:
             self._chunks.publish(encode_chunk(chunk))
+            self._skills.publish()
         self._pacing.times.append(took)
         self._note(OK, "acting")
 

@@ -8,6 +8,7 @@ checkpoint itself (`policies/checkpoint.py`).
 """
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,12 +32,18 @@ from robot_policies.interface import (
 from robot_policies.interface.observation import TASK
 from robot_policies.policies.checkpoint import Checkpoint, read_checkpoint
 from robot_policies.policies.contract import FILE, Contract, Elements, read_contract
+from robot_policies.skills.base import describe_base
+from robot_policies.skills.live import LiveSkills
 
 UINT8_MAX = 255.0  # LeRobot's images are floats in [0, 1]
 
 
 class LerobotRuntime:
-    """A checkpoint in LeRobot's layout, as a `Policy`."""
+    """A checkpoint in LeRobot's layout, as a `Policy`.
+
+    Attributes:
+        skills: What is added to its weights, and may change while it acts.
+    """
 
     def __init__(
         self,
@@ -47,7 +54,7 @@ class LerobotRuntime:
         threads: int = 1,
         contract: Path | None = None,
     ) -> None:
-        """Load and check everything; nothing is read from disk afterwards.
+        """Load and check everything; of the policy, nothing is read from disk afterwards.
 
         Args:
             folder: The checkpoint.
@@ -101,6 +108,8 @@ class LerobotRuntime:
         self.statistics: Mapping[str, Statistics] = _in_si(
             checkpoint.statistics, self._source, said
         )
+        describe = partial(describe_base, checkpoint, folder, self.name)
+        self.skills = LiveSkills(checkpoint, describe, said.dt)
         self._random = RandomState(torch.device(device))
         self.reset(0)
 
@@ -110,6 +119,7 @@ class LerobotRuntime:
         self._preprocess.reset()
         self._postprocess.reset()
         self._random.seed(seed)
+        self.skills.restart()
 
     def act(self, observation: Observation) -> ActionChunk:
         """Answer an observation with a chunk in SI.
@@ -121,6 +131,7 @@ class LerobotRuntime:
         self.observation_spec.validate(observation)
         with self._random, torch.inference_mode():
             batch = self._preprocess(self._batch(observation))
+            self.skills.step(batch)
             if self._chunks:
                 action = self._network.predict_action_chunk(batch)  # (1, T, A)
             else:

@@ -279,7 +279,9 @@ def _read_gate(path: Path, weighting: Weighting, skills: int) -> Gate:
     features = weighting.features
     if not features:
         raise ConfigError("weighting: a gate needs its 'features'")
-    gate = Gate(features, skills, weighting.hidden)
+    with torch.device("meta"):  # first weights would be drawn from the sequence of who acts now
+        gate = Gate(features, skills, weighting.hidden)
+    gate.to_empty(device="cpu")
     try:
         state = load_file(path)
         gate.load_state_dict(state)

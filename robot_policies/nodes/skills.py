@@ -1,0 +1,171 @@
+"""The policy node's parameters `skills` and `skill_weights`, which change while it acts.
+
+A change is checked and made ready in a thread of its own; its answer waits for that, the node
+does not. What is refused leaves the parameters, and the skills that act, as they were.
+"""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import yaml
+from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
+from rcl_interfaces.srv import SetParameters, SetParametersAtomically
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.parameter import Parameter
+from rclpy.qos import qos_profile_parameters
+from rclpy.task import Future
+from std_msgs.msg import Float64MultiArray, MultiArrayDimension
+
+from robot_policies.interface import ConfigError, Policy
+from robot_policies.nodes.graph_node import LATCHED, GraphNode, one_line
+
+SKILLS, WEIGHTS = "skills", "skill_weights"
+SETTINGS = {
+    SKILLS: "skills of the policy: absolute folders, or names in the library",
+    WEIGHTS: "weight of each skill; empty: by context",
+}
+SERVICES = {"set_parameters": SetParameters, "set_parameters_atomically": SetParametersAtomically}
+
+
+class SkillParameters:
+    """The two parameters of a node, and what comes of them."""
+
+    def __init__(self, node: GraphNode) -> None:
+        """Declare the parameters and take over the services that set parameters.
+
+        rclpy's own answer at once; these answer when a skill is checked, and until then the node
+        goes on. They share a callback group, so that one change is made after the other.
+        """
+        self._node = node
+        self._skills: Any = None  # of the policy: prepare, put, weights
+        self._published: Mapping[str, float] = {}
+        self._thread = ThreadPoolExecutor(1, "skills")
+        self._topic = node.create_publisher(Float64MultiArray, WEIGHTS, LATCHED)
+        for name, text in SETTINGS.items():
+            descriptor = ParameterDescriptor(description=text, dynamic_typing=True)
+            given = node.declare_parameter(name, "none", descriptor).value
+            node.set_parameters([_typed(name, _given(given))])
+        group = MutuallyExclusiveCallbackGroup()
+        answers = {"set_parameters": self._set_each, "set_parameters_atomically": self._set_all}
+        for service in list(node.services):
+            name = service.srv_name.rpartition("/")[2]
+            if name in answers:
+                node.destroy_service(service)
+                node.create_service(
+                    SERVICES[name],
+                    f"~/{name}",
+                    answers[name],
+                    qos_profile=qos_profile_parameters,
+                    callback_group=group,
+                )
+
+    def attach(self, policy: Policy) -> None:
+        """Give a policy the skills that the parameters name.
+
+        Raises:
+            RobotPoliciesError: If one is refused, or the policy takes none.
+        """
+        names, weights = (self._node.get_parameter(name).value for name in SETTINGS)
+        skills = getattr(policy, "skills", None)
+        if skills is not None:
+            skills.put(skills.prepare(*_checked(names, weights)))
+        elif names or weights:
+            raise ConfigError(f"policy '{policy.name}' takes no skills")
+        self._skills, self._published = skills, {}
+
+    def detach(self) -> None:
+        """Let go of the policy."""
+        self._skills = None
+
+    def publish(self) -> None:
+        """Publish how much of each skill acts: one number each, labelled with their names."""
+        weights = self._skills.weights if self._skills is not None else {}
+        if weights or self._published:
+            message = Float64MultiArray(data=list(weights.values()))
+            names = ",".join(weights)
+            message.layout.dim = [MultiArrayDimension(label=names, size=len(weights), stride=1)]
+            self._topic.publish(message)
+        self._published = weights
+
+    async def _set_all(self, request: Any, response: Any) -> Any:
+        response.result = await self._set(request.parameters)
+        return response
+
+    async def _set_each(self, request: Any, response: Any) -> Any:
+        response.results = [await self._set([message]) for message in request.parameters]
+        return response
+
+    async def _set(self, messages: Sequence[Any]) -> SetParametersResult:
+        try:
+            parameters = [Parameter.from_parameter_msg(message) for message in messages]
+            asked = {p.name: p.value for p in parameters if p.name in SETTINGS}
+            ready, skills = None, self._skills
+            if asked:
+                current = {name: self._node.get_parameter(name).value for name in SETTINGS}
+                names, weights = _checked(**{**current, **asked})
+                if skills is None:
+                    raise ConfigError("there is no policy yet, or it takes no skills")
+                ready = await self._elsewhere(skills, names, weights)
+                if self._skills is not skills:
+                    raise ConfigError("the policy has gone while its skills were checked")
+                typed = {SKILLS: names, WEIGHTS: weights}
+                parameters = [
+                    _typed(p.name, typed[p.name]) if p.name in typed else p for p in parameters
+                ]
+            result = self._node.set_parameters_atomically(parameters)
+        except Exception as error:  # whatever it is, who asked must know and the node go on
+            return SetParametersResult(successful=False, reason=one_line(error))
+        if result.successful and ready is not None:
+            skills.put(ready)
+        return result
+
+    def _elsewhere(self, skills: Any, names: list[str], weights: list[float]) -> Future:
+        """Make skills ready in the other thread."""
+        executor = self._node.executor
+        assert executor is not None
+        future = Future(executor=executor)
+
+        def work() -> None:
+            try:
+                future.set_result(skills.prepare(names, weights))
+            except Exception as error:  # it is raised where the future is awaited
+                future.set_exception(error)
+            executor.wake()
+
+        self._thread.submit(work)
+        return future
+
+
+def skill_parameters(names: Sequence[str], weights: Sequence[float]) -> list[Parameter]:
+    """Return both parameters, for `set_parameters_atomically`."""
+    return [_typed(SKILLS, names), _typed(WEIGHTS, weights)]
+
+
+def _given(value: Any) -> Any:
+    """Return what a launch file says; there, a list may be a text, and none the word."""
+    if value is None or (isinstance(value, str) and value in ("", "none")):
+        return []
+    value = yaml.safe_load(value) if isinstance(value, str) else value
+    return value if isinstance(value, list | tuple) or hasattr(value, "tolist") else [value]
+
+
+def _typed(name: str, values: Sequence[Any]) -> Parameter:
+    """Return a parameter whose type does not depend on whether it is empty."""
+    if name == SKILLS:
+        return Parameter(name, Parameter.Type.STRING_ARRAY, [str(value) for value in values])
+    return Parameter(name, Parameter.Type.DOUBLE_ARRAY, [float(value) for value in values])
+
+
+def _checked(skills: Any, skill_weights: Any) -> tuple[list[str], list[float]]:
+    """Return both as lists of their types.
+
+    Raises:
+        ConfigError: If they are not.
+    """
+    names, weights = (list(_given(value)) for value in (skills, skill_weights))
+    if not all(isinstance(name, str) for name in names):
+        raise ConfigError(f"{SKILLS} must be a list of texts, got {skills!r}")
+    if not all(type(weight) in (int, float) for weight in weights):
+        raise ConfigError(f"{WEIGHTS} must be a list of numbers, got {skill_weights!r}")
+    return names, [float(weight) for weight in weights]
