@@ -438,4 +438,5 @@ def test_the_launched_graph_misses_no_step_while_skills_change(made, tmp_path):
             counts[swaps] = int((gaps - 1).clip(0).sum())
     assert count >= 3
     print(f"missed steps without and with changes: {counts}, {count} changes")
-    assert counts[True] <= counts[False] + 1  # one for a busy machine
+    # A busy machine misses one now and then; a change that blocked the node would each time.
+    assert counts[True] - counts[False] < count / 2
