@@ -20,7 +20,7 @@ SYSTEM_PACKAGES := build-essential libegl1 libgl1 libosmesa6 libgomp1 libx11-6
 .PHONY: demo test test-slow check setup system clean
 
 demo: setup
-	$(BIN)/robot-policies demo
+	$(BIN)/robot-policies demo --out outputs/demo
 
 test: setup
 	$(BIN)/python -m pytest
