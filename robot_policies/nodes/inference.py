@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from robot_policies.interface import ActionChunk, Observation, Policy
 
+PATIENCE = 0.005  # s; how long callbacks stand still for an inference
+
 
 class InferenceWorker:
     """Runs `Policy.act` in its own thread, so that callbacks go on during a slow inference."""
@@ -28,14 +30,21 @@ class InferenceWorker:
         self._open = True
         self._wake = threading.Condition()
         self._acting = threading.Lock()
+        self._idle = threading.Event()
         self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
         self._thread.start()
 
     def submit(self, observation: Observation) -> None:
-        """Ask for a chunk; an observation that still waits is replaced."""
+        """Ask for a chunk; an observation that still waits is replaced.
+
+        Waits a moment for the answer: two threads of one interpreter that both work take it from
+        each other for milliseconds at a time, and a quick policy is done before.
+        """
+        self._idle.clear()
         with self._wake:
             self._pending = observation
             self._wake.notify()
+        self._idle.wait(PATIENCE)
 
     def reset(self, seed: int) -> None:
         """Drop what waits and begin a new episode, once the running inference has ended."""
@@ -66,3 +75,4 @@ class InferenceWorker:
                 self._deliver(chunk, took)
             except Exception as error:  # the thread must live on and the operator must know
                 self._fail(error)
+            self._idle.set()

@@ -3,6 +3,7 @@ import time
 
 import pytest
 
+from robot_policies.nodes import inference
 from robot_policies.nodes.inference import InferenceWorker
 
 
@@ -79,3 +80,12 @@ def test_reset_waits_for_the_running_inference_and_drops_what_waits(slow):
     threading.Timer(0.05, policy.go.set).start()
     worker.reset(3)
     assert policy.seen == ["first", "reset 3"]
+
+
+def test_a_quick_answer_is_there_when_submit_returns(slow, delivered, monkeypatch):
+    monkeypatch.setattr(inference, "PATIENCE", 5.0)
+    policy, worker = slow
+    policy.go.set()
+    for count in (1, 2, 3):
+        worker.submit(f"observation {count}")
+        assert len(delivered) == count

@@ -20,6 +20,7 @@ from robot_policies.policies.uni_o4.modeling_uni_o4 import (
     SymmetricActor,
     UniO4Policy,
     gravity,
+    mirror_frame,
 )
 from robot_policies.policies.uni_o4.processor_uni_o4 import make_uni_o4_pre_post_processors
 from robot_policies.policies.uni_o4.train import LOG, OnlineSettings, Trainer, run_online
@@ -186,10 +187,12 @@ def test_a_mirrored_robot_moves_mirrored(config):
 
 def test_actor_is_equivariant_for_any_observation(config):
     actor = SymmetricActor(config)
-    observation = torch.randn(7, config.history * config.frame_width)
-    reflected = observation[:, actor.observation_index] * actor.observation_sign
+    index, sign = mirror_map(list(GO1.joint_names))
+    frame_index, frame_sign = mirror_frame(index, sign)
+    frames = torch.randn(7, config.history, config.frame_width)
+    reflected = frames[..., frame_index] * torch.tensor(frame_sign)
     torch.testing.assert_close(
-        actor(reflected), actor(observation)[:, actor.action_index] * actor.action_sign
+        actor(reflected.flatten(1)), actor(frames.flatten(1))[:, index] * torch.tensor(sign)
     )
 
 
