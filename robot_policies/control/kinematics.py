@@ -119,7 +119,8 @@ class CartesianResolver:
     """Turns `cartesian_delta` actions into joint position targets.
 
     The first six elements displace the workspace link; any further ones are joints by name (a
-    gripper), whose value is an absolute position.
+    gripper), whose value is an absolute position. What would take a joint beyond its speed is
+    followed more slowly along the same line: near a singularity it cannot be followed otherwise.
     """
 
     def __init__(self, robot: RobotSpec, dt: float) -> None:
@@ -132,6 +133,7 @@ class CartesianResolver:
         link = robot.workspace.link if robot.workspace else robot.links[-1].name
         self._robot, self._kinematics = robot, Kinematics(robot, link)
         self._fraction = 1.0 / (robot.control_rate * dt)
+        self._furthest = robot.velocity / robot.control_rate
 
     def resolve(self, action: Action, joints: np.ndarray) -> Action:
         """Return the joint targets for one control step.
@@ -153,7 +155,8 @@ class CartesianResolver:
         if not np.isfinite(action.values).all():  # the gate's to refuse, joint by joint
             target = np.full(len(names), np.nan)
         else:
-            target = self._kinematics.step(joints, action.values[:6] * self._fraction)
+            change = self._kinematics.step(joints, action.values[:6] * self._fraction) - joints
+            target = joints + change / max(1.0, float(np.max(np.abs(change) / self._furthest)))
         for name, value in zip(extra, action.values[6:], strict=True):
             target[names.index(name)] = value
         return Action(target, names, ActionKind.JOINT_POSITION, action.stamp)

@@ -2,8 +2,9 @@
 
 Feature names are LeRobot's: `observation.state` (elements `<joint>.pos` [rad or m] and
 `<joint>.vel` [rad/s or m/s]), `observation.images.<camera>` (height, width, 3; uint8 RGB),
-`observation.points` (n, 3; metres), `observation.imu`, `observation.velocity_command` and the
-language instruction `task`, which is a string.
+`observation.points` (n, 3; metres), `observation.imu`, `observation.velocity_command`,
+`observation.environment_state` (where things are, `<thing>.x` and so on in the base frame; metres)
+and the language instruction `task`, which is a string.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,7 @@ POINTS = "observation.points"
 IMU = "observation.imu"
 WRENCH = "observation.wrench"
 VELOCITY_COMMAND = "observation.velocity_command"
+ENVIRONMENT_STATE = "observation.environment_state"  # LeRobot's name
 TASK = "task"
 
 IMU_NAMES = (

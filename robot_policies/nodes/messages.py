@@ -8,7 +8,7 @@ to a `uint8[]` field checks every element (92 ms for a 640x480 image against 0.0
 """
 
 from array import array
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +18,9 @@ from geometry_msgs.msg import TwistStamped, WrenchStamped
 from sensor_msgs.msg import Image, Imu, JointState, PointCloud2, PointField
 from std_msgs.msg import Header, String
 
-from robot_policies.interface import ContractError, RobotSpec, RobotState
+from robot_policies.interface import ArraySpec, ContractError, RobotSpec, RobotState
 from robot_policies.interface.observation import (
+    ENVIRONMENT_STATE,
     IMAGES,
     IMU,
     POINTS,
@@ -92,13 +93,22 @@ def stream(feature: str) -> Stream:
     return STREAMS[feature]
 
 
-def encode_state(robot: RobotSpec, state: RobotState) -> dict[str, Any]:
+def encode_state(
+    robot: RobotSpec, state: RobotState, provides: Mapping[str, ArraySpec]
+) -> dict[str, Any]:
     """Return one message per stream of a state, by feature name; the joints come last.
 
     Whoever answers the joints of this moment then already has its other streams.
+
+    Args:
+        robot: The robot.
+        state: What was measured.
+        provides: The backend's streams, for the names of their elements.
     """
     messages = {
-        name: encode_feature(name, values, state.stamps.get(name, state.stamp), robot)
+        name: encode_feature(
+            name, values, state.stamps.get(name, state.stamp), robot, provides[name].names
+        )
         for name, values in state.features.items()
     }
     messages[STATE] = JointState(
@@ -112,7 +122,11 @@ def encode_state(robot: RobotSpec, state: RobotState) -> dict[str, Any]:
 
 
 def encode_feature(
-    name: str, values: np.ndarray | str, stamp: float, robot: RobotSpec | None = None
+    name: str,
+    values: np.ndarray | str,
+    stamp: float,
+    robot: RobotSpec | None = None,
+    names: Sequence[str] = (),
 ) -> Any:
     """Return the message of one feature other than the joints.
 
@@ -121,6 +135,7 @@ def encode_feature(
         values: As the contract says for this feature.
         stamp: Capture time. [s]
         robot: Gives the frame of the inertial unit.
+        names: Names of the elements, where the message carries them.
     """
     if isinstance(values, str):
         return String(data=values)
@@ -135,6 +150,8 @@ def encode_feature(
         fill(message.wrench.torque, "xyz", values[3:6])
     elif name == VELOCITY_COMMAND:
         message = encode_velocity(values, stamp)
+    elif name == ENVIRONMENT_STATE:
+        message = JointState(header=header(stamp), name=list(names), position=_doubles(values))
     elif name == POINTS:
         message = _encode_points(np.ascontiguousarray(values, dtype=np.float32), stamp)
     elif name.startswith(f"{IMAGES}."):
@@ -173,6 +190,18 @@ def decode_joints(message: JointState) -> Sample:
     if len(set(names)) != len(names) or not values:
         raise ContractError(f"joint_states: names repeat or carry no values: {message.name}")
     return Sample(np.concatenate(values), to_seconds(message.header.stamp), tuple(names))
+
+
+def decode_environment(message: JointState) -> Sample:
+    """Read named numbers: the one standard message that carries these with a stamp.
+
+    Raises:
+        ContractError: If a name repeats or there are not as many names as numbers.
+    """
+    names, values = tuple(message.name), np.frombuffer(message.position, dtype=np.float64)
+    if len(set(names)) != len(names) or len(names) not in (0, len(values)):
+        raise ContractError(f"environment_state: {len(values)} numbers, names {list(names)}")
+    return Sample(values.astype(np.float32), to_seconds(message.header.stamp), names)
 
 
 def decode_imu(message: Imu) -> Sample:
@@ -285,5 +314,6 @@ STREAMS: Mapping[str, Stream] = {
     WRENCH: Stream("wrench", WrenchStamped, decode_wrench),
     POINTS: Stream("camera/points", PointCloud2, decode_points),
     VELOCITY_COMMAND: Stream("cmd_vel", TwistStamped, decode_velocity),
+    ENVIRONMENT_STATE: Stream("environment_state", JointState, decode_environment),
     TASK: Stream("task", String, decode_task),
 }

@@ -42,7 +42,8 @@ class Outlet:
             # Somebody who steers by hand has precedence over the task.
             if self._node.count_publishers(stream(feature).topic) == 1:
                 self._topic(feature).publish(encode_feature(feature, values, state.stamp))
-        for feature, message in encode_state(self._loop.robot, state).items():
+        provides = self._loop.backend.provides
+        for feature, message in encode_state(self._loop.robot, state, provides).items():
             self._topic(feature).publish(message)
 
     def decided(self, decision: Decision) -> None:

@@ -46,6 +46,8 @@ class Initial:
         softness: Contact time constant instead of the scene's. [s]
         payload: Added to the base, its inertia scaled alike. [kg]
         motor_strength: Factor on gains and effort limits. [1]
+        link_mass: Factor on mass and inertia of every link but the base. [1]
+        joint_damping: Factor on the passive damping of the joints. [1]
         latency_steps: Control periods between a command and its effect.
         objects: Pose of objects: position [m] and quaternion x, y, z, w. Shape (7,) each.
         pushes: Kicks in order of time; floating bases only.
@@ -61,6 +63,8 @@ class Initial:
     softness: float | None = None
     payload: float = 0.0
     motor_strength: float = 1.0
+    link_mass: float = 1.0
+    joint_damping: float = 1.0
     latency_steps: int = 0
     objects: Mapping[str, Any] = field(default_factory=dict)
     pushes: tuple[Push, ...] = ()
@@ -128,6 +132,11 @@ class Initial:
                 f"initial: motor_strength {self.motor_strength} must be > 0 and latency_steps "
                 f"{self.latency_steps} a whole number >= 0"
             )
+        if not (0.0 < self.link_mass < np.inf and 0.0 <= self.joint_damping < np.inf):
+            raise ConfigError(
+                f"initial: link_mass {self.link_mass} must be > 0 and joint_damping "
+                f"{self.joint_damping} >= 0"
+            )
         if self.pushes and not spec.floating_base:
             raise ConfigError(f"initial.pushes: the base of '{spec.name}' does not move")
 
@@ -144,11 +153,20 @@ class Initial:
         base = spec.links[0]
         loaded = 1.0 + self.payload / base.mass
         base = replace(base, mass=base.mass * loaded, inertia=base.inertia * loaded)
-        strength = self.motor_strength
+        strength, heavier = self.motor_strength, self.link_mass
         return replace(
             spec,
-            links=(base, *spec.links[1:]),
-            joints=tuple(replace(j, effort=j.effort * strength) for j in spec.joints),
+            links=(
+                base,
+                *(
+                    replace(link, mass=link.mass * heavier, inertia=link.inertia * heavier)
+                    for link in spec.links[1:]
+                ),
+            ),
+            joints=tuple(
+                replace(j, effort=j.effort * strength, damping=j.damping * self.joint_damping)
+                for j in spec.joints
+            ),
             gains={
                 mode: Gains(gains.stiffness * strength, gains.damping * strength)
                 for mode, gains in spec.gains.items()

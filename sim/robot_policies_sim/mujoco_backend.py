@@ -87,6 +87,9 @@ class MujocoBackend(SteppedSimulator):
             else:
                 data.mocap_pos[mocap], data.mocap_quat[mocap] = pose[:3], pose[3:][WXYZ]
 
+    def _positions(self) -> np.ndarray:
+        return self._data.qpos[self._qpos]
+
     def _servo(self, target: np.ndarray, gains: Gains) -> None:
         self._data.ctrl[:] = target
         self._model.actuator_gainprm[:, 0] = gains.stiffness

@@ -100,8 +100,11 @@ class PybulletBackend(SteppedSimulator):
         self._torque = np.zeros(len(self._joints))
         self._acceleration = np.zeros(3)
 
+    def _positions(self) -> np.ndarray:
+        return self._joint_state()[0]
+
     def _servo(self, target: np.ndarray, gains: Gains) -> None:
-        self._target, self._gains = target, gains
+        """Do nothing: each physics step reads target and gains."""
 
     def _push(self, velocity: np.ndarray) -> None:
         linear, angular = pybullet.getBaseVelocity(self._body, physicsClientId=self._client)

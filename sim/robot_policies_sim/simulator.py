@@ -8,6 +8,7 @@ methods marked abstract.
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,10 +22,10 @@ from robot_policies.interface import (
     RobotSpec,
     RobotState,
 )
-from robot_policies.interface.observation import IMAGES
+from robot_policies.interface.observation import ENVIRONMENT_STATE, IMAGES
 from robot_policies.interface.robot import Gains
 from robot_policies_sim.initial import Initial
-from robot_policies_sim.world import World
+from robot_policies_sim.world import AXES, World
 
 
 class SteppedSimulator(ABC):
@@ -34,11 +35,12 @@ class SteppedSimulator(ABC):
         name: Engine name, for messages.
         spec: The robot.
         provides: Streams, by feature name.
-        accepts: Joint positions only; the servo turns them into efforts.
+        accepts: Joint positions, which the servo turns into efforts, and joint velocities, with
+            which the servo's target moves.
     """
 
     name: ClassVar[str]
-    accepts = frozenset({ActionKind.JOINT_POSITION})
+    accepts = frozenset({ActionKind.JOINT_POSITION, ActionKind.JOINT_VELOCITY})
 
     def __init__(self, spec: RobotSpec, scene: Mapping[str, Any], cameras: bool = True) -> None:
         """Check the scene; the engine is loaded by `connect` and `reset`.
@@ -51,11 +53,15 @@ class SteppedSimulator(ABC):
         self.spec = spec
         self.world = World.from_mapping(scene)
         self.cameras = spec.cameras if cameras else ()
-        self.provides: Mapping[str, ArraySpec] = {
+        self.provides: dict[str, ArraySpec] = {
             feature: stream
             for feature, stream in spec.streams.items()
             if cameras or not feature.startswith(IMAGES)
         }
+        if self.world.tracked:
+            names = tuple(f"{thing}.{axis}" for thing, axis in self.world.tracked)
+            environment = ArraySpec(ENVIRONMENT_STATE, (len(names),), unit="m", names=names)
+            self.provides[ENVIRONMENT_STATE] = environment
         self._scene = scene
         self._connected = False
         self._running = False
@@ -89,7 +95,8 @@ class SteppedSimulator(ABC):
         self._commands: deque[tuple[int, Command]] = deque()
         self._state: RobotState | None = None
         self._running = True
-        self._apply(Command(0.0, initial.positions(self.spec), mode=CommandMode.HOLD))
+        self._target = initial.positions(self.spec)
+        self._apply(Command(0.0, self._target, mode=CommandMode.HOLD))
         return self.read()
 
     @property
@@ -105,7 +112,7 @@ class SteppedSimulator(ABC):
         """
         self._require_running("read")
         if self._state is None:
-            state = self._state = self._measure()
+            state = self._state = self._with_environment(self._measure())
             joints = (state.joint_position, state.joint_velocity, state.joint_effort)
             for array in (*joints, *state.features.values(), *state.truth.values()):
                 array.setflags(write=False)  # everybody who reads now shares them
@@ -141,6 +148,8 @@ class SteppedSimulator(ABC):
                 self._apply(self._commands.popleft()[1])
             while self._pushes and self._pushes[0].time <= self.time:
                 self._push(np.array(self._pushes.popleft().velocity))
+            if self._speed.any():
+                self._follow(self._target + self._speed / self.spec.servo_rate)
             self._step()
             self._steps += 1
         if not self._is_finite():
@@ -169,19 +178,43 @@ class SteppedSimulator(ABC):
             raise BackendError(
                 f"{self.name}: command of shape {values.shape}, expected {self.spec.lower.shape}"
             )
+        lower, upper = self.spec.lower, self.spec.upper
+        if command.kind is ActionKind.JOINT_VELOCITY:
+            lower, upper = -self.spec.velocity, self.spec.velocity
         allowed = np.isfinite(values)
         if command.mode is not CommandMode.DAMP:  # which has no target to be outside of
-            allowed &= (self.spec.lower <= values) & (values <= self.spec.upper)
+            allowed &= (lower <= values) & (values <= upper)
         if not allowed.all():
             i = int(np.argmin(allowed))
-            joint = self.spec.joints[i]
             raise BackendError(
-                f"{self.name}: command[{joint.name}] = {values[i]:g} is outside "
-                f"[{joint.lower:g}, {joint.upper:g}]"
+                f"{self.name}: command[{self.spec.joint_names[i]}] = {values[i]:g} is outside "
+                f"[{lower[i]:g}, {upper[i]:g}]"
             )
 
     def _apply(self, command: Command) -> None:
-        self._servo(np.asarray(command.values, float), self._robot.gains[command.mode])
+        values = np.asarray(command.values, float)
+        self._gains = self._robot.gains[command.mode]
+        self._speed = np.zeros(len(values))
+        target = values
+        if command.kind is ActionKind.JOINT_VELOCITY:
+            self._speed = values
+            target = within_reach(self._robot, self._gains, self._positions(), self._target)
+        self._follow(target)
+
+    def _follow(self, target: np.ndarray) -> None:
+        if self._speed.any():
+            target = np.clip(target, self.spec.lower, self.spec.upper)
+        self._target = target
+        self._servo(target, self._gains)
+
+    def _with_environment(self, state: RobotState) -> RobotState:
+        """Tell the robot where the tracked things are."""
+        if not self.world.tracked:
+            return state
+        where = [state.truth[f"object.{thing}"][AXES.index(a)] for thing, a in self.world.tracked]
+        features = {**state.features, ENVIRONMENT_STATE: np.array(where, np.float32)}
+        stamps = {**state.stamps, ENVIRONMENT_STATE: state.stamp}
+        return replace(state, features=features, stamps=stamps)
 
     @abstractmethod
     def render(self, width: int, height: int) -> np.ndarray:
@@ -194,6 +227,10 @@ class SteppedSimulator(ABC):
     @abstractmethod
     def _place(self, initial: Initial) -> None:
         """Put base, joints and objects where the episode starts."""
+
+    @abstractmethod
+    def _positions(self) -> np.ndarray:
+        """Return the joint positions. Shape (n,). [rad], [m]."""
 
     @abstractmethod
     def _servo(self, target: np.ndarray, gains: Gains) -> None:
@@ -214,3 +251,22 @@ class SteppedSimulator(ABC):
     @abstractmethod
     def _measure(self) -> RobotState:
         """Read every sensor and the truth now."""
+
+
+def within_reach(
+    robot: RobotSpec, gains: Gains, position: np.ndarray, target: np.ndarray
+) -> np.ndarray:
+    """Return a target that a moving joint may go on from.
+
+    The target of a joint that is held up runs ahead of it; it goes no further than where the servo
+    gives all it can, or the joint would leap once it is free.
+
+    Args:
+        robot: The robot.
+        gains: Of the servo.
+        position: Of the joints. Shape (..., n). [rad], [m]
+        target: Of the servo. Shape (..., n). [rad], [m]
+    """
+    stiff = gains.stiffness > 0.0
+    ahead = np.where(stiff, robot.effort / np.where(stiff, gains.stiffness, 1.0), 0.0)
+    return np.clip(target, position - ahead, position + ahead)

@@ -6,15 +6,17 @@ is one piece of data. An empty mapping is a flat floor.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from robot_policies.interface import ConfigError
+from robot_policies.interface import ConfigError, UnknownNameError
 from robot_policies.interface.robot import Shape
 from robot_policies.interface.schema import build, check_keys
 
 CONES = ("pyramidal", "elliptic")
+AXES = ("x", "y", "z")
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Object:
         position: Pose in the world when the task says nothing else. Shape (3,). [m]
         rotation: Roll, pitch, yaw. Shape (3,). [rad]
         mass: `None` is held in place and moved only between trials. [kg]
+        tracked: Axes, of `x`, `y` and `z`, along which the robot is told where it is: elements
+            `<name>.<axis>` of `observation.environment_state`.
     """
 
     name: str
@@ -64,9 +68,14 @@ class Object:
     position: tuple[float, float, float]
     rotation: tuple[float, float, float] = (0.0, 0.0, 0.0)
     mass: float | None = None
+    tracked: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a weightless moving object."""
+        """Refuse a weightless moving object, and axes there are not."""
+        object.__setattr__(self, "tracked", tuple(self.tracked))
+        for axis in self.tracked:
+            if axis not in AXES:
+                raise UnknownNameError("axis", axis, AXES, f"object '{self.name}': tracked")
         if self.mass is not None and not self.mass > 0.0:
             raise ConfigError(f"object '{self.name}': mass {self.mass} kg must be > 0")
 
@@ -104,6 +113,11 @@ class World:
     view: View = View()
     floor_color: tuple[float, float, float, float] = field(default=(0.62, 0.64, 0.66, 1.0))
 
+    @cached_property
+    def tracked(self) -> tuple[tuple[str, str], ...]:
+        """Objects and axes that the robot is told of, in order."""
+        return tuple((item.name, axis) for item in self.objects for axis in item.tracked)
+
     @classmethod
     def from_mapping(cls, scene: Mapping[str, Any], where: str = "scene") -> "World":
         """Read a task's `scene`.
@@ -133,7 +147,7 @@ class World:
 
 
 def _object(name: str, entry: Any, where: str) -> Object:
-    own = {"position", "rotation", "mass"}
+    own = {"position", "rotation", "mass", "tracked"}
     drawn = {"kind", "size", "friction", "collides", "color"}
     check_keys(entry, own | drawn, where)
     shape = build(Shape, {k: v for k, v in entry.items() if k in drawn}, where, name=name)

@@ -142,6 +142,19 @@ def test_a_cartesian_action_is_spread_over_its_control_steps():
     assert joints[-1] == 0.5
 
 
+def test_what_is_too_fast_for_a_joint_is_followed_more_slowly_along_the_same_line():
+    resolver = CartesianResolver(ROBOT, dt=1.0 / ROBOT.control_rate)
+    kinematics, joints = Kinematics(ROBOT, "hand"), POSES[0]
+    far = np.array([0.05, 0.3, -0.1, 0.0, 0.0, 0.0])
+    resolved = resolver.resolve(delta([*far, joints[-1]]), joints).values
+    share = np.abs(resolved - joints) * ROBOT.control_rate / ROBOT.velocity
+    assert share.max() == pytest.approx(1.0)
+    asked, change = kinematics.step(joints, far) - joints, resolved - joints
+    slower = np.linalg.norm(change) / np.linalg.norm(asked)
+    assert slower < 1.0
+    np.testing.assert_allclose(change, slower * asked, atol=1e-12)
+
+
 def test_a_nan_displacement_is_the_gates_to_refuse():
     resolved = CartesianResolver(ROBOT, dt=0.1).resolve(delta([np.nan, *[0.0] * 6]), POSES[0])
     assert np.isnan(resolved.values[:-1]).all()

@@ -10,12 +10,14 @@ from robot_policies.control.kinematics import CARTESIAN_DELTA_NAMES
 from robot_policies.interface import (
     ActionChunk,
     ActionKind,
+    ArraySpec,
     Command,
     CommandMode,
     ContractError,
     RobotState,
 )
 from robot_policies.interface.observation import (
+    ENVIRONMENT_STATE,
     IMU,
     POINTS,
     STATE,
@@ -59,12 +61,31 @@ def test_joints_travel_with_their_names_and_come_last():
         STAMP, robot.default, robot.default * 2.0, features={IMU: np.ones(10)}, stamps={IMU: STAMP}
     )
 
-    messages = encode_state(robot, state)
+    messages = encode_state(robot, state, robot.streams)
     sample = stream(STATE).decode(messages[STATE])
 
     assert list(messages) == [IMU, STATE]
     assert sample.names == robot.streams[STATE].names
     np.testing.assert_array_equal(sample.values, [*robot.default, *robot.default * 2.0])
+
+
+def test_what_the_robot_is_told_of_its_environment_travels_with_its_names():
+    robot, names = load_robot("planar_arm"), ("goal.x", "goal.y")
+    provides = {ENVIRONMENT_STATE: ArraySpec(ENVIRONMENT_STATE, (2,), unit="m", names=names)}
+    where = np.array([0.5, -0.25], np.float32)
+    state = RobotState(
+        STAMP, robot.default, robot.default, np.empty(0), {ENVIRONMENT_STATE: where}, {}
+    )
+
+    sample = stream(ENVIRONMENT_STATE).decode(
+        encode_state(robot, state, provides)[ENVIRONMENT_STATE]
+    )
+
+    assert sample.names == names
+    np.testing.assert_array_equal(sample.values, where)
+    for wrong in (["goal.x"], ["goal.x", "goal.x"]):
+        with pytest.raises(ContractError, match="environment_state: 2 numbers"):
+            stream(ENVIRONMENT_STATE).decode(JointState(name=wrong, position=[0.5, -0.25]))
 
 
 @pytest.mark.parametrize(
