@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from robot_policies.interface import ConfigError, RobotBackend, RobotSpec, Task
+from robot_policies.control.legged import legged
+from robot_policies.interface import ConfigError, RobotBackend, RobotSpec, ServoBackend, Task
 from robot_policies.interface.schema import build
 from robot_policies.share import config_names, read_config
 
@@ -25,11 +26,13 @@ class Entry:
         implementation: `module:Class`, inside this project's packages.
         description: One line for people.
         options: Keyword arguments of the class.
+        modes: Whether the robot's modes stand between gate and servo, see `control/modes.py`.
     """
 
     implementation: str
     description: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    modes: bool = False
 
     def __post_init__(self) -> None:
         """Refuse code from elsewhere."""
@@ -97,12 +100,19 @@ def make_backend(
         name: Backend name.
         robot: The robot it drives.
         scene: The task's world, for simulators.
-        **options: Override the options of `config/backends/<name>.yaml`.
+        **options: Override the options of `config/backends/<name>.yaml`; `modes` is its own key.
 
     Raises:
-        ConfigError: If the name or an option is unknown.
+        ConfigError: If the name or an option is unknown, or the backend can have no modes.
     """
-    return _make(entry("backends", name), name, options, spec=robot, scene=scene or {})
+    made = entry("backends", name)
+    modes = options.pop("modes", made.modes)
+    backend = _make(made, name, options, spec=robot, scene=scene or {})
+    if not modes:
+        return backend
+    if not isinstance(backend, ServoBackend):
+        raise ConfigError(f"backend '{name}': no modes, its servo takes no gains")
+    return legged(backend)
 
 
 def _make(

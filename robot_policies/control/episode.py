@@ -12,6 +12,7 @@ import numpy as np
 
 from robot_policies.control.chunk_executor import ChunkExecutor, Mode
 from robot_policies.control.kinematics import CartesianResolver
+from robot_policies.control.legged import LeggedRobot
 from robot_policies.control.observation_buffer import ObservationBuffer
 from robot_policies.control.records import EpisodeResult, Observer, StepRecord
 from robot_policies.control.rules import SafetyLimits
@@ -22,6 +23,7 @@ from robot_policies.interface import (
     ActionChunk,
     ActionKind,
     Command,
+    ConfigError,
     Observation,
     Policy,
     RobotBackend,
@@ -70,7 +72,13 @@ def run_episode(
 
     Raises:
         ContractError: If the policy does not fit the robot; nothing has moved then.
+        ConfigError: If the robot waits for a person to make it stand and walk.
     """
+    if isinstance(backend, LeggedRobot):
+        raise ConfigError(
+            f"'{backend.spec.name}' waits for a person to make it stand and walk; an episode has "
+            "none: use `robot-policies launch`"
+        )
     check_compatible(policy, backend.spec, backend).require()
     period = 1.0 / backend.spec.control_rate
     initial = task.initial(seed) if initial is None else initial

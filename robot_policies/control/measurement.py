@@ -28,13 +28,15 @@ class MeasurementJudge:
         self._stamp = -np.inf
 
     def judge(self, state: RobotState, now: float) -> Refusal | None:
-        """Refuse a measurement that is no number, out of time, or shows a robot that fell.
+        """Refuse a measurement that is no number, out of time, or of a robot that fell or failed.
 
         Args:
             state: The measurement.
             now: Time. [s]
         """
         before, self._stamp = self._stamp, state.stamp
+        if state.fault:
+            return Refusal(Cause.FAULT, state.fault)
         if broken := self._judge_joints(state):
             return broken
         if state.stamp < before:

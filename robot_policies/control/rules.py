@@ -35,6 +35,8 @@ class Cause(StrEnum):
     CLOCK = "clock"  # time went backwards, or a stamp lies in the future
     STATE = "state"  # the robot's measurements are not numbers
     TILT = "tilt"
+    FAULT = "fault"  # the robot stopped itself, or asks to be stopped
+    BUSY = "busy"  # it does something by itself and would not follow
     REFUSALS = "refusals"  # the policy kept asking for what is not allowed
     OPERATOR = "operator"
 

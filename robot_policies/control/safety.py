@@ -5,6 +5,7 @@
     damp    no stiffness; after `hold_time` of holding. A valid action ends it
     estop   as damp, but latched until `reset`, which is refused while its cause lasts
 
+A robot that is busy by itself, such as standing up, is asked to hold and nothing is judged.
 A refused action changes nothing: the last safe command stays, and its age goes on counting. The
 first action, and the first one after damping, is compared with the measured pose.
 
@@ -106,7 +107,9 @@ class SafetyGate:
             now: Time, on the same clock as the stamps. [s]
         """
         refusal = self._judge_clock(now) or self._measured.judge(state, now)
-        if refusal and refusal.cause in (Cause.STATE, Cause.TILT):
+        if state.busy and not self.latched:
+            return self._stand_by(state, now)
+        if refusal and refusal.cause in (Cause.STATE, Cause.TILT, Cause.FAULT):
             self.latched = self.latched or refusal
         if self.latched:
             return self._damp(state, now, self.latched, Level.ESTOP)
@@ -189,6 +192,12 @@ class SafetyGate:
         holds_a_pose = self._kind is ActionKind.JOINT_POSITION
         rest = self._current if holds_a_pose else np.zeros(len(self._names))
         return self._send(rest, now, CommandMode.HOLD, refusal)
+
+    def _stand_by(self, state: RobotState, now: float) -> Verdict:
+        self._forget()  # the first action afterwards is compared with the measured pose
+        command = Command(now, self._rest(state), self._kind, CommandMode.HOLD)
+        refusal = Refusal(Cause.BUSY, f"the robot is busy: {state.busy}")
+        return Verdict(command, refusal, Level.HOLD)
 
     def _keeps_refusing(self, refusal: Refusal, now: float) -> bool:
         first, last = self._refused or (now, now)

@@ -6,7 +6,9 @@ from robot_policies.interface.backend import (
     CommandMode,
     RobotBackend,
     RobotState,
+    ServoBackend,
     Simulator,
+    Supervisor,
 )
 from robot_policies.interface.errors import (
     BackendError,
@@ -19,7 +21,7 @@ from robot_policies.interface.errors import (
 )
 from robot_policies.interface.observation import Observation, ObservationSpec
 from robot_policies.interface.policy import Policy, Statistics
-from robot_policies.interface.robot import RobotSpec
+from robot_policies.interface.robot import Gains, RobotSpec
 from robot_policies.interface.spec import ArraySpec
 from robot_policies.interface.task import Task, Trial
 
@@ -35,6 +37,7 @@ __all__ = [
     "CommandMode",
     "ConfigError",
     "ContractError",
+    "Gains",
     "Observation",
     "ObservationSpec",
     "Policy",
@@ -42,9 +45,11 @@ __all__ = [
     "RobotPoliciesError",
     "RobotSpec",
     "RobotState",
+    "ServoBackend",
     "Simulator",
     "StaleObservation",
     "Statistics",
+    "Supervisor",
     "Task",
     "Trial",
     "UnknownNameError",

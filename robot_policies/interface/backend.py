@@ -1,6 +1,6 @@
 """What a simulator, a recorded log and a physical robot have in common."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from robot_policies.interface.action import ActionKind
-from robot_policies.interface.robot import RobotSpec
+from robot_policies.interface.robot import Gains, RobotSpec
 from robot_policies.interface.spec import ArraySpec
 
 
@@ -29,21 +29,27 @@ class RobotState:
         joint_position: In `RobotSpec.joints` order. Shape (n,). [rad], [m] for sliding joints.
         joint_velocity: Likewise. Shape (n,). [rad/s], [m/s]
         joint_effort: Likewise, empty if not measured. Shape (n,) or (0,). [N m], [N]
+        joint_temperature: Of the motors, empty if not measured. Shape (n,) or (0,). [deg C]
         features: Other streams by feature name (`observation.imu`,
             `observation.images.<camera>`, `observation.points`, `observation.wrench`).
         stamps: Capture time of each entry of `features`. [s]
         truth: What only a simulator or a log knows (`base_position` [m], `base_velocity` in the
             body frame [m/s, rad/s], `object.<name>` poses). For tasks and metrics, never for a
             policy: it is not sent over a topic.
+        busy: What the robot does by itself, such as standing up; empty while it follows commands.
+        fault: Why the robot stopped itself or must be stopped; empty if all is well.
     """
 
     stamp: float
     joint_position: np.ndarray
     joint_velocity: np.ndarray
     joint_effort: np.ndarray = field(default_factory=lambda: np.empty(0))
+    joint_temperature: np.ndarray = field(default_factory=lambda: np.empty(0))
     features: Mapping[str, np.ndarray] = field(default_factory=dict)
     stamps: Mapping[str, float] = field(default_factory=dict)
     truth: Mapping[str, np.ndarray] = field(default_factory=dict)
+    busy: str = ""
+    fault: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,12 +61,14 @@ class Command:
         kind: `joint_position`, `joint_velocity` or `base_velocity`.
         values: In `RobotSpec.joints` order for joints. Shape (n,). SI.
         mode: Gain set it is tracked with.
+        gains: Instead of that set, where a servo passes from one set to another.
     """
 
     stamp: float
     values: np.ndarray
     kind: ActionKind = ActionKind.JOINT_POSITION
     mode: CommandMode = CommandMode.POLICY
+    gains: Gains | None = None
 
 
 @runtime_checkable
@@ -102,6 +110,23 @@ class RobotBackend(Protocol):
 
     def close(self) -> None:
         """Stop and release the device; may be called twice."""
+        ...
+
+
+# Makes what the servo tracks now [s] of the command in force and the newest measurement.
+Supervisor = Callable[[Command | None, RobotState, float], Command]
+
+
+@runtime_checkable
+class ServoBackend(RobotBackend, Protocol):
+    """A backend that sends gains along with targets, and can ask for both at every servo step."""
+
+    def supervise(self, supervisor: Supervisor | None) -> None:
+        """Let a supervisor decide what is sent; without one, the command in force is.
+
+        It is called at the servo rate with the backend's own clock, from a thread of its own if
+        the robot does not wait. What it returns is sent as it is.
+        """
         ...
 
 

@@ -44,6 +44,7 @@ class Joint:
         armature: Reflected rotor inertia, simulators only. [kg m^2]
         friction: Dry friction, simulators only. [N m]
         sliding: Whether it slides rather than turns.
+        lying: Position where the robot lies down; NaN if it is not one that does. [rad], [m]
         following_error: Largest distance between target and measurement. Given for servos that
             saturate their own effort, where a target may lie further off than the effort reaches;
             without it the safety gate judges the effort itself. [rad], [m]
@@ -61,6 +62,7 @@ class Joint:
     armature: float = 0.0
     friction: float = 0.0
     sliding: bool = False
+    lying: float = np.nan
     following_error: float = np.inf
 
     def __post_init__(self) -> None:
@@ -73,6 +75,10 @@ class Joint:
             raise ConfigError(
                 f"joint '{self.name}': default {self.default} is outside "
                 f"[{self.lower}, {self.upper}]"
+            )
+        if self.lying < self.lower or self.lying > self.upper:
+            raise ConfigError(
+                f"joint '{self.name}': lying {self.lying} is outside [{self.lower}, {self.upper}]"
             )
         for limit in ("velocity", "acceleration", "jerk", "effort"):
             value = getattr(self, limit)
@@ -274,6 +280,11 @@ class RobotSpec:
     def default(self) -> np.ndarray:
         """Default pose. Shape (n,). [rad], [m]."""
         return self._column("default")
+
+    @cached_property
+    def lying(self) -> np.ndarray:
+        """Pose it lies in, NaN if it does not lie down. Shape (n,). [rad], [m]."""
+        return self._column("lying")
 
     def _column(self, name: str) -> np.ndarray:
         column = np.array([getattr(joint, name) for joint in self.joints])

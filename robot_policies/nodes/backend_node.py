@@ -4,8 +4,8 @@ from typing import Any
 
 from robot_policies.interface import ActionKind, ContractError, RobotPoliciesError
 from robot_policies.nodes.chunks import chunk_type, decode_chunk
-from robot_policies.nodes.emergency_stop import EmergencyStop
 from robot_policies.nodes.graph_node import COMMAND, GraphNode, one_line, reported, run
+from robot_policies.nodes.operator_services import OperatorServices
 from robot_policies.nodes.outlet import Outlet
 from robot_policies.nodes.trial import SETTINGS, TrialRun
 
@@ -20,7 +20,7 @@ class BackendNode(GraphNode):
         super().__init__("backend", SETTINGS)
         self._trial: TrialRun | None = None
         self._moving, self._reason = False, ""
-        EmergencyStop(
+        OperatorServices(
             self,
             lambda: self._trial and self._trial.loop,
             lambda decision: self._outlet.decided(decision),

@@ -61,6 +61,8 @@ class Outlet:
             return
         verdict = self._loop.decision.verdict
         values: dict[str, Any] = {"level": verdict.level, **self._loop.report()}
+        if self._loop.modes:
+            values["mode"] = self._loop.modes.mode
         text = "following the policy"
         if refusal := verdict.refusal:
             text = refusal.text

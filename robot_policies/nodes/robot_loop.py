@@ -14,6 +14,8 @@ import numpy as np
 from robot_policies.control.chunk_executor import ChunkExecutor, Mode
 from robot_policies.control.episode import StepRecord
 from robot_policies.control.kinematics import CartesianResolver
+from robot_policies.control.legged import LeggedRobot
+from robot_policies.control.modes import LeggedMode, ModeMachine
 from robot_policies.control.rules import Cause, Refusal, SafetyLimits
 from robot_policies.control.safety import SafetyGate, Verdict
 from robot_policies.interface import (
@@ -191,7 +193,23 @@ class RobotLoop:
         """End an emergency stop; return why not, if its cause lasts."""
         if self.state is None:
             return None
+        if self.modes:
+            if reason := self.modes.release():
+                return Refusal(Cause.FAULT, reason)
+            # The robot no longer reports the stop that has just ended.
+            self.state = replace(self.state, fault="", busy=str(self.modes.mode))
         return self._gate.reset(self.state, self._clock())
+
+    def request(self, mode: LeggedMode) -> str:
+        """Ask a robot with modes for one; return why not, empty if it is done."""
+        if self.modes is None:
+            return f"'{self.robot.name}' has no modes here"
+        return self.modes.request(mode)
+
+    @property
+    def modes(self) -> ModeMachine | None:
+        """The robot's modes; `None` if it only follows commands."""
+        return self.backend.modes if isinstance(self.backend, LeggedRobot) else None
 
     @property
     def latched(self) -> Refusal | None:

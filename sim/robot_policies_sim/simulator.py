@@ -21,6 +21,7 @@ from robot_policies.interface import (
     CommandMode,
     RobotSpec,
     RobotState,
+    Supervisor,
 )
 from robot_policies.interface.observation import ENVIRONMENT_STATE, IMAGES
 from robot_policies.interface.robot import Gains
@@ -63,8 +64,13 @@ class SteppedSimulator(ABC):
             environment = ArraySpec(ENVIRONMENT_STATE, (len(names),), unit="m", names=names)
             self.provides[ENVIRONMENT_STATE] = environment
         self._scene = scene
+        self._supervisor: Supervisor | None = None
         self._connected = False
         self._running = False
+
+    def supervise(self, supervisor: Supervisor | None) -> None:
+        """Let a supervisor decide at every servo step what the servo tracks."""
+        self._supervisor = supervisor
 
     def connect(self) -> None:
         """Make the engine ready; `reset` builds the world."""
@@ -92,7 +98,9 @@ class SteppedSimulator(ABC):
             initial.latency_steps * self.spec.servo_rate / self.spec.control_rate
         )
         self._pushes = deque(sorted(initial.pushes, key=lambda push: push.time))
+        self._strength = initial.motor_strength
         self._commands: deque[tuple[int, Command]] = deque()
+        self._in_force: Command | None = None
         self._state: RobotState | None = None
         self._running = True
         self._target = initial.positions(self.spec)
@@ -142,16 +150,20 @@ class SteppedSimulator(ABC):
                 f"{self.name}: cannot advance {dt:g} s, "
                 f"no multiple of the physics step {1.0 / self.spec.servo_rate:g} s"
             )
-        self._state = None
         for _ in range(round(steps)):
+            self._state = None
             while self._commands and self._commands[0][0] <= self._steps:
-                self._apply(self._commands.popleft()[1])
+                self._in_force = self._commands.popleft()[1]
+                self._apply(self._in_force)
+            if self._supervisor:
+                self._apply(self._supervisor(self._in_force, self.read(), self.time))
             while self._pushes and self._pushes[0].time <= self.time:
                 self._push(np.array(self._pushes.popleft().velocity))
             if self._speed.any():
                 self._follow(self._target + self._speed / self.spec.servo_rate)
             self._step()
             self._steps += 1
+        self._state = None
         if not self._is_finite():
             raise BackendError(f"{self.name}: the physics diverged before {self.time:g} s")
 
@@ -193,7 +205,9 @@ class SteppedSimulator(ABC):
 
     def _apply(self, command: Command) -> None:
         values = np.asarray(command.values, float)
-        self._gains = self._robot.gains[command.mode]
+        gains, strength = command.gains or self.spec.gains[command.mode], self._strength
+        # Weak motors give less than they are asked for.
+        self._gains = Gains(gains.stiffness * strength, gains.damping * strength)
         self._speed = np.zeros(len(values))
         target = values
         if command.kind is ActionKind.JOINT_VELOCITY:

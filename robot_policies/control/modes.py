@@ -1,0 +1,263 @@
+"""What a legged robot does by itself, before a policy has it and when a policy loses it.
+
+    passive   damped; where it begins, and where lying down ends
+    stand_up  from the measured pose to the default pose, holding gains
+    stand     the default pose, holding gains
+    policy    the commands the safety gate let through, the policy's gains
+    lie_down  to the lying pose, holding gains; then passive
+    estop     damped and latched until `release`, which is refused while its cause lasts
+
+The safety gate judges commands at the control rate; this decides modes and gains at the servo
+rate, and stops for what must not wait for the next control step. Targets and gains never jump
+except into damping. It reads no clock: it runs the same in front of a simulator and of a robot.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from threading import RLock
+
+import numpy as np
+
+from robot_policies.control.watch import Watch, WatchLimits
+from robot_policies.interface import (
+    Command,
+    CommandMode,
+    ConfigError,
+    Gains,
+    RobotSpec,
+    RobotState,
+)
+
+
+class LeggedMode(StrEnum):
+    """What the robot is doing."""
+
+    PASSIVE = "passive"
+    STAND_UP = "stand_up"
+    STAND = "stand"
+    POLICY = "policy"
+    LIE_DOWN = "lie_down"
+    ESTOP = "estop"
+
+
+GAINS = {
+    LeggedMode.PASSIVE: CommandMode.DAMP,
+    LeggedMode.STAND_UP: CommandMode.HOLD,
+    LeggedMode.STAND: CommandMode.HOLD,
+    LeggedMode.POLICY: CommandMode.POLICY,
+    LeggedMode.LIE_DOWN: CommandMode.HOLD,
+    LeggedMode.ESTOP: CommandMode.DAMP,
+}
+# What a person may ask for, and where that leads from which mode.
+WAYS = {
+    LeggedMode.STAND: {
+        LeggedMode.PASSIVE: LeggedMode.STAND_UP,
+        LeggedMode.LIE_DOWN: LeggedMode.STAND_UP,
+        LeggedMode.POLICY: LeggedMode.STAND,
+        LeggedMode.STAND_UP: LeggedMode.STAND_UP,
+    },
+    LeggedMode.POLICY: {LeggedMode.STAND: LeggedMode.POLICY},
+    LeggedMode.LIE_DOWN: {
+        LeggedMode.STAND: LeggedMode.LIE_DOWN,
+        LeggedMode.STAND_UP: LeggedMode.LIE_DOWN,
+    },
+}
+
+
+@dataclass(frozen=True)
+class ModeTimes:
+    """How long things take.
+
+    Attributes:
+        stand_up: Standing up. [s]
+        lie_down: Lying down. [s]
+        settle: From a walking pose to the default pose. [s]
+        blend: From one mode's gains to the next one's, and from standing to a policy. [s]
+        target_timeout: Older targets count as late: three control steps at 50 Hz. [s]
+        late_hold: The last target is held for this much longer, then the robot stands. [s]
+        reach: Largest distance of a joint from its target after standing up; a robot that got no
+            nearer lies down again. [rad]
+    """
+
+    stand_up: float = 2.0
+    lie_down: float = 2.0
+    settle: float = 0.5
+    blend: float = 0.3
+    target_timeout: float = 0.06
+    late_hold: float = 0.1
+    reach: float = 0.5
+
+
+class ModeMachine:
+    """The modes of one robot; `step` may run in another thread than the rest.
+
+    Attributes:
+        mode: What the robot does.
+        reason: Why, if nobody asked for it.
+    """
+
+    def __init__(
+        self, robot: RobotSpec, times: ModeTimes | None = None, limits: WatchLimits | None = None
+    ) -> None:
+        """Begin passive.
+
+        Args:
+            robot: The robot.
+            times: How long things take.
+            limits: What stops it.
+
+        Raises:
+            ConfigError: If the robot has no lying pose.
+        """
+        known = np.isfinite(robot.lying)
+        if not known.all():
+            name = robot.joint_names[int(np.argmin(known))]
+            raise ConfigError(f"robot '{robot.name}': joint '{name}' has no 'lying' position")
+        self._robot, self._times = robot, times or ModeTimes()
+        self._limits, self._lock = limits or WatchLimits(), RLock()
+        self.restart()
+
+    def restart(self) -> None:
+        """Be passive and know nothing of what was; time may begin anew."""
+        with self._lock:
+            self._watch = Watch(self._robot, self._limits)
+            self._now = self._fresh = -np.inf
+            self._danger = "nothing has been measured yet"
+            self._asked: Command | None = None
+            self._pose = self._robot.lying
+            self._sent = self._damped(0.0)
+            self._enter(LeggedMode.PASSIVE)
+
+    def request(self, mode: LeggedMode) -> str:
+        """Ask for `STAND`, `POLICY` or `LIE_DOWN`; return why not, empty if it is done."""
+        with self._lock:
+            if mode not in WAYS:
+                return f"nobody can ask for '{mode}', only for {[str(way) for way in WAYS]}"
+            if mode is self.mode:
+                return ""
+            if self.mode not in WAYS[mode]:
+                why = f" ({self.reason})" if self.reason else ""
+                return f"no '{mode}' from '{self.mode}'{why}, only from {[*map(str, WAYS[mode])]}"
+            if reason := self._danger or self._damping():
+                return reason
+            if WAYS[mode][self.mode] is not self.mode:
+                self._enter(WAYS[mode][self.mode])
+            return ""
+
+    def trip(self, reason: str) -> None:
+        """Damp the robot from the next step on, until `release`."""
+        with self._lock:
+            if self.mode is not LeggedMode.ESTOP:
+                self._enter(LeggedMode.ESTOP, reason)
+
+    def release(self) -> str:
+        """End a stop; return why not, empty if the robot is passive now."""
+        with self._lock:
+            if self.mode is LeggedMode.ESTOP and not self._danger:
+                self._enter(LeggedMode.PASSIVE)
+            return self._danger
+
+    def beat(self) -> None:
+        """Note that the operator is there; from the first time on, silence stops the robot."""
+        self._watch.beat()
+
+    def sent_for(self, command: Command) -> Command:
+        """Return what is sent on a command that was given just now."""
+        with self._lock:
+            settled = self._now - self._since >= self._times.blend
+            followed = self.mode is LeggedMode.POLICY and command.mode is CommandMode.POLICY
+            return command if followed and settled else self._sent
+
+    def step(self, asked: Command | None, state: RobotState, now: float) -> Command:
+        """Return what the servo tracks now.
+
+        Args:
+            asked: The command in force, judged by the safety gate.
+            state: The newest measurement.
+            now: Time, on the clock of its stamp. [s]
+        """
+        with self._lock:
+            self._now = now
+            self._danger = self._watch.look(state, now)
+            if not self._danger:
+                self._pose = np.clip(state.joint_position, self._robot.lower, self._robot.upper)
+            if asked is not self._asked:
+                self._asked = asked
+                self._take(asked)
+            if self.mode is not LeggedMode.PASSIVE and (reason := self._danger or self._damping()):
+                self.trip(reason)
+            self._proceed()
+            self._sent = self._command()
+            return self._sent
+
+    def _take(self, asked: Command | None) -> None:
+        if asked is None or (self.mode, asked.mode) != (LeggedMode.POLICY, CommandMode.POLICY):
+            return
+        if not np.isfinite(asked.values).all():
+            self.trip(f"target {asked.values} is not finite")
+            return
+        if self._target is None:
+            self._since = self._now  # the blend begins with the first target
+        self._target, self._fresh = asked.values, self._now
+
+    def _proceed(self) -> None:
+        """Leave a mode whose time is over."""
+        times, elapsed = self._times, self._now - self._since
+        if self.mode is LeggedMode.STAND_UP and elapsed >= times.stand_up:
+            off = np.abs(self._pose - self._robot.default)
+            i = int(np.argmax(off))
+            if off[i] <= times.reach:
+                self._enter(LeggedMode.STAND)
+            else:
+                name = self._robot.joint_names[i]
+                text = f"could not stand up: {name} is {off[i]:.2f} rad from its target"
+                self._enter(LeggedMode.LIE_DOWN, text)
+        elif self.mode is LeggedMode.LIE_DOWN and elapsed >= times.lie_down:
+            self._enter(LeggedMode.PASSIVE, self.reason)
+        elif self.mode is LeggedMode.POLICY:
+            late = self._now - max(self._fresh, self._since)
+            if late > times.target_timeout + times.late_hold:
+                self._enter(LeggedMode.STAND, f"no target for {late:.2f} s")
+
+    def _command(self) -> Command:
+        mode, robot, times = self.mode, self._robot, self._times
+        if GAINS[mode] is CommandMode.DAMP:
+            return self._damped(self._now)
+        waiting = mode is LeggedMode.POLICY and self._target is None
+        goal, duration = {
+            LeggedMode.STAND_UP: (robot.default, times.stand_up),
+            LeggedMode.STAND: (robot.default, times.settle),
+            LeggedMode.POLICY: (self._target, times.blend),
+            LeggedMode.LIE_DOWN: (robot.lying, times.lie_down),
+        }[mode]
+        elapsed = 0.0 if waiting else self._now - self._since
+        target = mix(self._start, self._start if waiting else goal, elapsed / duration)
+        before, after = self._start_gains, robot.gains[GAINS[mode]]
+        share = elapsed / times.blend
+        stiffness = mix(before.stiffness, after.stiffness, share)
+        gains = Gains(stiffness, mix(before.damping, after.damping, share))
+        return Command(self._now, target, mode=GAINS[mode], gains=gains)
+
+    def _damped(self, now: float) -> Command:
+        gains = self._robot.gains[CommandMode.DAMP]
+        return Command(now, self._pose, mode=CommandMode.DAMP, gains=gains)
+
+    def _damping(self) -> str:
+        damped = self._asked is not None and self._asked.mode is CommandMode.DAMP
+        return "the safety gate damps the robot" if damped else ""
+
+    def _enter(self, mode: LeggedMode, reason: str = "") -> None:
+        """Begin a mode where the robot is now: at its target, or if it has none, at its pose."""
+        damped = self._sent.mode is CommandMode.DAMP
+        self._start = self._pose if damped else self._sent.values
+        self._start_gains = self._sent.gains or self._robot.gains[self._sent.mode]
+        self._target: np.ndarray | None = None
+        self.mode, self.reason, self._since = mode, reason, self._now
+
+
+def mix(start: np.ndarray, goal: np.ndarray, time: float) -> np.ndarray:
+    """Return where a movement is at a share of its time; it is at rest at both ends."""
+    if time >= 1.0:
+        return goal
+    x = max(time, 0.0)
+    return start + x**3 * (10.0 - 15.0 * x + 6.0 * x**2) * (goal - start)
