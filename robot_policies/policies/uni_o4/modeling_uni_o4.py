@@ -163,7 +163,7 @@ class Memory(nn.Module):
             ("step_limit", config.limit_fraction * step / scale),
             ("reach", config.limit_fraction * effort / stiffness / scale),
             ("brake", damping / stiffness * config.velocity_scale / scale),
-            ("command_scale", torch.tensor(config.command_scale)),
+            ("command_scale", torch.tensor(config.command_scale).unsqueeze(1)),
             ("quarter", torch.tensor([0.0, 0.5 * torch.pi])),  # a cosine is a sine, turned on
         ):
             self.register_buffer(name, value, persistent=False)
@@ -256,9 +256,9 @@ class Memory(nn.Module):
         """Assemble one frame; the only place that does. Shape (B, F)."""
         config = self.config
         state, imu, command = batch[STATE], batch[IMU], batch[VELOCITY_COMMAND]
-        asked = (command * self.command_scale).abs().sum(-1, keepdim=True)
-        angle = (2.0 * torch.pi * config.gait_frequency * config.dt * steps).unsqueeze(1)
-        clock = torch.sin(angle + self.quarter) * (asked > config.standing_command)
+        moving = command.abs() @ self.command_scale > config.standing_command  # (B, 1)
+        turn = 2.0 * torch.pi * config.gait_frequency * config.dt
+        clock = torch.sin(torch.add(self.quarter, steps.unsqueeze(1), alpha=turn)) * moving
         frame = torch.cat(
             [
                 imu[:, 4:7],  # 3 angular velocity
