@@ -2,11 +2,13 @@
 # make test        set up with everything and run the tests
 # make test-slow   the tests that take longer than a minute each
 # make check       formatting, lint and types only
-# All are re-runnable; nothing outside .venv and outputs/ is written, except system libraries when run as root.
+# make bench-env   a second environment, .bench-venv, for Meta-World, gym-aloha and gym-pusht, which need MuJoCo 3.8
+# All are re-runnable; nothing outside .venv, .bench-venv and outputs/ is written, except system libraries when run as root.
 
 SHELL := /bin/bash
 VENV ?= .venv
 BIN := $(VENV)/bin
+BENCH := .bench-venv
 PYTHON ?= $(shell for p in python3.12 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))' 2>/dev/null && command -v $$p && break; done)
 
@@ -17,7 +19,7 @@ unexport PYTHONPATH AMENT_PREFIX_PATH COLCON_PREFIX_PATH CMAKE_PREFIX_PATH LD_LI
 # off-screen OpenGL (MuJoCo renders with EGL or OSMesa, Open3D links against GL and X11).
 SYSTEM_PACKAGES := build-essential libegl1 libgl1 libosmesa6 libgomp1 libx11-6
 
-.PHONY: demo test test-slow check setup system clean
+.PHONY: demo test test-slow check setup bench-env system clean
 
 demo: setup
 	$(BIN)/robot-policies demo --out outputs/demo
@@ -35,12 +37,28 @@ check: setup
 
 setup: system $(VENV)/.installed
 
-$(VENV)/.installed: setup.py constraints.txt
+bench-env: system $(BENCH)/.installed
+
+# $(call install,FOLDER,CONSTRAINTS,REQUIREMENTS)
+define install
 	@test -n "$(PYTHON)" || { echo "Python 3.12 not found; install it, or call 'make PYTHON=/path/to/python3.12'" >&2; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade -c constraints.txt pip setuptools wheel
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all,test]'
-	touch $@
+	test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
+	$(1)/bin/python -m pip install --quiet --upgrade -c $(2) pip setuptools wheel
+	$(1)/bin/python -m pip install --quiet -c $(2) $(3)
+	touch $(1)/.installed
+endef
+EVERYTHING := -e '.[all,test]'
+BENCHMARKS := -e '.[learn,data,bench]' pytest
+
+$(VENV)/.installed: setup.py constraints.txt
+	$(call install,$(VENV),constraints.txt,$(EVERYTHING))
+
+$(BENCH)/.installed: setup.py $(BENCH)/constraints.txt
+	$(call install,$(BENCH),$(BENCH)/constraints.txt,$(BENCHMARKS))
+
+$(BENCH)/constraints.txt: constraints.txt constraints-bench.txt
+	mkdir -p $(BENCH)
+	{ grep -v '^mujoco' constraints.txt; cat constraints-bench.txt; } > $@
 
 system:
 	@command -v dpkg-query >/dev/null || exit 0; \
@@ -53,4 +71,4 @@ system:
 		echo "  sudo apt-get install -y $$missing" >&2; exit 1; fi
 
 clean:
-	rm -rf $(VENV) build outputs *.egg-info
+	rm -rf $(VENV) $(BENCH) build outputs *.egg-info

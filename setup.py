@@ -55,6 +55,14 @@ EXTRAS = {
     ],
 }
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
+# MuJoCo 4.0 breaks Meta-World 3.0.0, and gym-aloha asks for less than 3.9.
+EXTRAS["bench"] = [
+    "mujoco>=3.8,<3.9",
+    "gymnasium>=1.1",
+    "metaworld==3.0.0",
+    "gym-aloha>=0.1.5",
+    "gym-pusht>=0.1.8",
+]
 EXTRAS["ray"] = ["ray>=2.40"]
 EXTRAS["test"] = ["pytest>=8", "hypothesis>=6.100", "ruff>=0.12", "pyright>=1.1.400"]
 

@@ -76,7 +76,7 @@ def load_robot(name: str) -> RobotSpec:
     """
     family, _, variant = name.partition("/")
     if family == "gymnasium" and variant:
-        return import_module("robot_policies_sim.gymnasium_backend").environment_robot(variant)
+        return import_module("robot_policies_sim.gymnasium_robot").environment_robot(variant)
     return RobotSpec.from_mapping(read_config("robots", name), f"{name}.yaml")
 
 

@@ -84,7 +84,11 @@ def generate(
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = 1,
     noise: Annotated[
         float,
-        typer.Option("--noise", min=0.0, help="Size of the pushes in half of the episodes [m]."),
+        typer.Option(
+            "--noise",
+            min=0.0,
+            help="Of half the episodes: pushes, in m; metaworld: on actions.",
+        ),
     ] = 0.02,
     backend: Backend = "mujoco",
     images: Annotated[

@@ -5,7 +5,8 @@ dataset is a function of the first seed and the number of episodes, however many
 it. An attempt that fails is left out and the next seed takes its place.
 
 Columns: `observation.state` (`<joint>.pos`), the cameras' images, `action` (what the expert meant,
-by joint name; with noise, what was done differs), `capture_stamp.*` and `next.*`.
+by joint name; with noise, what was done differs), `capture_stamp.*` and `next.*`. A Gymnasium
+environment has its `agent_pos` in `observation.state`, as in LeRobot.
 """
 
 import os
@@ -26,11 +27,14 @@ from robot_policies.control.episode import run_episode
 from robot_policies.control.records import EpisodeResult, StepRecord
 from robot_policies.data.convert import stamp_name
 from robot_policies.data.writer import DatasetFolder
-from robot_policies.interface import ConfigError, Policy, RobotSpec, Simulator, Task
+from robot_policies.interface import ArraySpec, ConfigError, Policy, RobotSpec, Simulator, Task
 from robot_policies.interface.observation import IMAGES, STATE, TASK
 
 ACTION = "action"
+AXES = ["height", "width", "channels"]
 DONE, SUCCESS = "next.done", "next.success"
+SEEN = "observation.environment_state"
+VECTORS = {"observation.agent_pos": STATE, SEEN: SEEN}  # columns of a Gymnasium environment
 AHEAD = 2  # episodes per process that may wait to be written; one is some 6 MB of pixels
 HOPELESS = 20  # attempts in a row without a success after which nothing more is tried
 
@@ -128,12 +132,12 @@ def generate(
     Raises:
         ConfigError: If the task has no expert, or the expert does not succeed.
     """
-    robot = catalog.load_robot(_task(order).robot)
-    catalog.entry("backends", order.backend)
+    _, simulator = _world(order)
+    robot = simulator.spec
     kinds = {"png": "image", "video": "video"}
     if images not in kinds:
         raise ConfigError(f"images '{images}': expected one of {sorted(kinds)}")
-    features = _features(robot, kinds[images])
+    features = _features(robot, simulator.provides, kinds[images])
     folder = DatasetFolder(out, robot.control_rate, robot.name, features)
     seeds: list[int] = []
     failed: list[int] = []
@@ -230,9 +234,10 @@ class _Taken:
         state = record.state
         self.instruction = str(record.goal.get(TASK, ""))
         values, stamps = {STATE: state.joint_position}, {STATE: state.stamp}
-        for name, image in state.features.items():
-            if name.startswith(IMAGES):
-                values[name], stamps[name] = image, state.stamps[name]
+        for name, value in state.features.items():
+            if name in VECTORS or name.startswith(IMAGES):
+                column = VECTORS.get(name, name)
+                values[column], stamps[column] = value, state.stamps[name]
         values[ACTION], stamps[ACTION] = self._expert.intended[self._order], record.sent.stamp
         times = {stamp_name(name): np.array([stamp]) for name, stamp in stamps.items()}
         self._rows.append({**values, **times})
@@ -249,18 +254,23 @@ class _Taken:
         return columns
 
 
-def _features(robot: RobotSpec, images: str) -> dict[str, dict[str, Any]]:
+def _features(
+    robot: RobotSpec, provides: Mapping[str, ArraySpec], images: str
+) -> dict[str, dict[str, Any]]:
     """Return LeRobot's description of the columns."""
-    joints, width = robot.joint_names, [len(robot.joints)]
+    joints = robot.joint_names
     unit = ["m" if joint.sliding else "rad" for joint in robot.joints]
-    measured = [f"{joint}.pos" for joint in joints]
+    columns = {STATE: ([f"{joint}.pos" for joint in joints], unit), ACTION: (list(joints), unit)}
+    for name, column in VECTORS.items():
+        if name in provides:
+            columns[column] = list(provides[name].names), list(provides[name].units)
     features: dict[str, dict[str, Any]] = {
-        STATE: {"dtype": "float32", "shape": width, "names": measured, "unit": unit},
-        ACTION: {"dtype": "float32", "shape": width, "names": list(joints), "unit": unit},
+        name: {"dtype": "float32", "shape": [len(names)], "names": names, "unit": units}
+        for name, (names, units) in columns.items()
     }
-    for camera in robot.cameras:
-        shape, axes = [camera.height, camera.width, 3], ["height", "width", "channels"]
-        features[f"{IMAGES}.{camera.name}"] = {"dtype": images, "shape": shape, "names": axes}
+    for name, array in provides.items():
+        if name.startswith(IMAGES):
+            features[name] = {"dtype": images, "shape": list(array.shape), "names": AXES}
     for name in list(features):
         stamp = {"dtype": "float64", "shape": [1], "names": ["stamp"], "unit": ["s"]}
         features[stamp_name(name)] = stamp
@@ -269,21 +279,21 @@ def _features(robot: RobotSpec, images: str) -> dict[str, dict[str, Any]]:
     return features
 
 
-def _task(order: Order) -> DemonstratedTask:
+def _world(order: Order) -> tuple[DemonstratedTask, Simulator]:
     task = catalog.load_task(order.task)
     if not isinstance(task, DemonstratedTask):
         raise ConfigError(f"task '{order.task}' has no scripted expert")
-    return task
+    robot = catalog.load_robot(task.robot)
+    backend = catalog.make_backend(order.backend, robot, task.scene)
+    if not isinstance(backend, Simulator):
+        raise ConfigError(f"backend '{order.backend}' is no simulator, an expert needs its truth")
+    return task, backend
 
 
 @lru_cache(maxsize=1)
 def _stage(order: Order) -> tuple[Task, Simulator, Expert]:
     """Return what a process works with, made once."""
-    task = _task(order)
-    robot = catalog.load_robot(task.robot)
-    backend = catalog.make_backend(order.backend, robot, task.scene)
-    if not isinstance(backend, Simulator):
-        raise ConfigError(f"backend '{order.backend}' is no simulator, an expert needs its truth")
+    task, backend = _world(order)
     backend.connect()
     return task, backend, task.expert(backend, order.noise)
 

@@ -18,7 +18,6 @@ import numpy as np
 
 from robot_policies.interface import (
     ActionKind,
-    ArraySpec,
     BackendError,
     Command,
     CommandMode,
@@ -27,13 +26,10 @@ from robot_policies.interface import (
     RobotState,
 )
 from robot_policies.interface.observation import IMAGES, STATE
-from robot_policies.interface.robot import Gains, Joint
 from robot_policies.interface.schema import check_keys
+from robot_policies_sim.gymnasium_robot import FAMILY, action_space, features, make
 
-FAMILY = "gymnasium"
-ENVIRONMENT_STATE = "observation.environment_state"  # LeRobot's name
 INITIAL_KEYS = ("seed", "options", "goal")
-UNLIMITED = 1e9  # an environment has no limit on how fast an action changes
 SUCCESS_KEYS = ("is_success", "success")  # where environments put it in `info`
 
 
@@ -58,7 +54,7 @@ class GymnasiumBackend:
 
         Args:
             spec: A robot named `gymnasium/<EnvId>`.
-            scene: Unused; the environment is its own world.
+            scene: `environment`, its id, where the robot is the same in several.
             environment: Keyword arguments of the environment.
 
         Raises:
@@ -69,14 +65,14 @@ class GymnasiumBackend:
             raise ConfigError(
                 f"gymnasium: '{spec.name}' is no environment; use a task gym/<EnvId>"
             )
-        self.spec, self._name = spec, name
-        self._env = make(name, render_mode="rgb_array", **(environment or {}))
-        self._space = action_space(self._env, name)
-        features = dict(_features(self._env.observation_space, name))
-        self._keys = {feature: key for feature, (key, _) in features.items()}
+        self.spec, self._name = spec, str(scene.get("environment", name))
+        self._env = make(self._name, render_mode="rgb_array", **(environment or {}))
+        self._space = action_space(self._env, self._name)
+        streams = dict(features(self._env.observation_space, self._name))
+        self._keys = {feature: key for feature, (key, _) in streams.items()}
         self.provides = {
             STATE: spec.streams[STATE],
-            **{feature: array for feature, (_, array) in features.items()},
+            **{feature: array for feature, (_, array) in streams.items()},
         }
         self._connected = self._running = False
 
@@ -198,14 +194,14 @@ class GymnasiumBackend:
 
     def _measure(self, observed: Any, info: Mapping[str, Any]) -> RobotState:
         now = self._steps / self.spec.control_rate
-        features = {}
+        seen = {}
         for feature, key in self._keys.items():
             value = observed
             for part in key:
                 value = value[part]
             value = np.asarray(value)
             image = feature.startswith(IMAGES)
-            features[feature] = value.copy() if image else value.ravel().astype(np.float32)
+            seen[feature] = value.copy() if image else value.ravel().astype(np.float32)
         truth = {
             "reward": self._reward,
             "return": self._return,
@@ -218,119 +214,17 @@ class GymnasiumBackend:
             truth["success"] = judged[0]
         position = self._action.copy()
         velocity = (self._action - self._before) * self.spec.control_rate
-        for array in (position, velocity, *features.values()):
+        for array in (position, velocity, *seen.values()):
             array.setflags(write=False)  # a reader cannot move the robot
         return RobotState(
             stamp=now,
             joint_position=position,
             joint_velocity=velocity,
-            features=features,
-            stamps=dict.fromkeys(features, now),
+            features=seen,
+            stamps=dict.fromkeys(seen, now),
             truth={name: np.atleast_1d(np.float64(value)) for name, value in truth.items()},
         )
 
     def _require_running(self, verb: str) -> None:
         if not self._running:
             raise BackendError(f"gymnasium: {verb} before reset")
-
-
-def make(name: str, **options: Any) -> gym.Env:
-    """Make an environment.
-
-    Raises:
-        ConfigError: If Gymnasium has no such environment, or something it needs is missing.
-    """
-    try:
-        return gym.make(name, **options)
-    except (gym.error.Error, ImportError, TypeError) as error:
-        raise ConfigError(f"gym/{name}: {' '.join(str(error).split())}") from None
-
-
-def environment_robot(name: str) -> RobotSpec:
-    """Return the table of the robot an environment is.
-
-    Args:
-        name: Environment id.
-
-    Raises:
-        ConfigError: If there is no such environment, its actions are no box, or it says no rate.
-    """
-    env = make(name)
-    try:
-        space, rate = action_space(env, name), control_rate(env, name)
-    finally:
-        env.close()
-    lower, upper = space.low.ravel().astype(np.float64), space.high.ravel().astype(np.float64)
-    joints = tuple(
-        Joint(
-            f"action.{i}",
-            max(low, -UNLIMITED),
-            min(high, UNLIMITED),
-            velocity=UNLIMITED,
-            acceleration=UNLIMITED,
-            jerk=UNLIMITED,
-            effort=UNLIMITED,
-            default=min(max(0.0, low), high),
-        )
-        for i, (low, high) in enumerate(zip(lower, upper, strict=True))
-    )
-    none = Gains(np.zeros(len(joints)), np.zeros(len(joints)))
-    return RobotSpec(
-        name=f"{FAMILY}/{name}",
-        joints=joints,
-        links=(),
-        gains={mode: none for mode in ("policy", "hold", "damp")},
-        control_rate=rate,
-        servo_rate=rate,
-        floating_base=False,
-    )
-
-
-def action_space(env: gym.Env, name: str) -> gym.spaces.Box:
-    """Return the environment's actions.
-
-    Raises:
-        ConfigError: If they are no box of floats.
-    """
-    space = env.action_space
-    if not isinstance(space, gym.spaces.Box) or space.dtype.kind != "f":
-        raise ConfigError(f"gym/{name}: actions are {space}; only a Box of floats can be a robot")
-    return space
-
-
-def control_rate(env: gym.Env, name: str) -> float:
-    """Return steps per second: the environment's `dt` if it has one, else its `render_fps`.
-
-    Raises:
-        ConfigError: If it says neither.
-    """
-    dt, fps = getattr(env.unwrapped, "dt", None), env.metadata.get("render_fps")
-    if isinstance(dt, float | int) and dt > 0:
-        return round(1.0 / float(dt), 9)
-    if fps:
-        return float(fps)
-    raise ConfigError(f"gym/{name}: neither 'dt' nor metadata['render_fps'] says its step time")
-
-
-def _features(
-    space: gym.Space, name: str, key: tuple[str, ...] = ()
-) -> list[tuple[str, tuple[tuple[str, ...], ArraySpec]]]:
-    """Return feature names with the path into the observation and the spec."""
-    if isinstance(space, gym.spaces.Dict):
-        return [
-            entry
-            for part, inner in space.spaces.items()
-            for entry in _features(inner, name, (*key, str(part)))
-        ]
-    if not isinstance(space, gym.spaces.Box):
-        where = ".".join(key) or "observation"
-        raise ConfigError(f"gym/{name}: {where} is {space}; only Box and Dict can be read")
-    label = "_".join(key)
-    if space.dtype == np.uint8 and len(space.shape) == 3:
-        feature = f"{IMAGES}.{label or 'camera'}"
-        return [(feature, (key, ArraySpec(feature, space.shape, np.dtype(np.uint8))))]
-    feature = f"observation.{label}" if label else ENVIRONMENT_STATE
-    feature = f"{ENVIRONMENT_STATE}.{label}" if feature == STATE else feature
-    width = int(np.prod(space.shape))
-    names = tuple(f"{label or 'state'}.{i}" for i in range(width))
-    return [(feature, (key, ArraySpec(feature, (width,), names=names)))]

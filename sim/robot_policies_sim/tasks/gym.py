@@ -1,4 +1,7 @@
-"""`gym/<EnvId>`: an episode of a Gymnasium environment, as the environment judges it."""
+"""`gym/<EnvId>`: an episode of a Gymnasium environment, as the environment judges it.
+
+`aloha/<name>` and `pusht/<name>` are the same for the environments of a public benchmark.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,13 +9,15 @@ from typing import Any
 import numpy as np
 
 from robot_policies.interface import Command, ConfigError, RobotState
-from robot_policies_sim.gymnasium_backend import FAMILY, control_rate, make
+from robot_policies.interface.observation import TASK
+from robot_policies_sim.gymnasium_robot import FAMILY, control_rate, make
 
 
 class GymTask:
     """A `Task` whose world, initial states and end are the environment's."""
 
-    goals = ()
+    goals: tuple[str, ...] = ()
+    instruction = ""
 
     def __init__(
         self,
@@ -20,6 +25,7 @@ class GymTask:
         variant: str = "",
         horizon: float | None = None,
         success_return: float | None = None,
+        namespace: str = "",
     ) -> None:
         """Ask the environment what it is.
 
@@ -30,12 +36,14 @@ class GymTask:
             success_return: Sum of rewards from which on an episode is a success; by default the
                 `reward_threshold` the environment is registered with. Where there is none and
                 the environment reports no success, one that was not terminated counts as one.
+            namespace: Put before the variant, which is then without it.
 
         Raises:
             ConfigError: If there is no such environment, or its length is not known.
         """
         if not variant:
             raise ConfigError(f"{name}: name the environment, such as gym/Pendulum-v1")
+        variant = f"{namespace}/{variant}" if namespace else variant
         env = make(variant)
         try:
             known, rate = env.spec, control_rate(env, variant)
@@ -57,26 +65,30 @@ class GymTask:
 
     def start(self, initial: Mapping[str, Any]) -> "GymTrial":
         """Begin a trial."""
-        return GymTrial(self.horizon, self._success_return)
+        return GymTrial(self.horizon, self._success_return, self.instruction)
 
 
 class GymTrial:
     """One episode."""
 
-    def __init__(self, horizon: float, success_return: float | None) -> None:
+    def __init__(
+        self, horizon: float, success_return: float | None, instruction: str = ""
+    ) -> None:
         """Start with nothing seen.
 
         Args:
             horizon: Longest duration. [s]
             success_return: See `GymTask`.
+            instruction: What is asked for; empty where there is no choice.
         """
         self._horizon, self._success_return = horizon, success_return
+        self._instruction = instruction
         self._time = 0.0
         self._truth: Mapping[str, np.ndarray] = {}
 
     def goal(self, now: float) -> Mapping[str, np.ndarray | str]:
-        """Return nothing: the goal is in the environment's observation."""
-        return {}
+        """Return the instruction, if any; where things go is in the observation."""
+        return {TASK: self._instruction} if self._instruction else {}
 
     def observe(self, state: RobotState, command: Command | None) -> None:
         """Take note of one control step."""
