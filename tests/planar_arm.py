@@ -1,4 +1,4 @@
-"""A planar arm of four joints among a goal and an obstacle: kinematic, batched, for tests.
+"""The planar arm without its physics: kinematic, batched, for tests that learn in seconds.
 
 Actions are joint velocities over `TOP_SPEED`, in [-1, 1]. The observation is cos q, sin q, hand,
 goal and obstacle, 14 numbers. Letters: `B` arms side by side.
@@ -9,10 +9,13 @@ import math
 import torch
 from torch import Tensor
 
-LINKS = torch.tensor([0.3, 0.3, 0.25, 0.15])  # m
-DT, TOP_SPEED = 0.05, 1.5  # s, rad/s
-REST = torch.tensor([1.57, 0.4, 0.4, 0.3])  # rad
-TOUCH, REACHED = 0.09, 0.05  # m
+from robot_policies.catalog import load_robot
+from robot_policies_sim.tasks.arm_trial import TOUCH
+
+ARM = load_robot("planar_arm")
+LINKS = torch.tensor([float(link.position[0]) for link in ARM.links[2:]])  # m
+DT, TOP_SPEED = 1.0 / ARM.control_rate, float(ARM.velocity[0])  # s, rad/s
+REST = torch.tensor(ARM.default, dtype=torch.float32)  # rad
 
 
 def hand(q: Tensor) -> Tensor:
@@ -81,20 +84,6 @@ def demonstrate(mode: str, episodes: int, steps: int) -> dict[str, Tensor]:
     return {**flat, "episode": torch.arange(episodes).repeat_interleave(steps)}
 
 
-@torch.no_grad()
-def success(act, episodes: int, steps: int = 90, mode: str = "detour") -> float:  # noqa: ANN001
-    """Return the share of episodes that reach the goal and never touch the obstacle."""
-    q, goal, obstacle = scenes(episodes, mode)
-    touched = torch.zeros(episodes, dtype=torch.bool)
-    reached = touched.clone()
-    for _ in range(steps):
-        q = q + DT * TOP_SPEED * act(observe(q, goal, obstacle)).clamp(-1, 1)
-        touched |= ((hand(q) - obstacle).norm(dim=1) < TOUCH) & ~reached
-        reached |= (hand(q) - goal).norm(dim=1) < REACHED
-    free = ~touched if mode == "detour" else torch.ones_like(touched)
-    return float((reached & free).float().mean())
-
-
 def _velocity(mode: str, at: Tensor, goal: Tensor, obstacle: Tensor) -> Tensor:
     away = at - obstacle
     radius = away.norm(dim=1, keepdim=True).clamp_min(1e-4)
@@ -115,7 +104,10 @@ def _velocity(mode: str, at: Tensor, goal: Tensor, obstacle: Tensor) -> Tensor:
 
 
 def _point(count: int) -> Tensor:
-    radius, angle = 0.35 + 0.5 * torch.rand(count, 1).sqrt(), math.pi * torch.rand(count, 1)
+    radius, angle = (
+        0.35 + 0.5 * torch.rand(count, 1).sqrt(),
+        math.pi * (torch.rand(count, 1) - 0.5),
+    )
     return radius * torch.cat([angle.cos(), angle.sin()], 1)
 
 

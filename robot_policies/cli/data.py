@@ -94,6 +94,9 @@ def generate(
     images: Annotated[
         str, typer.Option("--images", help="png (exact) or video (MP4, small).")
     ] = "png",
+    failures: Annotated[
+        bool, typer.Option("--failures", help="Keep attempts that fail, too.")
+    ] = False,
     json: Json = None,
 ) -> None:
     """Let a task's scripted expert demonstrate it; attempts have the seeds SEED, SEED + 1, ...
@@ -112,6 +115,7 @@ def generate(
             seed,
             workers,
             images,
+            failures,
             lambda written: bar.update(done, completed=written),
         )
         rows = [

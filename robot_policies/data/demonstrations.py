@@ -2,11 +2,12 @@
 
 Episodes are made by several processes and written by one, in the order of their seeds, so that the
 dataset is a function of the first seed and the number of episodes, however many processes work on
-it. An attempt that fails is left out and the next seed takes its place.
+it. An attempt that fails is left out and the next seed takes its place, unless they are wanted.
 
-Columns: `observation.state` (`<joint>.pos`), the cameras' images, `action` (what the expert meant,
-by joint name; with noise, what was done differs), `capture_stamp.*` and `next.*`. A Gymnasium
-environment has its `agent_pos` in `observation.state`, as in LeRobot.
+Columns: `observation.state` (`<joint>.pos`), the cameras' images, what the robot is told of its
+environment, `action` (see `columns.py`), `capture_stamp.*` and `next.*`. A Gymnasium environment
+has its `agent_pos` in `observation.state`, as in LeRobot. An episode ends where the safety gate first
+refused an action.
 """
 
 import os
@@ -18,44 +19,18 @@ from functools import lru_cache
 from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from robot_policies import catalog
 from robot_policies.control.episode import run_episode
-from robot_policies.control.records import EpisodeResult, StepRecord
-from robot_policies.data.convert import stamp_name
+from robot_policies.control.records import EpisodeResult
+from robot_policies.data.columns import DemonstratedTask, Taken, describe_columns
 from robot_policies.data.writer import DatasetFolder
-from robot_policies.interface import ArraySpec, ConfigError, Policy, RobotSpec, Simulator, Task
-from robot_policies.interface.observation import IMAGES, STATE, TASK
+from robot_policies.interface import ConfigError, Policy, Simulator, Task
 
-ACTION = "action"
-AXES = ["height", "width", "channels"]
-DONE, SUCCESS = "next.done", "next.success"
-SEEN = "observation.environment_state"
-VECTORS = {"observation.agent_pos": STATE, SEEN: SEEN}  # columns of a Gymnasium environment
 AHEAD = 2  # episodes per process that may wait to be written; one is some 6 MB of pixels
 HOPELESS = 20  # attempts in a row without a success after which nothing more is tried
-
-
-class Expert(Policy, Protocol):
-    """A policy that knows what it meant, apart from the noise it was given.
-
-    Attributes:
-        intended: Its last answer without noise, in the order of its action spec. Shape (n,).
-    """
-
-    intended: np.ndarray
-
-
-@runtime_checkable
-class DemonstratedTask(Task, Protocol):
-    """A task that brings an expert along."""
-
-    def expert(self, simulator: Simulator, noise: float = 0.0) -> Expert:
-        """Return who does the task from the truth of a simulator."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -116,9 +91,10 @@ def generate(
     seed: int,
     workers: int = 1,
     images: str = "png",
+    failures: bool = False,
     report: Callable[[int], None] = lambda done: None,
 ) -> Generated:
-    """Append successful demonstrations to a dataset.
+    """Append demonstrations to a dataset.
 
     Args:
         order: What is demonstrated.
@@ -127,17 +103,18 @@ def generate(
         seed: Of the first attempt; each next attempt has the next one.
         workers: Processes.
         images: `png` (exact, read fast in any order) or `video` (small).
+        failures: Whether to keep attempts that failed, too.
         report: Called with the episodes written.
 
     Raises:
         ConfigError: If the task has no expert, or the expert does not succeed.
     """
-    _, simulator = _world(order)
+    task, simulator = _world(order)
     robot = simulator.spec
     kinds = {"png": "image", "video": "video"}
     if images not in kinds:
         raise ConfigError(f"images '{images}': expected one of {sorted(kinds)}")
-    features = _features(robot, simulator.provides, kinds[images])
+    features = describe_columns(task, simulator, kinds[images])
     folder = DatasetFolder(out, robot.control_rate, robot.name, features)
     seeds: list[int] = []
     failed: list[int] = []
@@ -146,7 +123,7 @@ def generate(
     for made in attempts(order, seed, workers):
         result = made.result
         refusals.update(result.refusals)
-        if result.metrics["success"]:
+        if failures or result.metrics["success"]:
             about = {
                 "robot": robot.name,
                 "policy": result.policy,
@@ -209,74 +186,9 @@ def attempts(order: Order, seed: int, workers: int = 1) -> Iterator[Demonstratio
 def demonstrate(order: Order, seed: int) -> Demonstration:
     """Let the expert try once."""
     task, simulator, expert = _stage(order)
-    taken = _Taken(expert)
+    taken = Taken(expert, task)
     result = run_episode(simulator, expert, task, seed=seed, observers=(taken,))
     return Demonstration(result, taken.instruction, taken.columns(result))
-
-
-class _Taken:
-    """Observer that keeps the columns of an episode."""
-
-    def __init__(self, expert: Expert) -> None:
-        self._expert = expert
-        self._rows: list[dict[str, np.ndarray]] = []
-        self.instruction = ""
-
-    def begin(
-        self, robot: RobotSpec, policy: Policy, task: Task, initial: Mapping[str, Any]
-    ) -> None:
-        """Note the order of the joints."""
-        names = self._expert.action_spec.array.names
-        self._order = [names.index(joint) for joint in robot.joint_names]
-
-    def step(self, record: StepRecord) -> None:
-        """Keep one control step."""
-        state = record.state
-        self.instruction = str(record.goal.get(TASK, ""))
-        values, stamps = {STATE: state.joint_position}, {STATE: state.stamp}
-        for name, value in state.features.items():
-            if name in VECTORS or name.startswith(IMAGES):
-                column = VECTORS.get(name, name)
-                values[column], stamps[column] = value, state.stamps[name]
-        values[ACTION], stamps[ACTION] = self._expert.intended[self._order], record.sent.stamp
-        times = {stamp_name(name): np.array([stamp]) for name, stamp in stamps.items()}
-        self._rows.append({**values, **times})
-
-    def end(self, result: EpisodeResult) -> None:
-        """Nothing to finish."""
-
-    def columns(self, result: EpisodeResult) -> dict[str, np.ndarray]:
-        """Return what was kept. Shape (steps, ...)."""
-        columns = {name: np.stack([row[name] for row in self._rows]) for name in self._rows[0]}
-        last = np.arange(len(self._rows))[:, None] == len(self._rows) - 1
-        columns[DONE] = last
-        columns[SUCCESS] = last & bool(result.metrics["success"])
-        return columns
-
-
-def _features(
-    robot: RobotSpec, provides: Mapping[str, ArraySpec], images: str
-) -> dict[str, dict[str, Any]]:
-    """Return LeRobot's description of the columns."""
-    joints = robot.joint_names
-    unit = ["m" if joint.sliding else "rad" for joint in robot.joints]
-    columns = {STATE: ([f"{joint}.pos" for joint in joints], unit), ACTION: (list(joints), unit)}
-    for name, column in VECTORS.items():
-        if name in provides:
-            columns[column] = list(provides[name].names), list(provides[name].units)
-    features: dict[str, dict[str, Any]] = {
-        name: {"dtype": "float32", "shape": [len(names)], "names": names, "unit": units}
-        for name, (names, units) in columns.items()
-    }
-    for name, array in provides.items():
-        if name.startswith(IMAGES):
-            features[name] = {"dtype": images, "shape": list(array.shape), "names": AXES}
-    for name in list(features):
-        stamp = {"dtype": "float64", "shape": [1], "names": ["stamp"], "unit": ["s"]}
-        features[stamp_name(name)] = stamp
-    for name in (DONE, SUCCESS):
-        features[name] = {"dtype": "bool", "shape": [1], "names": None}
-    return features
 
 
 def _world(order: Order) -> tuple[DemonstratedTask, Simulator]:
@@ -291,7 +203,7 @@ def _world(order: Order) -> tuple[DemonstratedTask, Simulator]:
 
 
 @lru_cache(maxsize=1)
-def _stage(order: Order) -> tuple[Task, Simulator, Expert]:
+def _stage(order: Order) -> tuple[Task, Simulator, Policy]:
     """Return what a process works with, made once."""
     task, backend = _world(order)
     backend.connect()

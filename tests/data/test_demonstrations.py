@@ -74,6 +74,26 @@ def test_the_recorded_action_is_the_clean_one(made):
         break
 
 
+def test_who_moves_the_hand_is_recorded_in_joint_velocities_with_labels(tmp_path):
+    order = Order("arm_reach_avoid/mixed", "mujoco", 0.0)
+    made = generate(order, tmp_path / "arm", episodes=5, seed=0, failures=True)
+    assert made.seeds == (0, 1, 2, 3, 4)
+    dataset = load(made.dataset)
+    features = dataset.meta.features
+    assert features["action"]["names"] == ["shoulder", "elbow", "forearm", "wrist"]
+    assert features["action"]["unit"] == ["rad/s"] * 4
+    assert features["observation.environment_state"]["names"][-1] == "obstacle.y"
+    table = dataset.hf_dataset.with_format("numpy")
+    first = np.array(table["episode_index"]) == 1
+    joints, speed = (np.array(table[n])[first] for n in ("observation.state", "action"))
+    assert np.abs(speed).max() <= 1.5 + 1e-6
+    went = joints[0] + np.cumsum(speed, axis=0) / 20.0
+    assert np.abs(went[:-3] - joints[3:]).max() < 0.15  # what they did is where they came to
+    reward, cost = (np.array(table[f"next.{n}"])[first] for n in ("reward", "cost"))
+    assert 0.1 < reward.sum() < 1.5
+    assert set(np.unique(cost)) <= {0.0, 1.0}
+
+
 @pytest.mark.parametrize(
     ("order", "images", "message"),
     [

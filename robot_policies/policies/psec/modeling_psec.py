@@ -293,4 +293,7 @@ def _describe_elements(config: PsecConfig, meta: Any) -> None:
                         f"joint.{suggestion(joint_of(element), robot.joint_names)}"
                     )
         velocity = name == ACTION and config.action_kind == ActionKind.JOINT_VELOCITY
-        config.element_units.setdefault(name, units_of(robot, names, velocity=velocity))
+        said = meta.features[name].get("unit")
+        config.element_units.setdefault(
+            name, list(said or units_of(robot, names, velocity=velocity))
+        )
