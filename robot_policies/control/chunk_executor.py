@@ -12,12 +12,12 @@ References: Zhao et al. 2023, "Learning Fine-Grained Bimanual Manipulation", Sec
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 
 from robot_policies.control.splice import Splicer
 from robot_policies.interface import (
+    EXECUTOR_MODES,
     Action,
     ActionChunk,
     ActionKind,
@@ -25,11 +25,11 @@ from robot_policies.interface import (
     Command,
     ConfigError,
     ContractError,
+    ExecutorMode,
     RobotSpec,
 )
 from robot_policies.interface.errors import suggestion
 
-Mode = Literal["open_loop", "ensemble", "splice"]
 TOLERANCE = 1e-6  # rows; room for floating-point time
 
 
@@ -83,7 +83,7 @@ class ChunkExecutor:
     def __init__(
         self,
         spec: ActionSpec,
-        mode: Mode = "open_loop",
+        mode: ExecutorMode = "open_loop",
         *,
         robot: RobotSpec | None = None,
         decay: float = 0.01,
@@ -103,8 +103,8 @@ class ChunkExecutor:
         Raises:
             ConfigError: If the mode is unknown, or cannot be used with these actions.
         """
-        if mode not in get_args(Mode):
-            raise ConfigError(f"no executor mode '{mode}'.{suggestion(mode, get_args(Mode))}")
+        if mode not in EXECUTOR_MODES:
+            raise ConfigError(f"no executor mode '{mode}'.{suggestion(mode, EXECUTOR_MODES)}")
         self._spec, self._mode, self._decay, self._lateness = spec, mode, decay, lateness
         self._splicer: Splicer | None = None
         if mode == "splice":
@@ -192,6 +192,19 @@ class ChunkExecutor:
         if len(chunk.values) > spec.horizon:
             raise ContractError(f"action chunk: {len(chunk.values)} rows, limit {spec.horizon}")
         return chunk.values[:, [chunk.names.index(name) for name in names]]
+
+
+def rows_followed(spec: ActionSpec, mode: ExecutorMode) -> int:
+    """Return how many rows of a chunk are followed before the policy is asked again.
+
+    `splice` asks at half a chunk at the latest: a join needs rows to come.
+    """
+    halfway = max(1, spec.horizon // 2)
+    return {
+        "open_loop": spec.executed,
+        "ensemble": 1,
+        "splice": min(spec.executed, halfway),
+    }[mode]
 
 
 def ensemble(rows: np.ndarray, decay: float) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from robot_policies.control.chunk_executor import ChunkExecutor, Mode
+from robot_policies.control.chunk_executor import ChunkExecutor, rows_followed
 from robot_policies.control.kinematics import CartesianResolver
 from robot_policies.control.legged import LeggedRobot
 from robot_policies.control.observation_buffer import ObservationBuffer
@@ -24,6 +24,7 @@ from robot_policies.interface import (
     ActionKind,
     Command,
     ConfigError,
+    ExecutorMode,
     Observation,
     Policy,
     RobotBackend,
@@ -49,7 +50,7 @@ def run_episode(
     clock: Clock | None = None,
     initial: Mapping[str, Any] | None = None,
     network: NetworkModel | None = None,
-    executor: Mode = "open_loop",
+    executor: ExecutorMode | None = None,
     replan: float | None = None,
     limits: SafetyLimits | None = None,
     observers: Sequence[Observer] = (),
@@ -64,9 +65,9 @@ def run_episode(
         clock: `LogicalClock` for a simulator and `WallClock` for anything else by default.
         initial: Initial condition; by default the task draws it from the seed.
         network: Delay, jitter and loss between observation and answer; none by default.
-        executor: How chunks are merged.
-        replan: Time between two questions to the policy [s]. By default the time its rows last in
-            `open_loop`, half of it in `splice`, and one `dt` in `ensemble`.
+        executor: How chunks are merged; by default as the policy means it.
+        replan: Time between two questions to the policy [s]. By default the time the rows it
+            executes last in `open_loop`, half a chunk at most in `splice`, one `dt` in `ensemble`.
         limits: Operational limits of the safety gate.
         observers: Told of every step.
 
@@ -86,7 +87,8 @@ def run_episode(
         backend.reset(seed, initial)
         clock = clock or LogicalClock(backend, period)
     clock = clock or WallClock(period)
-    loop = _Loop(backend, policy, executor, limits, Link(network or NetworkModel(), seed), replan)
+    mode = executor or policy.action_spec.executor
+    loop = _Loop(backend, policy, mode, limits, Link(network or NetworkModel(), seed), replan)
     trial, start, steps, reason = task.start(initial), clock.now(), 0, ""
     policy.reset(seed)
     for observer in observers:
@@ -135,7 +137,7 @@ class _Loop:
         self,
         backend: RobotBackend,
         policy: Policy,
-        mode: Mode,
+        mode: ExecutorMode,
         limits: SafetyLimits | None,
         link: Link,
         replan: float | None,
@@ -148,8 +150,7 @@ class _Loop:
         self._resolver = CartesianResolver(robot, spec.dt) if cartesian else None
         kind = ActionKind.JOINT_POSITION if cartesian else spec.kind
         self.gate = SafetyGate(robot, limits, kind)
-        rows = {"open_loop": spec.horizon, "ensemble": 1, "splice": max(1, spec.horizon // 2)}
-        self._replan = rows[mode] * spec.dt if replan is None else replan
+        self._replan = rows_followed(spec, mode) * spec.dt if replan is None else replan
         self._asked = -np.inf
         self._command: Command | None = None
         self.recording_ended = False

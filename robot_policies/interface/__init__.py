@@ -1,6 +1,13 @@
 """The contract: what policies, robots, backends and tasks are to each other."""
 
-from robot_policies.interface.action import Action, ActionChunk, ActionKind, ActionSpec
+from robot_policies.interface.action import (
+    EXECUTOR_MODES,
+    Action,
+    ActionChunk,
+    ActionKind,
+    ActionSpec,
+    ExecutorMode,
+)
 from robot_policies.interface.backend import (
     Command,
     CommandMode,
@@ -26,6 +33,7 @@ from robot_policies.interface.spec import ArraySpec
 from robot_policies.interface.task import Task, Trial
 
 __all__ = [
+    "EXECUTOR_MODES",
     "Action",
     "ActionChunk",
     "ActionKind",
@@ -38,6 +46,7 @@ __all__ = [
     "ConfigError",
     "ContractError",
     "Gains",
+    "ExecutorMode",
     "Observation",
     "ObservationSpec",
     "Policy",

@@ -2,11 +2,16 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal, get_args
 
 import numpy as np
 
-from robot_policies.interface.errors import ContractError
+from robot_policies.interface.errors import ContractError, UnknownNameError
 from robot_policies.interface.spec import ArraySpec
+
+# How chunks become one action; `control/chunk_executor.py` says what each does.
+ExecutorMode = Literal["open_loop", "ensemble", "splice"]
+EXECUTOR_MODES: tuple[ExecutorMode, ...] = get_args(ExecutorMode)
 
 
 class ActionKind(StrEnum):
@@ -27,12 +32,16 @@ class ActionSpec:
         array: Names, units and bounds of one action. Shape (width,).
         dt: Time between two rows of a chunk. [s]
         horizon: Rows per chunk.
+        executed: Rows that are followed before the policy is asked again; 0 stands for all.
+        executor: How its chunks are meant to be merged.
     """
 
     kind: ActionKind
     array: ArraySpec
     dt: float
     horizon: int
+    executed: int = 0
+    executor: ExecutorMode = "open_loop"
 
     def __post_init__(self) -> None:
         """Refuse a spec that names no elements or no time."""
@@ -41,6 +50,13 @@ class ActionSpec:
             raise ContractError("action: the elements have no names; an order is never assumed")
         if not self.dt > 0.0 or self.horizon < 1:
             raise ContractError(f"action: dt {self.dt} s and horizon {self.horizon} must be > 0")
+        object.__setattr__(self, "executed", self.executed or self.horizon)
+        if not 1 <= self.executed <= self.horizon:
+            raise ContractError(
+                f"action: {self.executed} rows executed, expected 1 to {self.horizon}"
+            )
+        if self.executor not in EXECUTOR_MODES:
+            raise UnknownNameError("executor", self.executor, EXECUTOR_MODES, "action")
 
     def validate(self, chunk: "ActionChunk") -> None:
         """Refuse a chunk that breaks this spec.

@@ -4,8 +4,8 @@ from collections import deque
 
 import numpy as np
 
-from robot_policies.control.chunk_executor import Mode
-from robot_policies.interface import ActionSpec
+from robot_policies.control.chunk_executor import rows_followed
+from robot_policies.interface import ActionSpec, ExecutorMode
 
 REMEMBERED = 50  # inferences whose longest says how early to ask
 
@@ -17,17 +17,15 @@ class Pacing:
         times: Durations of the newest inferences. [s]
     """
 
-    def __init__(self, spec: ActionSpec, mode: Mode, control_rate: float) -> None:
+    def __init__(self, spec: ActionSpec, mode: ExecutorMode, control_rate: float) -> None:
         """Take the rhythm.
 
         Args:
             spec: The policy's actions.
-            mode: How its chunks are merged; as in `run_episode`, `open_loop` follows a chunk to
-                its end, `splice` to its middle, and `ensemble` asks at every row.
+            mode: How its chunks are merged, which says how far one is followed.
             control_rate: Rate at which observations come. [Hz]
         """
-        rows = {"open_loop": spec.horizon, "ensemble": 1, "splice": max(1, spec.horizon // 2)}
-        self._dt, self._interval = spec.dt, rows[mode] * spec.dt
+        self._dt, self._interval = spec.dt, rows_followed(spec, mode) * spec.dt
         self._period = 1.0 / control_rate
         self.times: deque[float] = deque(maxlen=REMEMBERED)
         self.reset()

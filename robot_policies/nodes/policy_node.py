@@ -12,7 +12,7 @@ from robot_policies.nodes.inference import InferenceWorker
 from robot_policies.nodes.inlet import Inlet
 from robot_policies.nodes.pacing import Pacing
 from robot_policies.nodes.skills import SkillParameters
-from robot_policies.nodes.trial import NAMED, by_name
+from robot_policies.nodes.trial import NAMED, by_name, executor_mode
 from robot_policies.policies.catalog import load_policy
 
 SETTINGS: dict[str, tuple[Any, str]] = {**NAMED, "threads": (1, "torch threads")}
@@ -44,7 +44,7 @@ class PolicyNode(GraphNode):
         policy.act(policy.observation_spec.example(np.random.default_rng(self._seed)))
         topic, message = chunk_type(policy.action_spec.kind)
         self._chunks = self.create_publisher(message, topic, COMMAND)
-        self._pacing = Pacing(policy.action_spec, settings["executor"], robot.control_rate)
+        self._pacing = Pacing(policy.action_spec, executor_mode(settings), robot.control_rate)
         self._worker = InferenceWorker(policy, self._deliver, self._fail)
         self._inlet = Inlet(
             self, policy.observation_spec, backend.provides, self._due, self._take, self._note

@@ -7,11 +7,11 @@ policy and robot in `control/episode.py`.
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
-from robot_policies.control.chunk_executor import ChunkExecutor, Mode
+from robot_policies.control.chunk_executor import ChunkExecutor
 from robot_policies.control.episode import StepRecord
 from robot_policies.control.kinematics import CartesianResolver
 from robot_policies.control.legged import LeggedRobot
@@ -24,6 +24,7 @@ from robot_policies.interface import (
     ActionSpec,
     ArraySpec,
     Command,
+    ExecutorMode,
     RobotBackend,
     RobotState,
     Simulator,
@@ -63,7 +64,7 @@ class RobotLoop:
         backend: RobotBackend,
         task: Task | None,
         clock: Callable[[], float],
-        mode: str = "open_loop",
+        mode: ExecutorMode = "open_loop",
     ) -> None:
         """Take a connected robot.
 
@@ -76,7 +77,8 @@ class RobotLoop:
         self.backend, self.robot, self.task = backend, backend.spec, task
         self.period = 1.0 / self.robot.control_rate
         self._simulator = backend if isinstance(backend, Simulator) else None
-        self._clock, self._mode = clock, mode
+        self._clock = clock
+        self._mode: ExecutorMode = mode
         position, accepts = ActionKind.JOINT_POSITION, backend.accepts
         self._first_kind = position if position in accepts else min(accepts)
         # An answer stays in force for a control step, so silence is noticed one step earlier.
@@ -254,7 +256,7 @@ class RobotLoop:
             latched, self._kind = self._gate.latched, kind
             self._gate = SafetyGate(self.robot, self._limits, kind)
             self._gate.latched = latched
-        return ChunkExecutor(spec, cast(Mode, self._mode), robot=self.robot)
+        return ChunkExecutor(spec, self._mode, robot=self.robot)
 
     def _decide(self) -> Decision:
         assert self.state is not None

@@ -15,6 +15,7 @@ from robot_policies.catalog import load_robot, load_task, make_backend
 from robot_policies.control.episode import EARLY, EpisodeResult, Observer
 from robot_policies.interface import (
     ConfigError,
+    ExecutorMode,
     Policy,
     RobotBackend,
     RobotSpec,
@@ -23,7 +24,9 @@ from robot_policies.interface import (
 )
 from robot_policies.interface.errors import RecordingEnded
 from robot_policies.nodes.robot_loop import RobotLoop
+from robot_policies.policies.catalog import executor_of
 
+CONTRACT = "contract"
 NAMED: dict[str, tuple[Any, str]] = {
     "robot": ("go1", "robot, as in config/robots"),
     "backend": ("mujoco", "what moves, as in config/backends"),
@@ -32,7 +35,7 @@ NAMED: dict[str, tuple[Any, str]] = {
     "rate": (0.0, "control rate, 0 is the robot's own [Hz]"),
     "seed": (0, "seed of the initial condition and of the policy"),
     "policy": ("hold", "shipped id, folder or hub id of the policy"),
-    "executor": ("open_loop", "how chunks are merged: open_loop, ensemble or splice"),
+    "executor": (CONTRACT, "open_loop, ensemble, splice, or contract: as the policy's says"),
 }
 SETTINGS: dict[str, tuple[Any, str]] = {
     **NAMED,
@@ -63,6 +66,16 @@ def by_name(settings: Mapping[str, Any]) -> tuple[RobotSpec, Task | None, RobotB
     return robot, task, backend
 
 
+def executor_mode(settings: Mapping[str, Any]) -> ExecutorMode:
+    """Return how chunks are merged: as set, or as the policy's contract says.
+
+    Raises:
+        ConfigError: If the policy, which has to be asked, is unknown.
+    """
+    chosen = settings["executor"]
+    return executor_of(settings["policy"]) if chosen == CONTRACT else chosen
+
+
 DONE: Future[None] = Future()
 DONE.set_result(None)
 NO_TASK = cast(Task, SimpleNamespace(name="", goals=(), scene={}))
@@ -88,7 +101,7 @@ class TrialRun:
         if task:
             task.horizon = self._horizon
         backend.connect()
-        self.loop = RobotLoop(backend, task, clock, settings["executor"])
+        self.loop = RobotLoop(backend, task, clock, executor_mode(settings))
         self._observers: list[Observer] = []
         self._closing: Future[None] | None = DONE
 

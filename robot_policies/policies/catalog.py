@@ -9,6 +9,7 @@ from pathlib import Path
 from robot_policies.interface import (
     CheckpointError,
     ConfigError,
+    ExecutorMode,
     Policy,
     RobotSpec,
     UnknownNameError,
@@ -66,6 +67,20 @@ def load_policy(
     from robot_policies.policies.runtime import LerobotRuntime
 
     return LerobotRuntime(folder, name=name, device=device, threads=threads, contract=contract)
+
+
+def executor_of(name: str) -> ExecutorMode:
+    """Return how the chunks of a policy are meant to be merged, without loading it.
+
+    Raises:
+        ConfigError: If there is no such policy.
+        CheckpointError: If it has no contract.
+    """
+    if name in BUILT_IN:
+        return "open_loop"
+    from robot_policies.policies.contract import FILE, read_executor
+
+    return read_executor(find_checkpoint(name) / FILE)
 
 
 def find_checkpoint(name: str) -> Path:

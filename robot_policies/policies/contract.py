@@ -6,6 +6,7 @@ it, beside the checkpoint:
     robot: go1
     dt: 0.02                      # s between two actions
     task: false                   # whether the policy reads an instruction; may be left out
+    executor: splice              # how its chunks are merged: open_loop if left out
     observation:                  # one entry per feature that is a vector; images need none
       observation.state: {names: [FR_hip_joint.pos, FR_hip_joint.vel], unit: [rad, rad/s]}
     action: {kind: joint_position, names: [FR_hip_joint], unit: rad}
@@ -22,11 +23,14 @@ from typing import Any
 import numpy as np
 
 from robot_policies.interface import (
+    EXECUTOR_MODES,
     ActionKind,
     ArraySpec,
     CheckpointError,
     ConfigError,
+    ExecutorMode,
     RobotSpec,
+    UnknownNameError,
 )
 from robot_policies.interface.errors import suggestion
 from robot_policies.interface.schema import build, check_keys
@@ -78,6 +82,7 @@ class Contract:
         action: Elements of an action.
         observation: Elements of each feature that is a vector.
         task: Whether the policy reads an instruction.
+        executor: How its chunks are merged.
     """
 
     robot: str
@@ -86,6 +91,7 @@ class Contract:
     action: Elements
     observation: Mapping[str, Elements]
     task: bool
+    executor: ExecutorMode
 
 
 @dataclass(frozen=True)
@@ -95,9 +101,12 @@ class _File:
     action: Mapping[str, Any]
     observation: Mapping[str, Any] = field(default_factory=dict)
     task: bool = False
+    executor: ExecutorMode = "open_loop"
 
     def __post_init__(self) -> None:
-        """Refuse a step that takes no time."""
+        """Refuse a step that takes no time, and an executor there is not."""
+        if self.executor not in EXECUTOR_MODES:
+            raise UnknownNameError("executor", str(self.executor), EXECUTOR_MODES, FILE)
         if not (isinstance(self.dt, int | float) and 0.0 < self.dt < np.inf):
             raise ConfigError(f"dt {self.dt!r} must be a number of seconds > 0")
 
@@ -124,8 +133,7 @@ def read_contract(path: Path, vectors: Mapping[str, int], action_width: int) -> 
             f"{{kind: joint_position, names: [{action_width} joints], unit: rad}}"
             " (unit: deg and % are converted)"
         )
-    where = f"{path.parent.name}/{path.name}"
-    data = build(_File, read_yaml(path), where)
+    where, data = _read(path)
     for name in data.observation:
         if name not in vectors:
             raise CheckpointError(
@@ -152,7 +160,25 @@ def read_contract(path: Path, vectors: Mapping[str, int], action_width: int) -> 
         action=_elements(action, action_width, data.robot, f"{where}: action"),
         observation=elements,
         task=data.task,
+        executor=data.executor,
     )
+
+
+def read_executor(path: Path) -> ExecutorMode:
+    """Read from `contract.yaml` how the chunks of a checkpoint are merged, and nothing else.
+
+    Raises:
+        CheckpointError: If the file is missing.
+        ConfigError: If the file has an unknown key.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path} is missing, and nothing else says how to merge its chunks")
+    return _read(path)[1].executor
+
+
+def _read(path: Path) -> tuple[str, _File]:
+    where = f"{path.parent.name}/{path.name}"
+    return where, build(_File, read_yaml(path), where)
 
 
 def _elements(entry: Any, width: int, robot: str, where: str) -> Elements:

@@ -104,6 +104,8 @@ class LerobotRuntime:
             array=said.action.spec(ACTION, np.float64),
             dt=said.dt,
             horizon=self._config.chunk_size if self._chunks else 1,  # pyright: ignore[reportAttributeAccessIssue]
+            executed=getattr(self._config, "n_action_steps", 0) if self._chunks else 1,
+            executor=said.executor,
         )
         self.statistics: Mapping[str, Statistics] = _in_si(
             checkpoint.statistics, self._source, said

@@ -66,13 +66,13 @@ class Wave:
 
     name, robot, statistics = "wave", "toy", {}
 
-    def __init__(self, horizon=10, noise=1e-3, fault_at=None, size=0.1):
+    def __init__(self, horizon=10, noise=1e-3, fault_at=None, size=0.1, **means):
         names, array = ROBOT.joint_names, ArraySpec
         self.observation_spec = ObservationSpec(
             {STATE: array(STATE, (1,), unit="rad", names=("elbow.pos",))}
         )
         array = array("action", (2,), unit="rad", names=names)
-        self.action_spec = ActionSpec("joint_position", array, PERIOD, horizon)
+        self.action_spec = ActionSpec("joint_position", array, PERIOD, horizon, **means)
         self.noise, self.fault_at, self.size, self.asked = noise, fault_at, size, []
 
     def reset(self, seed):
@@ -191,6 +191,22 @@ def test_a_decided_trial_ends_at_once():
 def test_when_the_policy_is_asked(mode, horizon, replan, times):
     policy = Wave(horizon)
     play(policy, executor=mode, replan=replan)
+    assert policy.asked == pytest.approx(times)
+
+
+@pytest.mark.parametrize(
+    ("means", "options", "times"),
+    [
+        ({"executed": 6}, {}, [0.0, 0.12, 0.24, 0.36, 0.48]),
+        ({"executor": "splice"}, {}, [0.0, 0.1, 0.2, 0.3, 0.4]),
+        ({"executor": "splice", "executed": 4}, {}, 0.08 * np.arange(7)),
+        ({"executor": "ensemble"}, {}, PERIOD * np.arange(25)),
+        ({"executor": "ensemble"}, {"executor": "open_loop"}, [0.0, 0.2, 0.4]),
+    ],
+)
+def test_a_policy_is_asked_as_it_means_to_be_unless_told_otherwise(means, options, times):
+    policy = Wave(10, **means)
+    play(policy, **options)
     assert policy.asked == pytest.approx(times)
 
 

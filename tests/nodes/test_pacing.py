@@ -5,9 +5,13 @@ from robot_policies.interface import ActionKind, ActionSpec, ArraySpec
 from robot_policies.nodes.pacing import Pacing
 
 
-def pacing(horizon, dt=0.02, mode="open_loop", rate=50.0):
+def pacing(horizon, dt=0.02, mode="open_loop", rate=50.0, executed=0):
     spec = ActionSpec(
-        ActionKind.JOINT_POSITION, ArraySpec("action", (1,), names=("knee",)), dt, horizon
+        ActionKind.JOINT_POSITION,
+        ArraySpec("action", (1,), names=("knee",)),
+        dt,
+        horizon,
+        executed,
     )
     return Pacing(spec, mode, rate)
 
@@ -36,6 +40,10 @@ def test_a_chunk_is_followed_almost_to_its_end_and_the_next_is_there_in_time():
 def test_splice_asks_at_half_a_chunk_and_ensemble_at_every_row():
     assert asked(pacing(50, mode="splice"), took=0.0)[-1] == pytest.approx(0.48, abs=0.011)
     assert asked(pacing(50, mode="ensemble"), took=0.0)[-1] == pytest.approx(0.02)
+
+
+def test_a_chunk_of_which_some_rows_are_executed_is_replaced_after_those():
+    assert asked(pacing(50, executed=10), took=0.0)[-1] == pytest.approx(0.18, abs=0.011)
 
 
 def test_slow_inference_never_asks_more_often_than_rows_pass():

@@ -384,6 +384,17 @@ def test_percent_of_a_joint_range_becomes_radians(checkpoint):
     np.testing.assert_allclose(values, expected)
 
 
+def test_rows_executed_and_executor_are_those_of_the_checkpoint(checkpoint):
+    spec = load_policy(str(checkpoint)).action_spec
+    assert (spec.horizon, spec.executed, spec.executor) == (CHUNK, CHUNK, "open_loop")
+    edit_json(checkpoint / "config.json", lambda c: c.update(n_action_steps=2))
+    edit_contract(checkpoint, lambda c: c.update(executor="splice"))
+    policy = load_policy(str(checkpoint))
+    spec = policy.action_spec
+    assert (spec.horizon, spec.executed, spec.executor) == (CHUNK, 2, "splice")
+    assert len(policy.act(observe(0.0, 0.0, 0.0)).values) == CHUNK
+
+
 def remove(*names: str) -> Callable[[Path], None]:
     return lambda folder: [(folder / name).unlink() for name in names]
 
