@@ -44,7 +44,8 @@ class ContextEncoder(nn.Module):
     def embed(self, batch: Mapping[str, Any]) -> Tensor:
         """Return the tokens before they have looked at each other. Shape (B, N, C)."""
         state = batch[STATE] if batch[STATE].ndim == 2 else batch[STATE][:, 0]
-        tokens = [self.sequence.embed_task(batch, len(state))]
+        task = self.sequence.embed_task(batch, len(state))
+        tokens = [task]
         tokens.append(self.sequence.embed_state(state).unsqueeze(1))
         for name, embed in zip(self.vectors, self.vector_embeddings, strict=True):
             vector = batch[name] if batch[name].ndim == 2 else batch[name][:, 0]
@@ -52,7 +53,7 @@ class ContextEncoder(nn.Module):
         for number, name in enumerate(self.cameras):
             image = batch[name] if batch[name].ndim == 4 else batch[name][:, 0]
             backbone = self.vision[number % len(self.vision)]
-            tokens.append(backbone(image) + self.camera[number])
+            tokens.append(backbone(image, task.squeeze(1)) + self.camera[number])
         return torch.cat(tokens, 1)
 
     def encode(self, tokens: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ from lerobot.scripts import lerobot_train
 from robot_policies.interface import ConfigError, UnknownNameError
 from robot_policies.policies.act_jepa import probe
 from robot_policies.policies.act_jepa.configuration_act_jepa import SMALL, ActJepaConfig
-from robot_policies.policies.act_jepa.memory import hold_vectors
+from robot_policies.policies.act_jepa.memory import hold_in_memory
 
 OURS = "act_jepa"
 PRESETS: dict[str, dict[str, Any]] = {"paper": {}, "small": SMALL}
@@ -143,8 +143,8 @@ def resolve_sequences(config: Any, meta: Any) -> dict[str, list[float]] | None:
 
 
 def make_datasets(config: Any) -> tuple[Any, Any]:
-    """Make LeRobot's data sets, and hold their vectors in memory."""
-    return tuple(hold_vectors(data) for data in _make_datasets(config))  # pyright: ignore[reportReturnType]
+    """Make LeRobot's data sets, and hold them in memory."""
+    return tuple(hold_in_memory(data) for data in _make_datasets(config))  # pyright: ignore[reportReturnType]
 
 
 class ResumingSampler(EpisodeAwareSampler):

@@ -1,4 +1,7 @@
-"""Images to tokens: three backbones behind one signature, (B, 3, H, W) in [0, 1] to (B, N, C)."""
+"""Images to tokens: three backbones behind one signature.
+
+(B, 3, H, W) in [0, 1] and the task token (B, C) to (B, N, C).
+"""
 
 import torch
 from torch import Tensor, nn
@@ -19,15 +22,19 @@ class GridTokens(nn.Module):
         self.body = body
         self.project = nn.Conv2d(channels, dim, 1)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Return the tokens. (B, 3, H, W) -> (B, h w, C)."""
+    def forward(self, image: Tensor, task: Tensor) -> Tensor:
+        """Return the tokens; the task is not looked at. (B, 3, H, W) -> (B, h w, C)."""
         grid = self.project(self.body(image))  # (B, C, h, w)
         grid = grid + sine_2d(*grid.shape[1:], grid.device)
         return grid.flatten(2).transpose(1, 2)
 
 
 class KeypointToken(nn.Module):
-    """One token: where 32 learned features are, as spatial soft-argmax (Levine et al. 2016)."""
+    """One token: where 32 learned features are, as spatial soft-argmax (Levine et al. 2016).
+
+    The instruction has a say in what is looked for: with two cubes and two pads, the keypoints go
+    to those it names, and everything behind them sees one cube and one pad.
+    """
 
     def __init__(self, dim: int, keypoints: int = 32) -> None:
         """Make a stem that is narrow on purpose: a wider one is five times slower on a CPU."""
@@ -35,13 +42,17 @@ class KeypointToken(nn.Module):
         self.body = nn.Sequential(
             *_block(3, 16, 5, 2), *_block(16, 32, 3, 2), *_block(32, 32, 3, 1)
         )
-        self.heat = nn.Conv2d(32, keypoints, 1)
+        self.looked_for = nn.Parameter(torch.empty(keypoints, 32).uniform_(-0.18, 0.18))
+        self.asked_for = nn.Linear(dim, 32 * keypoints, bias=False)
+        nn.init.zeros_(self.asked_for.weight)
         self.sharpness = nn.Parameter(torch.tensor(1.0))
         self.project = nn.Linear(2 * keypoints, dim)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Return the token. (B, 3, H, W) -> (B, 1, C)."""
-        heat = self.heat(self.body(2.0 * image - 1.0)) * self.sharpness  # (B, K, h, w)
+    def forward(self, image: Tensor, task: Tensor) -> Tensor:
+        """Return the token. (B, 3, H, W) and the task token (B, C) -> (B, 1, C)."""
+        found = self.body(2.0 * image - 1.0)  # (B, F, h, w)
+        query = self.looked_for + self.asked_for(task).unflatten(1, self.looked_for.shape)
+        heat = torch.einsum("bkf,bfhw->bkhw", query, found) * self.sharpness  # (B, K, h, w)
         weight = heat.flatten(2).softmax(-1).view_as(heat)
         v = torch.linspace(-1.0, 1.0, heat.shape[2], device=heat.device)
         u = torch.linspace(-1.0, 1.0, heat.shape[3], device=heat.device)

@@ -216,6 +216,19 @@ def test_several_cameras_are_seen_apart(policy, batch, backbone):
     assert not torch.equal(made.predict_action_chunk(data), made.predict_action_chunk(swapped))
 
 
+def test_the_instruction_moves_the_keypoints_and_no_other_token_of_an_image(policy, batch):
+    data = batch(cameras=1)
+    image = data["observation.images.0"]
+    for backbone, moves in (("keypoints", True), ("cnn", False)):
+        vision = policy(cameras=1, vision_backbone=backbone, tasks=["red", "green"]).context.vision
+        vision = vision.requires_grad_(requires_grad=False)[0]
+        for name, parameter in vision.named_parameters():
+            if name.startswith("asked_for"):
+                torch.nn.init.normal_(parameter)  # zero at first
+        one, other = (vision(image, task.expand(5, -1)) for task in torch.randn(2, 1, 32))
+        assert torch.equal(one, other) != moves
+
+
 def test_overfits_a_batch(policy, batch):
     made, data = policy(total_steps=150, hindsight_weight=0.0), batch()
     optimizer = torch.optim.AdamW(made.get_optim_params(), lr=3e-3)

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from robot_policies.interface import CheckpointError
 from robot_policies.policies import act_jepa
 from robot_policies.policies.act_jepa import train
-from robot_policies.policies.act_jepa.memory import hold_vectors
+from robot_policies.policies.act_jepa.memory import hold_in_memory
 from robot_policies.policies.act_jepa.modeling_act_jepa import ActJepaPolicy
 from robot_policies.policies.catalog import load_policy
 
@@ -233,7 +233,7 @@ def test_defaults_are_the_presets_and_the_users_word_comes_last():
 
 @pytest.mark.parametrize("episodes", [None, [2, 0]])
 @pytest.mark.parametrize("camera", [False, True])
-def test_vectors_from_memory_are_those_from_disk(write_dataset, camera, episodes):
+def test_samples_from_memory_are_those_from_disk(write_dataset, camera, episodes):
     root = write_dataset(camera=camera, tasks=("push", "pull"))
     times = [0.0, 0.1, 0.2, 0.3]
     past = [-0.1, 0.0]
@@ -242,7 +242,7 @@ def test_vectors_from_memory_are_those_from_disk(write_dataset, camera, episodes
         LeRobotDataset("test/data", root=root, delta_timestamps=windows, episodes=episodes)
         for _ in range(2)
     )
-    hold_vectors(memory)
+    hold_in_memory(memory)
     for index in range(len(disk)):
         expected, found = disk[index], memory[index]
         assert found.keys() == expected.keys()
@@ -257,7 +257,7 @@ def test_vectors_from_memory_are_those_from_disk(write_dataset, camera, episodes
 def test_images_over_time_are_left_to_lerobot(write_dataset):
     windows = {"observation.images.top": [0.0, 0.1]}
     data = LeRobotDataset("test/data", root=write_dataset(camera=True), delta_timestamps=windows)
-    assert hold_vectors(data)[0]["observation.images.top"].shape == (2, 3, 16, 24)
+    assert hold_in_memory(data)[0]["observation.images.top"].shape == (2, 3, 16, 24)
 
 
 def test_the_package_alone_registers_all_that_a_checkpoint_names():
