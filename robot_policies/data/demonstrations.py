@@ -6,8 +6,8 @@ it. An attempt that fails is left out and the next seed takes its place, unless 
 
 Columns: `observation.state` (`<joint>.pos`), the cameras' images, what the robot is told of its
 environment, `action` (see `columns.py`), `capture_stamp.*` and `next.*`. A Gymnasium environment
-has its `agent_pos` in `observation.state`, as in LeRobot. An episode ends where the safety gate first
-refused an action.
+has its `agent_pos` in `observation.state`, as in LeRobot. An episode ends where the safety gate
+first refused an action.
 """
 
 import os
