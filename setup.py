@@ -28,7 +28,7 @@ def shared_files() -> Iterator[tuple[str, list[str]]]:
 
 
 EXTRAS = {
-    "sim": ["mujoco>=3.8,<4.1", "pybullet>=3.2.7", "gymnasium>=1.1"],
+    "sim": ["mujoco>=3.8,<4.1", "pybullet>=3.2.7", "gymnasium[mujoco]>=1.1"],
     "learn": [
         "torch>=2.7",
         "lerobot[dataset,training]==0.6.1",

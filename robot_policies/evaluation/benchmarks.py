@@ -98,9 +98,10 @@ def throughput(
     import numpy as np
     import torch
 
+    from robot_policies.policies.uni_o4.body import WalkBody
     from robot_policies.policies.uni_o4.configuration_uni_o4 import UniO4Config
     from robot_policies.policies.uni_o4.modeling_uni_o4 import UniO4Policy
-    from robot_policies.policies.uni_o4.train import OnlineSettings, Trainer
+    from robot_policies.policies.uni_o4.ppo import OnlineSettings, Trainer
     from robot_policies_sim.go1_vector_env import Go1VectorEnv
 
     task = catalog.load_task(task_name)
@@ -112,7 +113,8 @@ def throughput(
     try:
         bare.reset(seed=0)
         rng = np.random.default_rng(0)
-        trainer = Trainer(trained, UniO4Policy(UniO4Config.for_robot(robot)).train(), settings)
+        policy = UniO4Policy(UniO4Config.for_robot(robot)).train()
+        trainer = Trainer(trained, policy, WalkBody(policy), settings)
         trainer.begin(0)
         rates: dict[str, list[float]] = {"environment": [], "training": []}
         for block in range(blocks + 1):

@@ -10,12 +10,20 @@ from robot_policies.interface import ConfigError, RobotSpec, Task
 from robot_policies_sim.go1_vector_env import Features, Go1VectorEnv
 from robot_policies_sim.randomization import NONE, Randomization
 from robot_policies_sim.tasks.go1_shifted import Go1Shifted
+from robot_policies_sim.tasks.go1_walk import Go1Walk
 
 LONGEST = 2  # control periods of latency this environment can simulate
+PERIODS = 2  # robots in a row that share a command
 
 
 def make_environment(
-    task: Task, robot: RobotSpec, num_envs: int, *, seed: int, threads: int
+    task: Task,
+    robot: RobotSpec,
+    num_envs: int,
+    *,
+    seed: int,
+    threads: int,
+    judged: bool = False,
 ) -> Go1VectorEnv:
     """Return what a policy is trained in for a task.
 
@@ -25,9 +33,21 @@ def make_environment(
         num_envs: Robots simulated.
         seed: Seeds everything that is drawn.
         threads: Physics threads.
+        judged: Walk as the task's trials do: its commands in turn, one for each robot, and
+            nothing randomised. Otherwise commands are drawn.
+
+    Raises:
+        ConfigError: If trials are asked for of a task that has no commands.
     """
     common: dict[str, Any] = {"seed": seed, "scene": task.scene, "threads": threads}
+    if judged:
+        if not isinstance(task, Go1Walk):
+            raise ConfigError(f"{task.name} has no velocity commands")
+        # Neighbours share a command, so that each is met by every latency.
+        turn = np.arange(num_envs) // PERIODS % len(task.commands)
+        common |= {"command": np.array(task.commands)[turn], "randomization": NONE}
     if isinstance(task, Go1Shifted):
+        common.pop("randomization", None)
         return ShiftedVectorEnv(robot, num_envs, task.conditions, task.latency, **common)
     return Go1VectorEnv(robot, num_envs, **common)
 

@@ -76,6 +76,7 @@ class Go1VectorEnv(VectorEnv):
         self.robot, self.num_envs, self.threads = robot, num_envs, threads
         self.ranges = randomization or Randomization()
         self.weights: Weights = WALK
+        self._limit = EPISODE_STEPS
         self._command = command
         self._rng = np.random.default_rng(seed)
         self._substeps = round(robot.servo_rate / robot.control_rate)
@@ -136,15 +137,18 @@ class Go1VectorEnv(VectorEnv):
 
         Args:
             seed: Restarts the source of chance if given.
-            options: Not used.
+            options: `steps`: the time limit of all episodes from now on, the first ones whole.
 
         Returns:
             Features, each (N, width), and an empty mapping.
         """
         if seed is not None:
             self._rng = np.random.default_rng(seed)
+        steps = (options or {}).get("steps")
+        self._limit = EPISODE_STEPS if steps is None else steps
         self._restart(np.ones(self.num_envs, dtype=bool))
-        self._steps_left[:] = self._rng.integers(1, EPISODE_STEPS + 1, self.num_envs)
+        if steps is None:
+            self._steps_left[:] = self._rng.integers(1, self._limit + 1, self.num_envs)
         return self._features(), {}
 
     def step(
@@ -238,7 +242,7 @@ class Go1VectorEnv(VectorEnv):
         self._target[which] = state[:, 8 : 8 + joints]
         self._force[which] = [0.0, 0.0, GRAVITY]
         self._time[which] = 0
-        self._steps_left[which] = EPISODE_STEPS
+        self._steps_left[which] = self._limit
         self._draw_command(which)
 
     def _disturb(self, restarted: np.ndarray) -> None:

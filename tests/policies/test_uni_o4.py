@@ -9,6 +9,7 @@ from lerobot.policies import get_policy_class, make_pre_post_processors
 from robot_policies.catalog import load_robot
 from robot_policies.interface import CheckpointError, ConfigError
 from robot_policies.interface.observation import IMU, STATE, VELOCITY_COMMAND
+from robot_policies.policies.uni_o4.body import WalkBody
 from robot_policies.policies.uni_o4.configuration_uni_o4 import (
     ACTION,
     UniO4Config,
@@ -22,8 +23,9 @@ from robot_policies.policies.uni_o4.modeling_uni_o4 import (
     gravity,
     mirror_frame,
 )
+from robot_policies.policies.uni_o4.ppo import OnlineSettings, Trainer
 from robot_policies.policies.uni_o4.processor_uni_o4 import make_uni_o4_pre_post_processors
-from robot_policies.policies.uni_o4.train import LOG, OnlineSettings, Trainer, run_online
+from robot_policies.policies.uni_o4.train import LOG, run_online
 from robot_policies.policies.uni_o4.training_state import load_state, save_state
 
 GO1 = load_robot("go1")
@@ -110,6 +112,11 @@ class Toy:
             IMU: np.tile(np.float32([0, 0, 0, 1, 0, 0, 0, 0, 0, 9.81]), (self.num_envs, 1)),
             VELOCITY_COMMAND: np.zeros((self.num_envs, 3), np.float32),
         }
+
+
+def trainer_of(config):
+    policy = UniO4Policy(config)
+    return Trainer(Toy(), policy, WalkBody(policy), SMALL)
 
 
 @pytest.mark.parametrize(
@@ -319,7 +326,7 @@ def test_a_saved_policy_acts_bit_for_bit_alike(config, tmp_path):
 
 def test_training_improves_on_a_toy(config):
     torch.manual_seed(0)
-    trainer = Trainer(Toy(), UniO4Policy(config), SMALL)
+    trainer = trainer_of(config)
     trainer.begin(seed=0)
     rewards = [trainer.iterate()["reward"] for _ in range(25)]
     assert np.mean(rewards[-3:]) > np.mean(rewards[:3]) + 0.2
@@ -328,14 +335,14 @@ def test_training_improves_on_a_toy(config):
 
 def test_a_resumed_run_goes_on_as_if_never_stopped(config, tmp_path):
     torch.manual_seed(0)
-    trainer = Trainer(Toy(), UniO4Policy(config), SMALL)
+    trainer = trainer_of(config)
     trainer.begin(seed=0)
     for _ in range(3):
         trainer.iterate()
     save_state(trainer, tmp_path / "state.safetensors")
     expected = [trainer.iterate() for _ in range(3)]
     torch.manual_seed(99)
-    resumed = Trainer(Toy(), UniO4Policy(config), SMALL)
+    resumed = trainer_of(config)
     load_state(resumed, tmp_path / "state.safetensors")
     for before in expected:
         after = resumed.iterate()
@@ -372,4 +379,4 @@ def test_a_damaged_state_is_refused(config, tmp_path):
     path = tmp_path / "state.safetensors"
     path.write_bytes(b"\x00" * 100)
     with pytest.raises(CheckpointError, match="cannot resume"):
-        load_state(Trainer(Toy(), UniO4Policy(config), SMALL), path)
+        load_state(trainer_of(config), path)

@@ -11,16 +11,17 @@ import torch
 from torch import Tensor, nn
 
 from robot_policies.policies.uni_o4.losses import gaussian_kl, gaussian_log_prob
-from robot_policies.policies.uni_o4.modeling_uni_o4 import UniO4Policy, mlp
+from robot_policies.policies.uni_o4.modeling_uni_o4 import mlp
 from robot_policies.policies.uni_o4.offline_settings import Diversity
+from robot_policies.policies.uni_o4.ppo import Learner
 
 LOG_STD = (-5.0, 0.0)  # upstream `net.py`
 
 
-class WalkActor(nn.Module):
-    """The quadruped policy's actor with its own noise."""
+class GaussianActor(nn.Module):
+    """The actor of a policy with its own noise."""
 
-    def __init__(self, policy: UniO4Policy) -> None:
+    def __init__(self, policy: Learner) -> None:
         """Copy mean and noise of a policy."""
         super().__init__()
         self.mean = deepcopy(policy.actor)

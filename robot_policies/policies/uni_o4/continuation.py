@@ -8,7 +8,8 @@ was fitted to what somebody else did; then the policy moves in small steps.
 from pathlib import Path
 
 from robot_policies.policies.uni_o4.offline_walk import load
-from robot_policies.policies.uni_o4.train import OnlineSettings, VectorEnvironment, run_online
+from robot_policies.policies.uni_o4.ppo import OnlineSettings, VectorEnvironment
+from robot_policies.policies.uni_o4.train import run_online
 
 CONTINUED = OnlineSettings(
     rollout=32,

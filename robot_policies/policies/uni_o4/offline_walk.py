@@ -10,7 +10,7 @@ from lerobot.configs.policies import PreTrainedConfig
 from torch import nn
 
 from robot_policies.interface import CheckpointError
-from robot_policies.policies.uni_o4.behavior import WalkActor
+from robot_policies.policies.uni_o4.behavior import GaussianActor
 from robot_policies.policies.uni_o4.configuration_uni_o4 import UniO4Config
 from robot_policies.policies.uni_o4.dataset import Reward, read_walks
 from robot_policies.policies.uni_o4.export import export
@@ -62,12 +62,35 @@ def offline(
         CheckpointError: If `init` is none of this policy, or `out` cannot be continued.
         TrainingDiverged: With the reason.
     """
-    torch.set_num_threads(threads)
-    settings = settings or OfflineSettings()
     policy = load(init)
     logged = read_walks(data, policy.config, reward, limit_actions=limit_actions)
+    return offline_on(
+        policy,
+        logged,
+        out,
+        settings=settings,
+        seed=seed,
+        resume=resume,
+        threads=threads,
+        hold_out=hold_out,
+    )
+
+
+def offline_on(
+    policy: UniO4Policy,
+    logged: Transitions,
+    out: Path,
+    *,
+    settings: OfflineSettings | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    threads: int = 1,
+    hold_out: float = 0.0,
+) -> Mapping[str, Any]:
+    """Improve a policy on rows that are read already; arguments as of `offline`."""
+    torch.set_num_threads(threads)
     kept, held = logged.split(hold_out) if hold_out else (logged, None)
-    run = prepare_walk(policy, kept, settings, seed)
+    run = prepare_walk(policy, kept, settings or OfflineSettings(), seed)
     result = policy.requires_grad_(False)
 
     def on_save(run: OfflineRun) -> None:
@@ -103,7 +126,7 @@ def prepare_walk(
     policy: UniO4Policy, data: Transitions, settings: OfflineSettings, seed: int
 ) -> OfflineRun:
     """Make a run whose members and V start from a policy, with the noise of the logs."""
-    first = WalkActor(policy)
+    first = GaussianActor(policy)
     with torch.no_grad():
         observation = torch.from_numpy(data.observation)
         means = torch.cat([first.mean(rows) for rows in observation.split(4096)])
@@ -122,17 +145,17 @@ def prepare_walk(
 def adapted(policy: UniO4Policy, run: OfflineRun) -> UniO4Policy:
     """Return the policy with what the run would hand on now: actor, noise and V."""
     chosen = run.policy
-    assert isinstance(chosen, WalkActor)
+    assert isinstance(chosen, GaussianActor)
     policy.actor.load_state_dict(chosen.mean.state_dict())
     policy.log_std.data.copy_(chosen.log_std.detach())
     policy.value.load_state_dict(run.networks.critics.value.state_dict())
     return policy
 
 
-def _varied(actor: WalkActor) -> WalkActor:
+def _varied(actor: GaussianActor) -> GaussianActor:
     copy = deepcopy(actor)
     with torch.no_grad():
-        for parameter in copy.mean.net.parameters():
+        for parameter in copy.mean.parameters():
             if parameter.numel() > 1:
                 noise = torch.randn_like(parameter) * parameter.std()
                 parameter.add_(MEMBER_SPREAD * noise)

@@ -13,9 +13,7 @@ from torch import Tensor
 from robot_policies.interface import CheckpointError
 
 if TYPE_CHECKING:
-    from robot_policies.policies.uni_o4.train import Trainer
-
-MEMORY = ("frames", "last", "steps", "fresh", "measured")
+    from robot_policies.policies.uni_o4.ppo import Trainer
 
 
 def save_state(trainer: "Trainer", path: Path) -> None:
@@ -25,7 +23,7 @@ def save_state(trainer: "Trainer", path: Path) -> None:
     for i, moments in trainer.optimizer.state_dict()["state"].items():
         tensors |= {f"adam.{i}.{name}": value for name, value in moments.items()}
     tensors |= {f"environment.{name}": torch.from_numpy(a) for name, a in arrays.items()}
-    tensors |= {f"memory.{name}": getattr(trainer.memory, name) for name in MEMORY}
+    tensors |= {f"memory.{name}": value for name, value in trainer.body.state().items()}
     tensors |= {"observation": trainer.observation, "chance": torch.get_rng_state()}
     tensors = {name: value.detach().clone().contiguous() for name, value in tensors.items()}
     said = {"chance": chance, "progress": json.dumps(asdict(trainer.progress))}
@@ -46,7 +44,8 @@ def load_state(trainer: "Trainer", path: Path) -> None:
             said = file.metadata()
             for name in file.keys():  # noqa: SIM118 (no mapping)
                 group, _, rest = name.partition(".")
-                groups.setdefault(group, {})[rest] = file.get_tensor(name)
+                # A copy: the file's own memory is not aligned, and sums depend on that.
+                groups.setdefault(group, {})[rest] = file.get_tensor(name).clone()
         trainer.policy.load_state_dict(groups["policy"])
         trainer.progress = type(trainer.progress)(**json.loads(said["progress"]))
         moments: dict[int, dict[str, Tensor]] = {}
@@ -58,8 +57,7 @@ def load_state(trainer: "Trainer", path: Path) -> None:
         trainer.set_rate(trainer.progress.lr)
         arrays = {name: value.numpy() for name, value in groups["environment"].items()}
         trainer.environment.restore(arrays, said["chance"])
-        for name in MEMORY:
-            setattr(trainer.memory, name, groups["memory"][name])
+        trainer.body.restore(groups.get("memory", {}))
         trainer.observation = groups["observation"][""]
         torch.set_rng_state(groups["chance"][""])
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, SafetensorError) as error:

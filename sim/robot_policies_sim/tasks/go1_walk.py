@@ -31,7 +31,11 @@ CLEARANCE = 0.01  # m the base starts higher, so that no leg starts in the groun
 
 
 class Go1Walk:
-    """A `Task`: ten seconds of one command."""
+    """A `Task`: ten seconds of one command.
+
+    Attributes:
+        commands: Forward [m/s], left [m/s], turn [rad/s]; the seed picks one in turn.
+    """
 
     robot = "go1"
     goals = (VELOCITY_COMMAND,)
@@ -58,10 +62,10 @@ class Go1Walk:
         """
         self.name, self.horizon = name, horizon
         self.scene: Mapping[str, Any] = {}
-        self._commands = [vector(c, 3, f"{name}: commands[{i}]") for i, c in enumerate(commands)]
+        self.commands = [vector(c, 3, f"{name}: commands[{i}]") for i, c in enumerate(commands)]
         self._friction = vector(friction, 2, f"{name}: friction")
         self._conditions = dict(conditions or {})
-        if not self._commands or not 0.0 <= self._friction[0] <= self._friction[1]:
+        if not self.commands or not 0.0 <= self._friction[0] <= self._friction[1]:
             raise ConfigError(f"{name}: needs a command, and friction {friction} to be a range")
         self._spec = RobotSpec.from_mapping(read_config("robots", self.robot), "go1.yaml")
 
@@ -72,7 +76,7 @@ class Go1Walk:
         position = np.clip(spec.default + offsets, spec.lower, spec.upper)
         spread = rng.uniform(-VELOCITY_SPREAD, VELOCITY_SPREAD, 6)
         return {
-            GOAL: {VELOCITY_COMMAND: self._commands[seed % len(self._commands)].tolist()},
+            GOAL: {VELOCITY_COMMAND: self.commands[seed % len(self.commands)].tolist()},
             "friction": rng.uniform(*self._friction),
             "base_position": [0.0, 0.0, spec.base_height + CLEARANCE],
             "base_velocity": spread[:3].tolist(),
