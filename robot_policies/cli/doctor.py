@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -60,7 +61,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(json: Json = None) -> None:
-    """Look at versions, GL, DDS, GPU and serial ports, and say what to install.
+    """Look at versions, GL, DDS, GPU, serial ports and vendor SDKs, and say what to install.
 
     Exit status 1 if something that the package needs is missing.
     """
@@ -180,6 +181,15 @@ def _serial_ports() -> Iterator[Finding]:
         yield Finding(str(port), "ok" if usable else "absent", detail, fix)
 
 
+def _vendor_sdks() -> Iterator[Finding]:
+    from robot_policies_hardware.unitree_sdk import SDKS
+
+    for robot, sdk in SDKS.items():
+        found = find_spec(sdk.module) is not None
+        detail, fix = ("installed", "") if found else ("not installed", sdk.how)
+        yield Finding(f"{sdk.module} ({robot})", "ok" if found else "absent", detail, fix)
+
+
 EXAMINATIONS: tuple[Callable[[], Iterator[Finding]], ...] = (
     _versions,
     _libraries,
@@ -187,4 +197,5 @@ EXAMINATIONS: tuple[Callable[[], Iterator[Finding]], ...] = (
     _dds,
     _gpu,
     _serial_ports,
+    _vendor_sdks,
 )

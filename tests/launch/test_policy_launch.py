@@ -141,7 +141,7 @@ def test_sigint_leaves_no_process_behind():
 
 WRONG = {
     "policy:=hodl": "no policy 'hodl'. Did you mean 'hold'?",
-    "robot:=go2": "no robot 'go2'. Did you mean 'go1'?",
+    "robot:=so10": "no robot 'so10'. Did you mean 'so101'?",
     "backend:=loopbak": "no backend 'loopbak'. Did you mean 'loopback'?",
     "task:=go1_wlk": "no task 'go1_wlk'.",
     "options:={speed: 3}": "'speed'",

@@ -143,6 +143,25 @@ def test_a_stop_of_the_modes_latches_the_gate(walker):
     assert walker.loop.decision.sent.mode is CommandMode.DAMP
 
 
+@pytest.mark.parametrize("engine", ["mujoco", "pybullet"])
+def test_go2_stands_up_and_lies_down(engine):
+    robot = load_robot("go2")
+    backend = make_backend(engine, robot, modes=True)
+    backend.connect()
+    lying = dict(zip(robot.joint_names, robot.lying.tolist(), strict=True))
+    backend.reset(0, {"base_position": [0.0, 0.0, 0.1], "joint_position": lying})
+    heights = []
+    for mode, seconds in ((None, 0.2), (LeggedMode.STAND, 2.5), (LeggedMode.LIE_DOWN, 2.2)):
+        if mode:
+            assert backend.modes.request(mode) == ""
+        backend.advance(seconds)
+        heights.append(backend.read().truth["base_position"][2])
+    backend.close()
+    assert backend.modes.mode is LeggedMode.PASSIVE
+    assert heights[1] > STANDING
+    assert max(heights[0], heights[2]) < LOW
+
+
 def test_modes_need_a_servo_that_takes_gains():
     with pytest.raises(ConfigError, match="backend 'loopback': no modes"):
         make_backend("loopback", ROBOT, modes=True)

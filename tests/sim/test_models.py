@@ -15,7 +15,10 @@ from robot_policies_sim.pybullet_robot import inertia_with_rotors
 from robot_policies_sim.world import World
 
 GO1 = load_robot("go1")
-GO1_MASS = 12.743448  # kg: 5.204 + 4 (0.68 + 1.009 + 0.195862)
+MASSES = {
+    "go1": 12.743448,  # kg: 5.204 + 4 (0.68 + 1.009 + 0.195862)
+    "go2": 15.206408,  # kg: 6.921 + 4 (0.678 + 1.152 + 0.241352)
+}
 CUBE = {"kind": "box", "size": [0.014] * 3, "position": [0.2, 0.03, 0.014], "mass": 0.03}
 PAD = {"kind": "box", "size": [0.04, 0.04, 0.001], "position": [0.2, 0.1, 0.001]}
 TABLETOP = {
@@ -36,8 +39,10 @@ def bullet(spec: RobotSpec, scene: dict | None = None) -> PybulletBackend:
     return backend
 
 
-def test_the_go1_weighs_what_its_parts_weigh():
-    assert sum(link.mass for link in GO1.links) == pytest.approx(GO1_MASS, abs=1e-9)
+@pytest.mark.parametrize("robot", MASSES)
+def test_a_robot_weighs_what_its_parts_weigh(robot):
+    weight = sum(link.mass for link in load_robot(robot).links)
+    assert weight == pytest.approx(MASSES[robot], abs=1e-9)
 
 
 def test_mujoco_model_is_the_table(spec):
@@ -154,10 +159,12 @@ def test_the_servo_is_the_law_of_the_table(engine, mode, spec, monkeypatch):
     backend.close()
 
 
-def test_left_and_right_of_the_go1_mirror_each_other():
+@pytest.mark.parametrize("robot", MASSES)
+def test_left_and_right_mirror_each_other(robot):
     mirror = np.array([1.0, -1.0, 1.0])
-    links = {link.name: link for link in GO1.links}
-    joints = {joint.name: joint for joint in GO1.joints}
+    spec = load_robot(robot)
+    links = {link.name: link for link in spec.links}
+    joints = {joint.name: joint for joint in spec.joints}
     for right, left in (("FR", "FL"), ("RR", "RL")):
         for part in ("hip", "thigh", "calf"):
             one, other = links[f"{right}_{part}"], links[f"{left}_{part}"]
@@ -179,12 +186,14 @@ def test_left_and_right_of_the_go1_mirror_each_other():
             assert (a.effort, a.velocity, a.armature) == (b.effort, b.velocity, b.armature)
 
 
-def test_the_default_pose_stands_on_its_front_feet():
-    model = mujoco.MjModel.from_xml_string(mjcf(GO1, {}))
+@pytest.mark.parametrize(("robot", "radius"), [("go1", 0.023), ("go2", 0.022)])
+def test_the_default_pose_stands_on_its_front_feet(robot, radius):
+    spec = load_robot(robot)
+    model = mujoco.MjModel.from_xml_string(mjcf(spec, {}))
     data = mujoco.MjData(model)
-    data.qpos[7:] = GO1.default
+    data.qpos[7:] = spec.default
     mujoco.mj_forward(model, data)
-    soles = [data.geom(f"{leg}_foot").xpos[2] - 0.023 for leg in ("FR", "FL", "RR", "RL")]
+    soles = [data.geom(f"{leg}_foot").xpos[2] - radius for leg in ("FR", "FL", "RR", "RL")]
     np.testing.assert_allclose(soles, [0.0, 0.0, 0.009, 0.009], atol=1e-3)
 
 

@@ -1,0 +1,361 @@
+"""The driver against a robot on loopback that checks every command it gets."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import fake_unitree
+import numpy as np
+import pytest
+from conformance import check_backend
+from fake_unitree import FakeRobot
+
+from robot_policies.catalog import load_robot, make_backend
+from robot_policies.control.legged import LeggedRobot
+from robot_policies.control.modes import LeggedMode
+from robot_policies.interface import (
+    BackendError,
+    Command,
+    CommandMode,
+    ConfigError,
+    RobotBackend,
+    RobotSpec,
+)
+from robot_policies.interface.observation import IMU
+from robot_policies_hardware.unitree_backend import UnitreeBackend
+
+MODE, Q, DQ, TAU, KP, KD = range(6)
+NO_POSITION = np.float32(2.146e9)
+
+
+@pytest.fixture(params=["go1", "go2"])
+def robot(request, monkeypatch) -> Iterator[FakeRobot]:
+    with FakeRobot(go1=request.param == "go1") as robot:
+        present(robot, monkeypatch)
+        yield robot
+
+
+@pytest.fixture
+def go2(monkeypatch) -> Iterator[FakeRobot]:
+    with FakeRobot() as robot:
+        present(robot, monkeypatch)
+        yield robot
+
+
+def present(robot: FakeRobot, monkeypatch) -> None:
+    modules: dict = {}
+    fake_unitree.install(robot.port, modules)
+    for name, module in modules.items():
+        monkeypatch.setitem(sys.modules, name, module)
+
+
+def driver(robot: FakeRobot, spec: RobotSpec | None = None, **options) -> RobotBackend:
+    if robot.go1:
+        options |= {"address": "127.0.0.1", "port": robot.port}
+    spec = spec or load_robot("go1" if robot.go1 else "go2")
+    return make_backend("unitree", spec, **options)
+
+
+@pytest.fixture
+def raw(robot) -> Iterator[UnitreeBackend]:
+    backend = driver(robot, modes=False)
+    assert isinstance(backend, UnitreeBackend)
+    backend.connect()
+    yield backend
+    backend.close()
+
+
+@pytest.fixture
+def legs(go2) -> Iterator[LeggedRobot]:
+    backend = driver(go2)
+    assert isinstance(backend, LeggedRobot)
+    backend.connect()
+    yield backend
+    backend.close()
+
+
+def until(condition: Callable[[], object], seconds: float = 5.0) -> bool:
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.005)
+    return bool(condition())
+
+
+def stand(legs: LeggedRobot) -> None:
+    assert until(lambda: legs.modes.request(LeggedMode.STAND) == ""), legs.modes.reason
+    assert until(lambda: legs.modes.mode is LeggedMode.STAND), legs.modes.reason
+
+
+def follow(legs: LeggedRobot, seconds: float, target: np.ndarray) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        legs.write(Command(time.time(), target))
+        time.sleep(0.01)
+
+
+def test_the_checksum_is_unitrees():
+    """Expected value computed with the shared library of unitree_sdk2_python."""
+    assert fake_unitree.checksum(bytes(range(256)) * 3) == 0x3D52FFF0
+    assert (fake_unitree.GO2_COMMAND.size, fake_unitree.GO2_STATE.size) == (812, 1180)
+
+
+def test_keeps_the_contract(robot):
+    check_backend(lambda: driver(robot, modes=False))
+    assert robot.refused == []
+
+
+def test_joints_go_to_their_motors_by_name(robot):
+    spec = load_robot("go1" if robot.go1 else "go2")
+    turned = RobotSpec(**{**vars(spec), "joints": spec.joints[::-1]})
+    backend = driver(robot, turned, modes=False)
+    backend.connect()
+    robot.q = np.arange(12) * 0.01 - 0.05
+    robot.stuck = True
+    targets = np.clip(turned.default + 0.01 * np.arange(12), turned.lower, turned.upper)
+    wanted = dict(zip(turned.joint_names, targets, strict=True))
+    assert until(lambda: np.isclose(backend.read().joint_position[-1], robot.q[0], atol=1e-6))
+    backend.write(Command(time.time(), targets))
+    assert until(lambda: robot.last()[0, KP] > 0.0)
+    sent = robot.last()[:, Q]
+    measured = backend.read().joint_position
+    backend.close()
+    order = ["FR", "FL", "RR", "RL"]
+    names = [f"{leg}_{part}_joint" for leg in order for part in ("hip", "thigh", "calf")]
+    np.testing.assert_allclose(sent, [wanted[name] for name in names], rtol=1e-6)
+    expected = dict(zip(names, robot.q, strict=True))
+    np.testing.assert_allclose(
+        measured, [expected[name] for name in turned.joint_names], atol=1e-6
+    )
+
+
+def test_what_the_robot_measures_arrives_in_si_and_our_order(robot, raw):
+    robot.quaternion = (0.8, 0.6, 0.0, 0.0)
+    robot.temperature = np.arange(30, 42)
+    assert until(lambda: raw.read().joint_temperature[11] == 41.0)
+    state = raw.read()
+    np.testing.assert_allclose(state.features[IMU][:4], [0.6, 0.0, 0.0, 0.8])
+    np.testing.assert_allclose(state.features[IMU][7:], [0.0, 0.0, 9.81], rtol=1e-6)
+    np.testing.assert_allclose(state.joint_temperature, np.arange(30, 42))
+    assert abs(state.stamp - time.time()) < 0.2
+    assert state.fault == ""
+
+
+def test_gains_and_servo_mode_are_the_tables(robot, raw):
+    for mode, gains in (("policy", (20.0, 0.5)), ("hold", (60.0, 3.0))):
+        raw.write(Command(time.time(), raw.spec.default, mode=CommandMode(mode)))
+        assert until(lambda gains=gains: robot.last()[0, KP] == gains[0])
+        np.testing.assert_allclose(robot.last()[:, KD], gains[1])
+    assert (robot.last()[:, MODE] == (0x0A if robot.go1 else 0x01)).all()
+    assert (robot.last()[:, [DQ, TAU]] == 0.0).all()
+
+
+def test_connecting_only_damps(robot, raw):
+    assert until(lambda: len(robot.received) > 10)
+    for _, motors in robot.received:
+        assert (motors[:, Q] == NO_POSITION).all()
+        assert (motors[:, KP] == 0.0).all()
+        assert (motors[:, KD] == 3.0).all()
+
+
+def test_commands_come_at_the_rate_of_the_stream_whatever_the_caller_does(robot):
+    """Half of it is asked for: the machine of a test is busy."""
+    backend = driver(robot, modes=False, rate=200.0)
+    backend.connect()
+    begin = len(robot.received)
+    for _ in range(5):
+        backend.write(Command(time.time(), backend.spec.default))
+        time.sleep(0.2)
+    received = len(robot.received) - begin
+    backend.close()
+    assert 100 <= received <= 230
+    assert robot.refused == []
+
+
+def test_a_late_command_is_repeated_then_damped(robot, raw):
+    raw.write(Command(time.time(), raw.spec.default))
+    assert until(lambda: robot.last()[0, KP] > 0.0)
+    assert until(lambda: robot.last()[0, KP] == 0.0)
+    served = [t for t, motors in robot.received if motors[0, KP] > 0.0]
+    assert 0.05 < served[-1] - served[0] < 0.25
+
+
+def test_the_robot_stands_up_follows_and_stands_when_the_policy_is_late(go2, legs):
+    robot = go2
+    stand(legs)
+    spec = legs.spec
+    np.testing.assert_allclose(robot.q, spec.default, atol=0.02)
+    assert legs.modes.request(LeggedMode.POLICY) == ""
+    target = spec.default + 0.05
+    follow(legs, 0.6, target)
+    assert legs.modes.mode is LeggedMode.POLICY
+    np.testing.assert_allclose(robot.last()[:, Q], target, rtol=1e-6)
+    np.testing.assert_allclose(robot.last()[:, KP], 20.0)
+    quiet = time.time()
+    assert until(lambda: legs.modes.mode is LeggedMode.STAND)
+    held = [m for t, m in robot.received if quiet <= t < quiet + 0.1]
+    assert held
+    for motors in held:
+        np.testing.assert_allclose(motors[:, Q], target, rtol=1e-6)
+    assert "no target" in legs.modes.reason
+    assert until(lambda: np.allclose(robot.last()[:, Q], spec.default, atol=1e-6))
+    assert robot.refused == []
+
+
+DANGERS = {
+    "silence": (lambda robot: setattr(robot, "silent", True), "joint states"),
+    "heat": (lambda robot: robot.temperature.__setitem__(4, 81), "FL_thigh_joint at 81 deg C"),
+    "torque": (lambda robot: robot.added_torque.__setitem__(2, -60.0), "FR_calf_joint at -"),
+    "protection": (lambda robot: setattr(robot, "mode", np.full(12, 8)), "mode 0x08"),
+    "tilt": (lambda robot: setattr(robot, "quaternion", (0.9, 0.436, 0.0, 0.0)), "tilted"),
+    "remote": (lambda robot: setattr(robot, "remote", b"\0\0\x20\x02" + bytes(36)), "L2\\+B"),
+    "select": (lambda robot: setattr(robot, "remote", b"\0\0\x08\0" + bytes(36)), "select"),
+}
+
+
+@pytest.mark.parametrize("danger", DANGERS)
+def test_a_danger_damps_the_robot_and_says_why(go2, legs, danger):
+    cause, reason = DANGERS[danger]
+    assert until(lambda: legs.modes.request(LeggedMode.STAND) == "")
+    assert until(lambda: go2.last()[0, KP] > 1.0)
+    cause(go2)
+    begin = time.time()
+    assert until(lambda: legs.modes.mode is LeggedMode.ESTOP)
+    assert until(lambda: go2.last()[0, KP] == 0.0)
+    assert time.time() - begin < 0.5
+    assert (go2.last()[:, KD] == 3.0).all()
+    assert re.search(reason, legs.read().fault)
+
+
+def test_other_buttons_of_the_remote_stop_nothing(robot, raw):
+    robot.remote = b"\0\0\x20\x01" + bytes(36)  # L2+A
+    time.sleep(0.05)
+    assert raw.read().fault == ""
+
+
+def test_a_dry_run_reads_and_computes_but_sends_nothing(go2):
+    go2.controller = "normal"
+    backend = driver(go2, dry_run=True)
+    assert isinstance(backend, LeggedRobot)
+    backend.connect()
+    assert until(lambda: backend.modes.request(LeggedMode.STAND) == "")
+    time.sleep(0.3)
+    sent = backend.write(Command(time.time(), backend.spec.default, mode=CommandMode.HOLD))
+    assert sent.mode is CommandMode.HOLD
+    assert backend.read().busy == "stand_up"
+    backend.close()
+    assert go2.received == []
+    assert go2.controller == "normal", "the robot's own controller was told to let go"
+
+
+def test_the_robots_own_controller_lets_go_first(go2):
+    go2.controller = "normal"
+    backend = driver(go2, modes=False)
+    backend.connect()
+    assert go2.controller == ""
+    backend.close()
+
+
+def test_a_robot_that_stands_under_its_own_controller_is_left_alone(go2):
+    go2.controller, go2.q = "normal", load_robot("go2").default.copy()
+    backend = driver(go2, modes=False)
+    with pytest.raises(BackendError, match="stands under its own controller 'normal'"):
+        backend.connect()
+    assert go2.received == []
+    assert go2.controller == "normal"
+
+
+def test_a_silent_robot_is_named(robot):
+    robot.silent = True
+    backend = driver(robot, connect_timeout=0.2)
+    with pytest.raises(BackendError, match=f"no message of the {backend.spec.name} within 0.2 s"):
+        backend.connect()
+
+
+@pytest.mark.parametrize(("name", "module"), [("go1", "robot_interface"), ("go2", "unitree_sdk2")])
+def test_a_missing_sdk_is_named_with_the_way_to_get_it(name, module):
+    backend = make_backend("unitree", load_robot(name))
+    with pytest.raises(BackendError, match=f"cannot import {module}.*github.com/unitreerobotics"):
+        backend.connect()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("so101", {}, "no Unitree robot 'so101'"),
+        ("go2", {"rate": 100.0}, "rate 100.0 Hz"),
+        ("go2", {"interfaces": "eth0"}, "interfaces"),
+    ],
+)
+def test_a_wrong_option_is_named(name, options, message):
+    with pytest.raises(ConfigError, match=message):
+        make_backend("unitree", load_robot(name), **options)
+
+
+def test_a_broken_stream_damps_and_is_reported(go2):
+    backend = driver(go2, modes=False)
+    backend.connect()
+    backend.write(Command(time.time(), backend.spec.default))
+    assert until(lambda: go2.last()[0, KP] > 0.0)
+
+    def breaks(*args):
+        raise RuntimeError("a bug")
+
+    backend.supervise(breaks)
+    assert until(lambda: go2.last()[0, KP] == 0.0)
+    with pytest.raises(BackendError, match="RuntimeError: a bug"):
+        backend.read()
+    backend.close()
+
+
+WALKING = """
+import sys, time, numpy as np
+import fake_unitree
+from robot_policies.catalog import load_robot, make_backend
+from robot_policies.interface import Command
+fake_unitree.install(int(sys.argv[1]))
+backend = make_backend("unitree", load_robot("go2"), modes=False)
+backend.connect()
+try:
+    print("up", flush=True)
+    while True:
+        backend.write(Command(time.time(), backend.spec.default))
+        time.sleep(0.02)
+except KeyboardInterrupt:
+    pass
+finally:
+    backend.close()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_what_the_robot_hears_when_the_process_dies(go2, number):
+    """An interrupted driver damps before it goes; a killed one can only fall silent."""
+    root = Path(__file__).resolve().parents[2]
+    paths = [root, root / "sim", root / "hardware", root / "tests"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
+    process = subprocess.Popen(
+        [sys.executable, "-c", WALKING, str(go2.port)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    assert process.stdout.readline() == "up\n"
+    assert until(lambda: go2.received and go2.last()[0, KP] > 0.0)
+    process.send_signal(number)
+    process.wait(10.0)
+    process.stdout.close()
+    time.sleep(0.1)
+    heard = len(go2.received)
+    time.sleep(0.2)
+    assert len(go2.received) == heard, "nothing more comes"
+    if number is signal.SIGINT:
+        assert (go2.last()[:, KP] == 0.0).all()
+        assert (go2.last()[:, KD] == 3.0).all()
+    else:
+        np.testing.assert_allclose(go2.last()[:, KP], 20.0)
