@@ -1,5 +1,6 @@
 """What the nodes share: parameters, failures that are reported, diagnostics, and a way to run."""
 
+import gc
 import math
 import signal
 import time
@@ -39,7 +40,7 @@ def reported(transition: Callable[[Any], None]) -> Transition:
             self.get_logger().error(f"cannot {transition.__name__[3:]}: {one_line(error)}")
             release(self)
             return TransitionCallbackReturn.ERROR
-        return getattr(super(GraphNode, self), transition.__name__)(state)
+        return getattr(GraphNode, transition.__name__)(self, state)
 
     return wrapper
 
@@ -50,6 +51,17 @@ def release(node: "GraphNode") -> None:
         node.release()
     except Exception as error:  # the second fault must not hide the first
         node.get_logger().error(f"cannot release: {one_line(error)}")
+
+
+def exempt_from_collection() -> None:
+    """Let the garbage collector pass over all that is there now.
+
+    A walk through the half million objects of torch and LeRobot stops a node for 0.3 s: in the
+    middle of a step, or at its end, where a launcher loses patience.
+    """
+    gc.unfreeze()  # what an earlier configuration left behind
+    gc.collect()
+    gc.freeze()
 
 
 def one_line(error: Exception) -> str:
@@ -89,6 +101,11 @@ class GraphNode(LifecycleNode):
         self._defaults = {key: default for key, (default, _) in settings.items()}
         # By convention one topic for all robots; the status is named after the node.
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Note that what is loaded by now lives as long as the node."""
+        exempt_from_collection()
+        return super().on_configure(state)
 
     def settings(self) -> dict[str, Any]:
         """Return the parameters, each as the type of its default; `none` is the empty text.
@@ -158,6 +175,7 @@ def run(make: Callable[[], GraphNode]) -> None:
         release(node)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # what is left may be cut short
         rclpy.try_shutdown()
+        exempt_from_collection()
 
 
 def _text(value: Any) -> str:
