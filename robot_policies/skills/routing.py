@@ -52,7 +52,7 @@ def _prototypes(layer: MixingLayer, skills: int) -> tuple[Tensor, Tensor]:
     absent = torch.ones(skills, dtype=torch.bool)
     for skill in layer.owner.unique().tolist():
         mine = layer.owner == skill
-        down, up = layer.down[mine].double().cpu(), layer.up[:, mine].double().cpu()
+        down, up = layer.down[mine].double().cpu(), layer.up[mine].T.double().cpu()
         # B A = Q_B (R_B R_A^T) Q_A^T: the singular vectors of a small matrix, exactly.
         basis, upper = torch.linalg.qr(down.T)
         small = torch.linalg.qr(up).R @ upper.T

@@ -106,7 +106,14 @@ def test_skills_come_and_go_in_any_order_and_leave_nothing(net, adapter):
         result = net(x)
         assert torch.equal(result, seen.setdefault(tuple(names), result))
     mixer.clear()
-    assert not any(module._forward_hooks for module in net.modules())
+    assert not any("forward" in vars(module) for module in net.modules())
+
+
+def test_a_second_mixer_does_not_write_over_the_first(net, mixed, adapter):
+    mixer, _ = mixed()
+    mixer.weigh(torch.ones(3))
+    with pytest.raises(ContractError, match="another mixer"):
+        SkillMixer(net).swap(SkillStack(net, {"other": adapter(net)}))
 
 
 def test_a_skill_of_weight_zero_leaves_not_even_rounding(net, adapter):

@@ -101,7 +101,8 @@ class PsecPolicy(PreTrainedPolicy):
             batch: Normalised features, each (B, width).
             **kwargs: Not used.
         """
-        self.eval()
+        if self.training:
+            self.eval()
         return self.sample(self.observe(batch))
 
     @torch.no_grad()

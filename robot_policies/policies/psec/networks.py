@@ -69,7 +69,7 @@ class Block(nn.Module):
     def __init__(self, config: PsecConfig) -> None:
         """Make the layers."""
         super().__init__()
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = config.dropout
         self.norm = nn.LayerNorm(config.hidden, eps=1e-6)  # flax's default
         self.widen = nn.Linear(config.hidden, config.expansion * config.hidden)
         self.narrow = nn.Linear(config.expansion * config.hidden, config.hidden)
@@ -77,7 +77,13 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x with the block's part added. (B, D) -> (B, D)."""
-        return x + self.narrow(self.activation(self.widen(self.norm(self.dropout(x)))))
+        # Functions where there is no weight: of a single row, a module's call is most of the time.
+        kept = functional.dropout(x, self.dropout) if self.training else x
+        norm = self.norm
+        scaled = functional.layer_norm(
+            kept, norm.normalized_shape, norm.weight, norm.bias, norm.eps
+        )
+        return x + self.narrow(self.activation(self.widen(scaled)))
 
 
 class Mlp(nn.Module):
