@@ -189,6 +189,9 @@ def compose(
     fallback: Annotated[
         str, typer.Option("--fallback", help="Skill for states none was trained in.")
     ] = "",
+    node: Annotated[
+        str | None, typer.Option("--node", help="Lets this running node act with it, too.")
+    ] = None,
     version: Annotated[str, typer.Option("--version", help="Three numbers.")] = "1.0.0",
     steps: Steps = 1000,
     rate: Annotated[float, typer.Option("--rate", help="Learning rate of a gate.")] = 3e-4,
@@ -204,6 +207,7 @@ def compose(
 
     if weight and data is not None:
         raise ConfigError("--weight or --data, not both: fixed weights or a gate")
+    reason = ""
     with results(json) as output, progress() as bar:
         opened, known = _open(library), _base(base)
         chosen = [opened.load(each, known) for each in skill]
@@ -229,10 +233,19 @@ def compose(
         pairs = _interference(base, chosen)
         rows = [tuple(pair.values()) for pair in pairs]
         headings = tuple(pairs[0]) if pairs else ("first", "second")
-        output.finish(
-            {**_composition(made), "folder": folder, "interference": pairs},
-            table(f"{name} {version}: interference of its skills", headings, rows),
-        )
+        document = {**_composition(made), "folder": folder, "interference": pairs}
+        verdict = f"{name} {version}"
+        if node is not None:
+            from robot_policies.nodes.skill_client import use_skills
+
+            # By folder, for the node may look for names elsewhere.
+            folders = [str(each.folder.resolve()) for each in chosen]
+            reason = use_skills(node, folders, weight or [], fallback)
+            document |= {"node": node, "reason": reason}
+            verdict += f" in {node}: {reason or 'in use'}"
+        output.finish(document, table(f"{verdict}; interference of its skills", headings, rows))
+    if reason:
+        raise typer.Exit(1)
 
 
 @skills.command("use")
@@ -247,6 +260,9 @@ def use(
         list[float] | None,
         typer.Option("--weight", help="Weight of each; repeat. Without it, by context."),
     ] = None,
+    fallback: Annotated[
+        str, typer.Option("--fallback", help="Skill of them for states none was trained in.")
+    ] = "",
     node: Annotated[str, typer.Option("--node", help="The running policy node.")] = "/policy",
     json: Json = None,
 ) -> None:
@@ -255,9 +271,15 @@ def use(
 
     names, weights = skill or [], weight or []
     with results(json) as output:
-        reason = use_skills(node, names, weights)
+        reason = use_skills(node, names, weights, fallback)
         output.finish(
-            {"node": node, "skills": names, "weights": weights, "reason": reason},
+            {
+                "node": node,
+                "skills": names,
+                "weights": weights,
+                "fallback": fallback,
+                "reason": reason,
+            },
             table(node, ("skills", "verdict"), [(", ".join(names), reason or "in use")]),
         )
     if reason:

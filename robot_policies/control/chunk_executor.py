@@ -12,6 +12,7 @@ References: Zhao et al. 2023, "Learning Fine-Grained Bimanual Manipulation", Sec
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
@@ -26,9 +27,11 @@ from robot_policies.interface import (
     ConfigError,
     ContractError,
     ExecutorMode,
+    JointLimits,
     RobotSpec,
 )
 from robot_policies.interface.errors import suggestion
+from robot_policies.interface.limits import intersect
 
 TOLERANCE = 1e-6  # rows; room for floating-point time
 
@@ -42,12 +45,14 @@ class _Plan:
         end: Time from which it has nothing more to say. [s]
         dt: Time between rows. [s]
         values: Shape (rows, width), columns as in the action spec.
+        limits: What came with it.
     """
 
     stamp: float
     end: float
     dt: float
     values: np.ndarray
+    limits: JointLimits
 
     def covers(self, now: float) -> bool:
         """Return whether a row is in force."""
@@ -146,7 +151,7 @@ class ChunkExecutor:
         else:
             if chunk.stamp > self._newest:
                 self._newest, end = chunk.stamp, max(end, now + chunk.dt)
-            plan = _Plan(chunk.stamp, end, chunk.dt, values)
+            plan = _Plan(chunk.stamp, end, chunk.dt, values, chunk.limits)
             self._plans = sorted([*self._plans, plan], key=lambda plan: plan.stamp)
 
     def action_at(self, now: float, sent: Command | None = None) -> Action | None:
@@ -169,7 +174,10 @@ class ChunkExecutor:
                 self._splicer.rest()
             return None
         values = self._values(due, now, sent)
-        return Action(values, self._spec.array.names, self._spec.kind, due[-1].stamp)
+        # Who has a say has it about the limits, too.
+        heard = due if self._mode == "ensemble" else due[-1:]
+        limits = reduce(intersect, [plan.limits for plan in heard])
+        return Action(values, self._spec.array.names, self._spec.kind, due[-1].stamp, limits)
 
     def _values(self, due: list[_Plan], now: float, sent: Command | None) -> np.ndarray:
         if self._splicer:

@@ -159,7 +159,7 @@ class CartesianResolver:
             target = joints + change / max(1.0, float(np.max(np.abs(change) / self._furthest)))
         for name, value in zip(extra, action.values[6:], strict=True):
             target[names.index(name)] = value
-        return Action(target, names, ActionKind.JOINT_POSITION, action.stamp)
+        return Action(target, names, ActionKind.JOINT_POSITION, action.stamp, action.limits)
 
 
 def rotation_from_rpy(rpy: np.ndarray) -> np.ndarray:

@@ -172,18 +172,20 @@ def velocity_rules(robot: RobotSpec, limits: SafetyLimits) -> tuple[Rule, ...]:
     position, speed, change, *_ = joint_bounds(robot, limits)
     workspace = workspace_rule(robot)
 
-    def next_position(m: Motion) -> Refusal | None:
-        here = m.state.joint_position
-        # A joint that is beyond its range may move, but only back.
-        lower, upper = np.minimum(position.lower, here), np.maximum(position.upper, here)
-        return replace(position, lower=lower, upper=upper).judge(here + m.target * period)
-
     return (
         lambda m: speed.judge(m.target),
         lambda m: change.judge((m.target - m.previous) / period),
-        next_position,
+        lambda m: leads_inside(m, position, period),
         lambda m: workspace(m.state.joint_position + m.target * period),
     )
+
+
+def leads_inside(m: Motion, position: Bound, period: float) -> Refusal | None:
+    """Judge where a velocity target leads within a control period."""
+    here = m.state.joint_position
+    # A joint that is beyond its range may move, but only back.
+    lower, upper = np.minimum(position.lower, here), np.maximum(position.upper, here)
+    return replace(position, lower=lower, upper=upper).judge(here + m.target * period)
 
 
 def base_rules(robot: RobotSpec, limits: SafetyLimits) -> tuple[Rule, ...]:
@@ -208,9 +210,8 @@ def joint_bounds(robot: RobotSpec, limits: SafetyLimits) -> tuple[Bound, ...]:
         each joint has one, the other is infinite.
     """
     names = robot.joint_names
-    units = tuple("m" if joint.sliding else "rad" for joint in robot.joints)
+    units, speeds, changes = joint_units(robot)
     forces = tuple("N" if joint.sliding else "N m" for joint in robot.joints)
-    speeds, changes = (tuple(f"{unit}{per}" for unit in units) for per in ("/s", "/s^2"))
     lower, upper = robot.lower + limits.position_margin, robot.upper - limits.position_margin
     fastest = limits.velocity_margin * robot.velocity
     steepest = limits.acceleration_margin * robot.acceleration
@@ -223,6 +224,12 @@ def joint_bounds(robot: RobotSpec, limits: SafetyLimits) -> tuple[Bound, ...]:
         Bound(Cause.EFFORT, "servo effort", names, forces, -hardest, hardest),
         Bound(Cause.FOLLOWING_ERROR, "following error", names, units, -follow, follow),
     )
+
+
+def joint_units(robot: RobotSpec) -> tuple[tuple[str, ...], ...]:
+    """Return the units of every joint's position, speed and acceleration."""
+    units = tuple("m" if joint.sliding else "rad" for joint in robot.joints)
+    return units, tuple(f"{unit}/s" for unit in units), tuple(f"{unit}/s^2" for unit in units)
 
 
 def workspace_rule(robot: RobotSpec) -> Callable[[np.ndarray], Refusal | None]:

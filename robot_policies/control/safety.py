@@ -23,6 +23,7 @@ import numpy as np
 
 from robot_policies.control import rules
 from robot_policies.control.measurement import MeasurementJudge
+from robot_policies.control.restriction import Restriction
 from robot_policies.control.rules import Cause, Motion, Refusal, SafetyLimits
 from robot_policies.interface import (
     Action,
@@ -90,6 +91,7 @@ class SafetyGate:
         if self._kind not in RULES:
             raise ConfigError(f"no safety rules for '{kind}'; it is resolved to joints before")
         self._rules = RULES[self._kind](robot, self._limits)
+        self._restriction = Restriction(robot, self._kind)
         self._period = 1.0 / robot.control_rate
         base = self._kind is ActionKind.BASE_VELOCITY
         self._names = VELOCITY_COMMAND_NAMES if base else robot.joint_names
@@ -177,7 +179,8 @@ class SafetyGate:
             return Refusal(cause, text, "", age, limit, limit - age)
         previous, earlier = self._steps_before(now)
         motion = Motion(self._ordered(action), previous, earlier, self._span(now), state)
-        return next((refusal for rule in self._rules if (refusal := rule(motion))), None)
+        refused = next((refusal for rule in self._rules if (refusal := rule(motion))), None)
+        return refused or self._restriction.judge(motion, action.limits)
 
     def _without_action(self, state: RobotState, now: float, refusal: Refusal | None) -> Verdict:
         limits, idle = self._limits, now - self._valid

@@ -26,6 +26,7 @@ from robot_policies.interface.errors import (
     StaleObservation,
     UnknownNameError,
 )
+from robot_policies.interface.limits import JointLimit, JointLimits
 from robot_policies.interface.observation import Observation, ObservationSpec
 from robot_policies.interface.policy import Policy, Statistics
 from robot_policies.interface.robot import Gains, RobotSpec
@@ -47,6 +48,8 @@ __all__ = [
     "ContractError",
     "Gains",
     "ExecutorMode",
+    "JointLimit",
+    "JointLimits",
     "Observation",
     "ObservationSpec",
     "Policy",

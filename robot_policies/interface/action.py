@@ -1,12 +1,13 @@
 """What a policy answers: a chunk of future actions, each with the time it is meant for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, get_args
 
 import numpy as np
 
 from robot_policies.interface.errors import ContractError, UnknownNameError
+from robot_policies.interface.limits import JointLimits
 from robot_policies.interface.spec import ArraySpec
 
 # How chunks become one action; `control/chunk_executor.py` says what each does.
@@ -88,6 +89,7 @@ class ActionChunk:
         values: Targets. Shape (horizon, width), in the unit of the action spec.
         names: Names of the columns.
         kind: What the columns are.
+        limits: What its joints are held to, beside the robot's own limits.
     """
 
     stamp: float
@@ -95,6 +97,7 @@ class ActionChunk:
     values: np.ndarray
     names: tuple[str, ...]
     kind: ActionKind = ActionKind.JOINT_POSITION
+    limits: JointLimits = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Freeze the values and refuse a malformed chunk; NaN is the safety gate's to refuse."""
@@ -120,9 +123,11 @@ class Action:
         names: Names of the elements.
         kind: What the elements are.
         stamp: Stamp of the newest chunk that had a say. [s]
+        limits: What its joints are held to, beside the robot's own limits.
     """
 
     values: np.ndarray
     names: tuple[str, ...]
     kind: ActionKind
     stamp: float
+    limits: JointLimits = field(default_factory=dict)

@@ -3,17 +3,21 @@
 Joint chunks travel as `trajectory_msgs/JointTrajectory`; gripper displacements and base
 velocities, which are no joints, as `trajectory_msgs/MultiDOFJointTrajectory`. In both the header
 carries the stamp of the answered observation, and row k has `time_from_start` (k + 1) dt: the
-moment it is due, as any trajectory controller understands it.
+moment it is due, as any trajectory controller understands it. Limits that come with a chunk are
+the frame, which joints have none of: `limits {"elbow": {"upper": 1.0}}`.
 """
 
+import json
 from array import array
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Duration
 from geometry_msgs.msg import Transform, TwistStamped
 from sensor_msgs.msg import JointState
+from std_msgs.msg import Header
 from trajectory_msgs.msg import (
     JointTrajectory,
     JointTrajectoryPoint,
@@ -26,9 +30,12 @@ from robot_policies.interface import (
     ActionChunk,
     ActionKind,
     Command,
+    ConfigError,
     ContractError,
+    JointLimits,
     RobotSpec,
 )
+from robot_policies.interface.limits import limits_from_json, limits_to_json
 from robot_policies.interface.observation import VELOCITY_COMMAND_NAMES
 from robot_policies.nodes.messages import (
     encode_velocity,
@@ -39,6 +46,7 @@ from robot_policies.nodes.messages import (
 )
 
 FIELDS = {ActionKind.JOINT_POSITION: "positions", ActionKind.JOINT_VELOCITY: "velocities"}
+LIMITS = "limits "  # what a frame begins with that is none
 UNIT_TOLERANCE = 1e-3  # on the squared length of a quaternion
 TIMING_TOLERANCE = 1e-6  # s; stamps are whole nanoseconds, floats of them are a little less
 
@@ -58,7 +66,7 @@ def encode_chunk(chunk: ActionChunk) -> JointTrajectory | MultiDOFJointTrajector
     """
     due = [_duration((k + 1) * chunk.dt) for k in range(len(chunk.values))]
     if chunk.kind in FIELDS:
-        message = JointTrajectory(header=header(chunk.stamp), joint_names=list(chunk.names))
+        message = JointTrajectory(header=_header(chunk), joint_names=list(chunk.names))
         field = FIELDS[chunk.kind]
         message.points = [
             JointTrajectoryPoint(**{field: array("d", row.tobytes())}, time_from_start=time)
@@ -69,7 +77,7 @@ def encode_chunk(chunk: ActionChunk) -> JointTrajectory | MultiDOFJointTrajector
     if chunk.names[: len(names)] != names:
         raise ContractError(f"chunk: {chunk.kind} with names {chunk.names}, expected {names}")
     joints = chunk.names[len(names) :]
-    message = MultiDOFJointTrajectory(header=header(chunk.stamp), joint_names=[body, *joints])
+    message = MultiDOFJointTrajectory(header=_header(chunk), joint_names=[body, *joints])
     message.points = [encode(row, time) for row, time in zip(chunk.values, due, strict=True)]
     return message
 
@@ -78,7 +86,8 @@ def decode_chunk(message: JointTrajectory | MultiDOFJointTrajectory) -> ActionCh
     """Read a chunk.
 
     Raises:
-        ContractError: If rows are missing, uneven in time, or of different make.
+        ContractError: If rows are missing, uneven in time, or of different make, or the limits
+            cannot be read.
     """
     points: list[Any] = list(message.points)
     dt = _time_step([to_seconds(point.time_from_start) for point in points])
@@ -96,7 +105,8 @@ def decode_chunk(message: JointTrajectory | MultiDOFJointTrajectory) -> ActionCh
     for k, row in enumerate(rows):
         if len(row) != len(names):
             raise ContractError(f"chunk: row {k} has {len(row)} values for {len(names)} names")
-    return ActionChunk(stamp, dt, np.array(rows, dtype=np.float64), names, kind)
+    values, limits = np.array(rows, dtype=np.float64), _read_limits(message.header.frame_id)
+    return ActionChunk(stamp, dt, values, names, kind, limits)
 
 
 def encode_command(robot: RobotSpec, command: Command) -> JointState | TwistStamped:
@@ -108,6 +118,21 @@ def encode_command(robot: RobotSpec, command: Command) -> JointState | TwistStam
     field = "velocity" if command.kind is ActionKind.JOINT_VELOCITY else "position"
     setattr(message, field, array("d", np.asarray(command.values, np.float64).tobytes()))
     return message
+
+
+def _header(chunk: ActionChunk) -> Header:
+    text = f"{LIMITS}{json.dumps(limits_to_json(chunk.limits))}" if chunk.limits else ""
+    return header(chunk.stamp, text)
+
+
+@lru_cache(maxsize=8)  # the same with every chunk, until the skills change
+def _read_limits(frame: str) -> JointLimits:
+    if not frame.startswith(LIMITS):
+        return {}  # a frame, as others write one
+    try:
+        return limits_from_json(json.loads(frame.removeprefix(LIMITS)), "chunk: limits")
+    except (ValueError, RecursionError, ConfigError) as error:
+        raise ContractError(f"chunk: limits {frame[:80]!r} cannot be read: {error}") from None
 
 
 def _duration(seconds: float) -> Duration:

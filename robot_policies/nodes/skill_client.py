@@ -11,14 +11,19 @@ from robot_policies.nodes.skills import skill_parameters
 
 
 def use_skills(
-    node: str, skills: Sequence[str], weights: Sequence[float], patience: float = 10.0
+    node: str,
+    skills: Sequence[str],
+    weights: Sequence[float],
+    fallback: str = "",
+    patience: float = 10.0,
 ) -> str:
-    """Set both parameters of a node at once.
+    """Set the parameters of a node at once.
 
     Args:
         node: Full name of the node.
         skills: Absolute folders, or names in the node's library; none is the base alone.
         weights: One for each; none: by context.
+        fallback: The skill of them that acts where none was trained; empty: the base.
         patience: How long to wait for the node, and for its answer. [s]
 
     Returns:
@@ -36,7 +41,8 @@ def use_skills(
         client = own.create_client(SetParametersAtomically, f"{node}/set_parameters_atomically")
         if not client.wait_for_service(timeout_sec=patience):
             raise BackendError(f"no node '{node}' that takes parameters within {patience:g} s")
-        parameters = [p.to_parameter_msg() for p in skill_parameters(skills, weights)]
+        wanted = skill_parameters(skills, weights, fallback)
+        parameters = [parameter.to_parameter_msg() for parameter in wanted]
         future = client.call_async(SetParametersAtomically.Request(parameters=parameters))
         executor.spin_until_future_complete(future, timeout_sec=patience)
         answer = future.result() if future.done() else None

@@ -1,4 +1,4 @@
-"""The policy node's parameters `skills` and `skill_weights`, which change while it acts.
+"""The policy node's parameters `skills`, `skill_weights` and `skill_fallback`, changed live.
 
 A change is checked and made ready in a thread of its own; its answer waits for that, the node
 does not. What is refused leaves the parameters, and the skills that act, as they were.
@@ -20,16 +20,18 @@ from std_msgs.msg import Float64MultiArray, MultiArrayDimension
 from robot_policies.interface import ConfigError, Policy
 from robot_policies.nodes.graph_node import LATCHED, GraphNode, one_line
 
-SKILLS, WEIGHTS = "skills", "skill_weights"
+SKILLS, WEIGHTS, FALLBACK = "skills", "skill_weights", "skill_fallback"
 SETTINGS = {
     SKILLS: "skills of the policy: absolute folders, or names in the library",
     WEIGHTS: "weight of each skill; empty: by context",
+    FALLBACK: "skill that acts far from all training states; empty: the base alone",
 }
+Wanted = tuple[list[str], list[float], str]  # in the order of SETTINGS
 SERVICES = {"set_parameters": SetParameters, "set_parameters_atomically": SetParametersAtomically}
 
 
 class SkillParameters:
-    """The two parameters of a node, and what comes of them."""
+    """The parameters of a node, and what comes of them."""
 
     def __init__(self, node: GraphNode) -> None:
         """Declare the parameters and take over the services that set parameters.
@@ -45,7 +47,7 @@ class SkillParameters:
         for name, text in SETTINGS.items():
             descriptor = ParameterDescriptor(description=text, dynamic_typing=True)
             given = node.declare_parameter(name, "none", descriptor).value
-            node.set_parameters([_typed(name, _given(given))])
+            node.set_parameters([_typed(name, given if name == FALLBACK else _given(given))])
         group = MutuallyExclusiveCallbackGroup()
         answers = {"set_parameters": self._set_each, "set_parameters_atomically": self._set_all}
         for service in list(node.services):
@@ -66,11 +68,11 @@ class SkillParameters:
         Raises:
             RobotPoliciesError: If one is refused, or the policy takes none.
         """
-        names, weights = (self._node.get_parameter(name).value for name in SETTINGS)
+        wanted = _checked(**self._current())
         skills = getattr(policy, "skills", None)
         if skills is not None:
-            skills.put(skills.prepare(*_checked(names, weights)))
-        elif names or weights:
+            skills.put(skills.prepare(*wanted))
+        elif any(wanted):
             raise ConfigError(f"policy '{policy.name}' takes no skills")
         self._skills, self._published = skills, {}
 
@@ -102,14 +104,13 @@ class SkillParameters:
             asked = {p.name: p.value for p in parameters if p.name in SETTINGS}
             ready, skills = None, self._skills
             if asked:
-                current = {name: self._node.get_parameter(name).value for name in SETTINGS}
-                names, weights = _checked(**{**current, **asked})
+                wanted = _checked(**{**self._current(), **asked})
                 if skills is None:
                     raise ConfigError("there is no policy yet, or it takes no skills")
-                ready = await self._elsewhere(skills, names, weights)
+                ready = await self._elsewhere(skills, wanted)
                 if self._skills is not skills:
                     raise ConfigError("the policy has gone while its skills were checked")
-                typed = {SKILLS: names, WEIGHTS: weights}
+                typed = dict(zip(SETTINGS, wanted, strict=True))
                 parameters = [
                     _typed(p.name, typed[p.name]) if p.name in typed else p for p in parameters
                 ]
@@ -120,7 +121,10 @@ class SkillParameters:
             skills.put(ready)
         return result
 
-    def _elsewhere(self, skills: Any, names: list[str], weights: list[float]) -> Future:
+    def _current(self) -> dict[str, Any]:
+        return {name: self._node.get_parameter(name).value for name in SETTINGS}
+
+    def _elsewhere(self, skills: Any, wanted: Wanted) -> Future:
         """Make skills ready in the other thread."""
         executor = self._node.executor
         assert executor is not None
@@ -128,7 +132,7 @@ class SkillParameters:
 
         def work() -> None:
             try:
-                future.set_result(skills.prepare(names, weights))
+                future.set_result(skills.prepare(*wanted))
             except Exception as error:  # it is raised where the future is awaited
                 future.set_exception(error)
             executor.wake()
@@ -137,28 +141,36 @@ class SkillParameters:
         return future
 
 
-def skill_parameters(names: Sequence[str], weights: Sequence[float]) -> list[Parameter]:
-    """Return both parameters, for `set_parameters_atomically`."""
-    return [_typed(SKILLS, names), _typed(WEIGHTS, weights)]
+def skill_parameters(
+    names: Sequence[str], weights: Sequence[float], fallback: str = ""
+) -> list[Parameter]:
+    """Return the parameters, for `set_parameters_atomically`."""
+    return [_typed(SKILLS, names), _typed(WEIGHTS, weights), _typed(FALLBACK, fallback)]
 
 
 def _given(value: Any) -> Any:
-    """Return what a launch file says; there, a list may be a text, and none the word."""
+    """Return what a launch file says; there, a list may be a text, and nothing is `none`."""
     if value is None or (isinstance(value, str) and value in ("", "none")):
         return []
     value = yaml.safe_load(value) if isinstance(value, str) else value
     return value if isinstance(value, list | tuple) or hasattr(value, "tolist") else [value]
 
 
-def _typed(name: str, values: Sequence[Any]) -> Parameter:
+def _text(value: Any) -> Any:
+    return "" if value in (None, "none") else value
+
+
+def _typed(name: str, values: Any) -> Parameter:
     """Return a parameter whose type does not depend on whether it is empty."""
+    if name == FALLBACK:
+        return Parameter(name, Parameter.Type.STRING, str(_text(values)))
     if name == SKILLS:
         return Parameter(name, Parameter.Type.STRING_ARRAY, [str(value) for value in values])
     return Parameter(name, Parameter.Type.DOUBLE_ARRAY, [float(value) for value in values])
 
 
-def _checked(skills: Any, skill_weights: Any) -> tuple[list[str], list[float]]:
-    """Return both as lists of their types.
+def _checked(skills: Any, skill_weights: Any, skill_fallback: Any) -> Wanted:
+    """Return what is wanted, each of its type.
 
     Raises:
         ConfigError: If they are not.
@@ -168,4 +180,7 @@ def _checked(skills: Any, skill_weights: Any) -> tuple[list[str], list[float]]:
         raise ConfigError(f"{SKILLS} must be a list of texts, got {skills!r}")
     if not all(type(weight) in (int, float) for weight in weights):
         raise ConfigError(f"{WEIGHTS} must be a list of numbers, got {skill_weights!r}")
-    return names, [float(weight) for weight in weights]
+    fallback = _text(skill_fallback)
+    if not isinstance(fallback, str):
+        raise ConfigError(f"{FALLBACK} must be a text, got {skill_fallback!r}")
+    return names, [float(weight) for weight in weights], fallback

@@ -150,6 +150,7 @@ class LerobotRuntime:
             values=self._action.to_si(values[: self.action_spec.horizon]),
             names=self._action.names,
             kind=self.action_spec.kind,
+            limits=self.skills.limits,
         )
 
     def close(self) -> None:

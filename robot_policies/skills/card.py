@@ -3,19 +3,22 @@
 {"format": 1, "name": "avoid", "version": "1.0.0", "description": "...", "licence": "...",
  "base": {"policy": "psec", "hash": "sha256:...", "normaliser": "sha256:..."},
  "robot": "...", "dt": 0.05, "observation": {...}, "action": {...},
+ "limits": {"elbow": {"lower": -1.0, "upper": 1.0, "velocity": 0.5}},      may be left out; SI
  "training": {"objective": "imitation", "data": "sha256:...", ...}, "metrics": {...},
  "files": {"adapter_config.json": "sha256:...", "adapter_model.safetensors": "sha256:..."},
  "signature": {"algorithm": "ed25519", "key": "...", "value": "..."}}
 """
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from robot_policies.interface import CheckpointError, ConfigError
+from robot_policies.interface import CheckpointError, ConfigError, JointLimits
+from robot_policies.interface.limits import limits_from_json, limits_to_json
 from robot_policies.interface.schema import build
 from robot_policies.skills.digest import json_digest
 
@@ -58,6 +61,14 @@ class Training:
     state_std: list[float] = field(default_factory=list)
     state_distance: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Refuse a summary of states that no distance can be computed from."""
+        mean, std, distance = self.state_mean, self.state_std, self.state_distance
+        if len(mean) != len(std) or not all(map(_finite, (*mean, *std, distance))):
+            raise ConfigError("state_mean and state_std must be as many numbers, finite all")
+        if distance < 0.0 or any(value <= 0.0 for value in std) or (distance and not mean):
+            raise ConfigError("state_distance must be >= 0, and > 0 only with mean and std > 0")
+
 
 @dataclass(frozen=True)
 class Signature:
@@ -87,6 +98,7 @@ class SkillCard:
         metrics: Measured results.
         files: Digest of each file.
         signature: Of all the rest.
+        limits: What the robot is held to while the skill has a weight, beside its own limits.
     """
 
     format: int
@@ -103,6 +115,7 @@ class SkillCard:
     metrics: Mapping[str, Any]
     files: Mapping[str, str]
     signature: Signature | None = None
+    limits: JointLimits = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what no card may say."""
@@ -118,11 +131,18 @@ class SkillCard:
     @property
     def digest(self) -> str:
         """Digest of all but the signature; through the file digests, of the weights too."""
-        return json_digest({**asdict(self), "signature": None})
+        return json_digest({**self.document(), "signature": None})
+
+    def document(self) -> dict[str, Any]:
+        """Return the card as JSON types."""
+        document = {**asdict(self), "limits": limits_to_json(self.limits)}
+        if not self.limits:
+            del document["limits"]
+        return document
 
     def write(self, folder: Path) -> None:
         """Write `skill.json`."""
-        text = json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(self.document(), indent=2, ensure_ascii=False, allow_nan=False)
         (folder / FILE).write_text(f"{text}\n", encoding="utf-8")
 
 
@@ -153,6 +173,7 @@ def read_card(folder: Path) -> SkillCard:
         nested = {
             "base": build(BaseReference, data.pop("base", None), "base"),
             "training": build(Training, data.pop("training", {}), "training"),
+            "limits": limits_from_json(data.pop("limits", {}), "limits"),
         }
         signature = data.pop("signature", None)
         if signature is not None:
@@ -197,6 +218,10 @@ def check_file(path: Path, limit: int) -> None:
         raise CheckpointError(
             f"{path} has {path.stat().st_size} bytes, at most {limit} make sense"
         )
+
+
+def _finite(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -31,6 +31,7 @@ FILE, GATE = "composition.json", "gate.safetensors"
 FORMAT = 1
 KINDS = ("fixed", "gate", "arrow")
 MAX_GATE_BYTES = 64 << 20
+NO_FALLBACK = "arrow knows no weights to fade to; a fallback needs fixed weights or a gate"
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,8 @@ class Composition:
                 raise ConfigError(f"{self.name}: skill '{name}' is in it twice")
         if self.fallback and self.fallback not in names:
             raise UnknownNameError("skill", self.fallback, names, f"{self.name}: fallback")
+        if self.fallback and self.weighting.kind == "arrow":
+            raise ConfigError(f"{self.name}: {NO_FALLBACK}")
         weighting, count = self.weighting, len(names)
         if weighting.kind == "fixed" and len(weighting.weights) != count:
             raise ConfigError(f"{self.name}: {len(weighting.weights)} weights, {count} skills")

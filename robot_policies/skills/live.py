@@ -3,14 +3,14 @@
     prepare (any thread)  ->  put (any thread)  ->  step (before each answer, the policy's thread)
 
 Weights move by at most `SLEW` a second. A skill that is taken away first fades to weight 0, and
-one that comes begins there, so that no change is a jump of the arm.
+one that comes begins there, so that no change is a jump of the arm. In a state far from all that
+the skills were trained in, they fade to the fallback, or without one to the base.
 
 Letters: `k` skills.
 """
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,46 +18,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from robot_policies.interface import ConfigError
+from robot_policies.interface import ConfigError, JointLimits, UnknownNameError
+from robot_policies.interface.limits import check_limits
+from robot_policies.learning.elements import load_robot
 from robot_policies.policies.checkpoint import Checkpoint
 from robot_policies.skills.base import SkillBase
-from robot_policies.skills.composition import reference
-from robot_policies.skills.gate import Gate
+from robot_policies.skills.composition import NO_FALLBACK, Composition, reference
+from robot_policies.skills.ensemble import LIMIT, Ensemble, SharedRouter
+from robot_policies.skills.familiarity import Familiarity
 from robot_policies.skills.library import SkillLibrary
-from robot_policies.skills.mixer import Router, SkillMixer
+from robot_policies.skills.mixer import SkillMixer
 from robot_policies.skills.mixing import SkillStack
 from robot_policies.skills.package import Skill, read_skill
 from robot_policies.skills.routing import ArrowRouter
 
 SLEW = 5.0  # 1/s; a skill is there in 0.2 s [own]
-LIMIT = 4.0  # largest weight, either way; a gate's are cut to it, fixed ones refused [own]
-
-
-@dataclass(frozen=True, eq=False)
-class Ensemble:
-    """Skills, checked and stacked, with their weighting.
-
-    Attributes:
-        names: Of the skills.
-        digests: Of their cards: a skill is the same only if this is.
-        stack: Their mixing layers.
-        weights: Fixed weights, or how much of what `router` says. Shape (k,).
-        gate: Reads the weights from the observation instead.
-        router: Chooses weights layer by layer.
-    """
-
-    names: tuple[str, ...]
-    digests: tuple[str, ...]
-    stack: SkillStack
-    weights: Tensor
-    gate: Gate | None = None
-    router: Router | None = None
-
-    def kept_in(self, other: "Ensemble") -> Tensor:
-        """Return which skills go on acting in another ensemble. Shape (k,)."""
-        same = (self.router is None) == (other.router is None)
-        kept = [same and digest in other.digests for digest in self.digests]
-        return torch.tensor(kept, dtype=torch.bool)
 
 
 class LiveSkills:
@@ -65,6 +40,7 @@ class LiveSkills:
 
     Attributes:
         weights: How much of each skill acts now, by name.
+        limits: What those that act hold the robot to.
     """
 
     def __init__(
@@ -86,23 +62,33 @@ class LiveSkills:
         self._library = library or SkillLibrary()
         self._mixer = SkillMixer(checkpoint.policy)
         self._largest_change = SLEW * dt
-        self._acting = self._wanted = Ensemble((), (), self._mixer.stack, torch.zeros(0))
+        self._features = {
+            name: feature.shape[0]
+            for name, feature in (checkpoint.config.input_features or {}).items()
+            if len(feature.shape) == 1
+        }
+        self._acting = self._wanted = self._alone()
         self._now = torch.zeros(0)
         self._begins = True
         self.weights: Mapping[str, float] = {}
+        self.limits: JointLimits = {}
 
     @cached_property
     def base(self) -> SkillBase:
         """What a skill must fit."""
         return self._describe()
 
-    def prepare(self, skills: Sequence[str], weights: Sequence[float]) -> Ensemble:
+    def prepare(
+        self, skills: Sequence[str], weights: Sequence[float], fallback: str = ""
+    ) -> Ensemble:
         """Read, check and stack skills; what acts is not touched.
 
         Args:
             skills: Absolute folders, or names in the library, as `name` or `name@version`.
             weights: One for each; with none, a gate of the library for just these skills, in
                 this order, or else Arrow.
+            fallback: Name of the skill to fade to; empty: that of the gate's composition, or
+                else the base.
 
         Raises:
             RobotPoliciesError: In one line: which skill or weight, and why it is refused.
@@ -120,13 +106,47 @@ class LiveSkills:
         for name in names:
             if names.count(name) > 1:
                 raise ConfigError(f"skills: '{name}' is in it twice")
+        if fallback and fallback not in names:
+            raise UnknownNameError("skill", fallback, names, "skill_fallback")
+        if not loaded:
+            return self._alone()
         stack = SkillStack(self._checkpoint.policy, {s.card.name: s.adapter for s in loaded})
-        digests = tuple(skill.card.digest for skill in loaded)
-        if weights or not loaded:
-            return Ensemble(names, digests, stack, torch.tensor(list(weights)))
-        ones, gate = torch.ones(len(loaded)), self._find_gate(loaded)
-        router = ArrowRouter(stack) if gate is None else None
-        return Ensemble(names, digests, stack, ones, gate, router)
+        made = None if weights else self._find_composition(loaded)
+        gate = made.gate if made else None
+        fallback = fallback or (made.fallback if made else "")
+        if fallback and not weights and not gate:
+            raise ConfigError(f"skill_fallback '{fallback}': {NO_FALLBACK}")
+        ensemble = Ensemble(
+            names,
+            tuple(skill.card.digest for skill in loaded),
+            stack,
+            torch.tensor(list(weights)) if weights else torch.ones(len(loaded)),
+            Familiarity([skill.card for skill in loaded], self._features),
+            gate,
+            None if weights or gate else ArrowRouter(stack),
+            fallback,
+            tuple(skill.card.limits for skill in loaded),
+        )
+        self._check(ensemble)
+        return ensemble
+
+    def _alone(self) -> Ensemble:
+        """Return no skills."""
+        stack = SkillStack(self._checkpoint.policy, {})
+        return Ensemble((), (), stack, torch.zeros(0), Familiarity((), self._features))
+
+    def _check(self, ensemble: Ensemble) -> None:
+        """Refuse skills that cannot act together, or not with this fallback."""
+        limits = ensemble.limit(torch.ones(len(ensemble.names)))
+        if limits:
+            check_limits(limits, load_robot(self.base.robot), f"skills {list(ensemble.names)}")
+        if ensemble.fallback:
+            for name, known in zip(ensemble.names, ensemble.familiarity.known, strict=True):
+                if not known:
+                    raise ConfigError(
+                        f"skill '{name}' says nothing of the states it was trained in, so nobody "
+                        f"knows where to fade to '{ensemble.fallback}'"
+                    )
 
     def put(self, ensemble: Ensemble) -> None:
         """Let other skills act from the next answer on; those that leave fade first."""
@@ -152,8 +172,7 @@ class LiveSkills:
             acting = wanted
         if not acting.names:
             return
-        target = acting.weights if acting.gate is None else acting.gate.read(batch)[0].cpu()
-        target = target.clamp(-LIMIT, LIMIT)  # NaN stays, and `weigh` refuses it
+        target = acting.weigh(batch)
         if wanted is not acting:
             target = target * acting.kept_in(wanted)
         if not begins:
@@ -187,6 +206,7 @@ class LiveSkills:
             self._mixer.weigh(weights)
         self._now = weights
         self.weights = dict(zip(self._acting.names, weights.tolist(), strict=True))
+        self.limits = self._acting.limit(weights)
 
     def _load(self, name: str) -> Skill:
         folder = Path(name).expanduser()
@@ -196,35 +216,15 @@ class LiveSkills:
             raise ConfigError(f"skills: '{name}' is neither an absolute folder nor a name")
         return self._library.load(name, self.base)
 
-    def _find_gate(self, skills: Sequence[Skill]) -> Gate | None:
-        """Return the gate of the newest composition of exactly these skills, if there is one."""
+    def _find_composition(self, skills: Sequence[Skill]) -> Composition | None:
+        """Return the newest composition of exactly these skills that has a gate, if any."""
         wanted, found = tuple(map(reference, skills)), None
         for made in self._library.compositions():
             if made.skills == wanted and made.base == self.base.hash and made.gate is not None:
-                found = made.gate
-        if found is not None:
-            inputs = self._checkpoint.config.input_features or {}
-            for feature, width in found.features.items():
-                if feature not in inputs or tuple(inputs[feature].shape) != (width,):
-                    raise ConfigError(
-                        f"the gate reads {width} numbers of '{feature}', {self.base.name} does not"
-                    )
+                found = made
+        for feature, width in (found.gate.features if found and found.gate else {}).items():
+            if self._features.get(feature) != width:
+                raise ConfigError(
+                    f"the gate reads {width} numbers of '{feature}', {self.base.name} does not"
+                )
         return found
-
-
-class SharedRouter:
-    """A router of which only a share of each skill acts, while skills come and go.
-
-    Attributes:
-        share: Shape (k,).
-    """
-
-    def __init__(self, router: Router) -> None:
-        """Begin with nothing."""
-        self._router = router
-        self.share = torch.zeros(0)
-
-    def weights(self, layer: str, inputs: Tensor) -> Tensor:
-        """Return the weights of every skill. (..., in) -> (..., k)."""
-        weights = self._router.weights(layer, inputs)
-        return weights * self.share.to(weights)

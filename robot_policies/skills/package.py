@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from robot_policies.interface import CheckpointError
+from robot_policies.interface import ActionKind, CheckpointError, ConfigError, JointLimits
+from robot_policies.interface.limits import check_limits
+from robot_policies.learning.elements import load_robot
 from robot_policies.skills import adapter as peft_files
 from robot_policies.skills.adapter import name_targets, read_adapter, write_adapter
 from robot_policies.skills.base import SkillBase
@@ -55,6 +57,7 @@ def pack(
     licence: str = "Apache-2.0",
     training: Training | None = None,
     metrics: Mapping[str, Any] | None = None,
+    limits: JointLimits | None = None,
     private_key: bytes | None = None,
 ) -> Skill:
     """Make a folder a skill.
@@ -69,6 +72,7 @@ def pack(
         licence: SPDX identifier.
         training: How it came about.
         metrics: Measured results.
+        limits: What the robot is held to while the skill has a weight, beside its own limits.
         private_key: Signs it.
 
     Returns:
@@ -97,6 +101,7 @@ def pack(
         action=base.action,
         training=training or Training(),
         metrics=metrics or {},
+        limits=limits or {},
         files={file: file_digest(folder / file) for file in FILES},
     )
     if private_key is not None:
@@ -127,6 +132,8 @@ def check_package(folder: Path, trusted: Collection[str] = ()) -> SkillCard:
     Raises:
         CheckpointError: In one line.
     """
+    if folder.is_file():
+        raise CheckpointError(f"{folder} is a file; `skill add` takes .zip files into the library")
     if not folder.is_dir():
         raise CheckpointError(f"{folder}: no such folder")
     card = read_card(folder)
@@ -178,6 +185,18 @@ def check_fits(card: SkillCard, base: SkillBase, where: str) -> None:
             f"{where}: trained with another normaliser than that of {base.name}: the same numbers "
             "would mean other states and actions"
         )
+    _check_limits(card, base, where)
+
+
+def _check_limits(card: SkillCard, base: SkillBase, where: str) -> None:
+    if not card.limits:
+        return
+    if not base.robot or base.action.get("kind") == ActionKind.BASE_VELOCITY:
+        raise CheckpointError(f"{where}: limits on joints, which {base.name} does not command")
+    try:
+        check_limits(card.limits, load_robot(base.robot), f"{where}: limits")
+    except ConfigError as error:
+        raise CheckpointError(str(error)) from None
 
 
 def _difference(where: str, of_skill: Any, of_base: Any) -> str:

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ import torch
 import yaml
 from lerobot.configs.types import FeatureType, PolicyFeature
 from lifecycle_msgs.msg import Transition
-from rcl_interfaces.srv import GetParameters, SetParametersAtomically
+from rcl_interfaces.srv import GetParameters, SetParameters, SetParametersAtomically
 from rclpy.executors import SingleThreadedExecutor
 from ros_graph import Graph, free_domain
 from safetensors.torch import load_file, save_file
@@ -24,11 +26,14 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
-from robot_policies.catalog import load_robot
+from robot_policies.catalog import load_robot, make_backend
 from robot_policies.cli.app import main
 from robot_policies.control.observation_buffer import ObservationBuffer
+from robot_policies.interface import JointLimit
+from robot_policies.nodes.chunks import decode_chunk
 from robot_policies.nodes.managed_node import ManagedNode
 from robot_policies.nodes.messages import decode_joints, header
+from robot_policies.nodes.robot_loop import RobotLoop
 from robot_policies.nodes.skill_client import use_skills
 from robot_policies.nodes.skills import skill_parameters
 from robot_policies.policies.psec import PsecConfig
@@ -36,7 +41,9 @@ from robot_policies.policies.psec.modeling_psec import PsecPolicy
 from robot_policies.policies.psec.processor_psec import make_psec_pre_post_processors
 from robot_policies.policies.runtime import LerobotRuntime
 from robot_policies.skills.base import read_base
+from robot_policies.skills.card import Training
 from robot_policies.skills.digest import file_digest
+from robot_policies.skills.library import SkillLibrary
 from robot_policies.skills.mixing import LowRank
 from robot_policies.skills.package import pack
 
@@ -77,7 +84,7 @@ def write_base(folder, seed=1, std=1.0, unit="rad"):
     return read_base(folder, "psec/test")
 
 
-def write_skill(folder, base, name, seed, rank=8):
+def write_skill(folder, base, name, seed, rank=8, **options):
     generator = torch.Generator().manual_seed(seed)
     adapter = {
         layer: LowRank(
@@ -87,7 +94,7 @@ def write_skill(folder, base, name, seed, rank=8):
         )
         for layer, (outputs, inputs) in base.layers.items()
     }
-    return str(pack(folder, base, name, "1.0.0", adapter=adapter).folder)
+    return str(pack(folder, base, name, "1.0.0", adapter=adapter, **options).folder)
 
 
 def reason_of(future) -> str:
@@ -126,6 +133,7 @@ class PolicyProcess:
         self._set = self.node.create_client(
             SetParametersAtomically, "policy/set_parameters_atomically"
         )
+        self.set_each = self.node.create_client(SetParameters, "policy/set_parameters")
         self._get = self.node.create_client(GetParameters, "policy/get_parameters")
         self._generator = np.random.default_rng(0)
 
@@ -150,29 +158,30 @@ class PolicyProcess:
         assert self.wait(future.done, patience)
         return future.result()
 
-    def ask(self, skills, weights=()):
+    def ask(self, skills, weights=(), fallback=""):
         """Ask for skills; return the future of the answer."""
-        parameters = [p.to_parameter_msg() for p in skill_parameters(skills, weights)]
+        parameters = [p.to_parameter_msg() for p in skill_parameters(skills, weights, fallback)]
         return self._set.call_async(SetParametersAtomically.Request(parameters=parameters))
 
-    def publish(self) -> None:
+    def publish(self, offset=0.0) -> None:
         """Publish a state of this moment."""
         message = JointState(header=header(time.time()), name=JOINTS)
-        message.position = (ROBOT.default + self._generator.normal(0, 0.02, 6)).tolist()
+        noise = self._generator.normal(0, 0.02, 6)
+        message.position = (ROBOT.default + offset + noise).tolist()
         message.velocity = [0.0] * 6
         self.sent.append(message)
         self._states.publish(message)
 
-    def step(self) -> None:
+    def step(self, offset=0.0) -> None:
         """Publish a state and wait for what answers it."""
         begin = time.monotonic()
-        self.publish()
+        self.publish(offset)
         assert self.wait(lambda: len(self.chunks) == len(self.sent)), "a step was not answered"
         self.wait(lambda: False, STEP - (time.monotonic() - begin))
 
-    def change(self, skills, weights=()) -> str:
+    def change(self, skills, weights=(), fallback="") -> str:
         """Ask for skills and go on stepping until they are there; return why they are not."""
-        future = self.ask(skills, weights)
+        future = self.ask(skills, weights, fallback)
         while not future.done():
             self.step()
         return reason_of(future)
@@ -285,6 +294,88 @@ def test_the_client_and_the_command_line_change_skills(live, made, monkeypatch, 
     assert "no skill 'nobody'" in " ".join(capsys.readouterr().out.split())
 
 
+def test_a_single_parameter_is_set_as_ros2_param_set_does(live, made):
+    avoid = str(made[0] / "avoid")
+    assert live.change([avoid], [1.0]) == ""
+    for wanted, complaint in (([0.5], ""), ([0.5, 0.5], "2 skill_weights for 1 skills")):
+        parameter = skill_parameters([], wanted)[1].to_parameter_msg()
+        future = live.set_each.call_async(SetParameters.Request(parameters=[parameter]))
+        while not future.done():
+            live.step()
+        assert complaint in future.result().results[0].reason
+    for _ in range(6):
+        live.step()
+    assert live.acting() == {"avoid": 0.5}
+
+
+def test_composing_for_a_node_switches_it_without_a_stop(live, made, monkeypatch, capsys):
+    folder, base = made
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(live.domain))
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    monkeypatch.setenv("ROBOT_POLICIES_SKILLS", str(folder / "library"))
+    library = SkillLibrary(folder / "library")
+    for name in ("avoid", "orbit"):
+        library.add(str(folder / name), base)
+    words = ["skill", "compose", "both", "--base", str(folder / "base"), "--node", "/policy"]
+    given = ["--skill", "avoid", "--skill", "orbit", "--weight", "0.5", "--weight", "0.25"]
+    assert main([*words, *given]) == 0
+    for _ in range(8):
+        live.step()
+    assert live.acting() == {"avoid": 0.5, "orbit": 0.25}
+    given = ["--version", "1.0.1", "--skill", "avoid", "--weight", "9"]
+    assert main([*words, *given]) == 1
+    assert "9.0 is outside [-4, 4]" in " ".join(capsys.readouterr().out.split())
+    live.step()
+    assert live.acting() == {"avoid": 0.5, "orbit": 0.25}
+
+
+def test_far_from_all_training_states_the_node_fades_to_the_fallback(live, made, tmp_path):
+    seen = Training(state_mean=[0.0] * 6, state_std=[1.0] * 6, state_distance=0.1)
+    reach = write_skill(tmp_path / "reach", made[1], "reach", 3, training=seen)
+    retreat = write_skill(tmp_path / "retreat", made[1], "retreat", 4, training=seen)
+    assert live.change([reach, retreat], [1.0, 0.0], "retreat") == ""
+    for _ in range(14):
+        live.step()
+    assert live.acting() == {"reach": 1.0, "retreat": 0.0}
+    live.weights.clear()
+    for _ in range(14):
+        live.step(offset=0.4)  # rad, of a deviation of 1
+    assert live.acting() == {"reach": 0.0, "retreat": 1.0}
+    fading = [dict(zip(("reach", "retreat"), m.data, strict=True)) for m in live.weights]
+    assert any(0.0 < alpha["reach"] < 1.0 for alpha in fading)
+    for _ in range(14):
+        live.step()
+    assert live.acting() == {"reach": 1.0, "retreat": 0.0}
+
+
+def test_limits_of_a_skill_reach_the_gate_with_its_chunks(live, made, tmp_path):
+    joint = JOINTS[0]
+    limits = {joint: JointLimit(upper=float(ROBOT.default[0]) - 0.3, velocity=0.5)}
+    tight = write_skill(tmp_path / "tight", made[1], "tight", 6, limits=limits)
+    assert live.change([tight], [1.0]) == ""
+    for _ in range(14):
+        live.step()
+    chunk = decode_chunk(live.chunks[-1])
+    assert chunk.limits == limits
+    now = [chunk.stamp]
+    backend = make_backend("loopback", ROBOT, clock=lambda: now[0])
+    backend.connect()
+    loop = RobotLoop(backend, None, lambda: now[0])
+    loop.start(seed=0)
+    loop.measure()
+    still = replace(chunk, values=np.array([ROBOT.default]))
+    lower = replace(still, values=still.values - 1e-3 * (np.array(JOINTS) == joint))
+    assert loop.accept(lower).verdict.refusal is None  # back
+    now[0] += STEP
+    loop.measure()
+    refusal = loop.accept(replace(still, stamp=now[0])).verdict.refusal
+    assert (refusal.cause, refusal.joint) == ("position", joint)
+    assert live.change([]) == ""
+    for _ in range(14):
+        live.step()
+    assert decode_chunk(live.chunks[-1]).limits == {}
+
+
 def edit_card(folder, **changes):
     path = Path(folder) / "skill.json"
     card = json.loads(path.read_text())
@@ -367,8 +458,10 @@ def running(live, made):
     folder, _ = made
     wanted = ([str(folder / "avoid")], [1.0])
     assert live.change(*wanted) == ""
-    for _ in range(7):
+    for _ in range(20):
         live.step()
+        if live.acting() == {"avoid": 1.0}:
+            break
     yield live
     live.step()
     assert live.parameters() == wanted
@@ -383,6 +476,37 @@ def test_a_bad_skill_is_refused_and_what_runs_stays(running, made, tmp_path, spo
     assert BAD[spoil] in running.change([str(made[0] / "avoid"), str(bad)], [1.0, 1.0])
 
 
+def ten_gigabytes(path):
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("skill.json", "{}")
+        file.filelist[0].file_size = 10 << 30  # the central directory claims it
+    return str(path)
+
+
+def leaves_its_folder(skill, folder):
+    shutil.copytree(skill, folder)
+    (folder / FILE).unlink()
+    (folder / FILE).symlink_to(skill / FILE)
+    return str(folder)
+
+
+def test_the_library_of_the_running_node_takes_no_bad_zip_file(
+    running, made, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("ROBOT_POLICIES_SKILLS", str(made[0] / "library"))
+    escape = tmp_path / "escape.zip"
+    with zipfile.ZipFile(escape, "w") as file:
+        file.writestr("../../evil/skill.json", "{}")
+    for path, complaint in (
+        (ten_gigabytes(tmp_path / "bomb.zip"), "would unpack to 10737418240 bytes"),
+        (str(escape), "leaves the folder of the skill"),
+    ):
+        assert main(["skill", "add", path, "--base", str(made[0] / "base")]) == 3
+        assert complaint in " ".join(capsys.readouterr().err.split())
+        running.step()
+    assert "no skill 'evil'" in running.change(["evil"], [1.0])
+
+
 @pytest.mark.parametrize("other", OTHER)
 def test_a_skill_of_another_base_is_refused(running, tmp_path, other):
     options, complaint = OTHER[other]
@@ -390,13 +514,19 @@ def test_a_skill_of_another_base_is_refused(running, tmp_path, other):
     assert complaint in running.change([skill], [1.0])
 
 
-def test_wrong_names_and_weights_are_refused(running, made):
+def test_wrong_names_and_weights_are_refused(running, made, tmp_path):
     avoid = str(made[0] / "avoid")
+    twin = write_skill(tmp_path / "twin", made[1], "avoid", 5)
+    bomb = ten_gigabytes(tmp_path / "bomb.zip")
+    link = leaves_its_folder(made[0] / "orbit", tmp_path / "linked")
     for skills, weights, complaint in (
         ([avoid, avoid], [1.0, 1.0], "'avoid' is in it twice"),
         (["../../evil"], [1.0], "neither an absolute folder nor a name"),
         (["aviod"], [1.0], "no skill 'aviod'"),
-        ([avoid + ".zip"], [1.0], "no such folder"),
+        ([avoid + ".not"], [1.0], "no such folder"),
+        ([avoid, twin], [1.0, 1.0], "'avoid' is in it twice"),
+        ([bomb], [1.0], "`skill add` takes .zip files"),
+        ([link], [1.0], "is a link"),
         ([avoid], [float("nan")], "nan is outside"),
         ([avoid], [100.0], "100.0 is outside"),
         ([avoid], [1.0, 2.0], "2 skill_weights for 1 skills"),

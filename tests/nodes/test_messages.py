@@ -14,6 +14,7 @@ from robot_policies.interface import (
     Command,
     CommandMode,
     ContractError,
+    JointLimit,
     RobotState,
 )
 from robot_policies.interface.observation import (
@@ -195,3 +196,23 @@ def test_a_command_is_echoed_with_its_moment_and_mode():
     assert message.name == list(robot.joint_names)
     assert message.header.frame_id == "hold"
     np.testing.assert_array_equal(message.position, robot.default)
+
+
+@pytest.mark.parametrize("kind", [ActionKind.JOINT_POSITION, ActionKind.CARTESIAN_DELTA])
+def test_limits_travel_with_the_chunk_they_are_about(kind):
+    names = ("elbow",) if kind is ActionKind.JOINT_POSITION else CARTESIAN_DELTA_NAMES
+    limits = {"elbow": JointLimit(-0.1, np.inf, 1 / 3)}
+    chunk = ActionChunk(STAMP, 0.02, np.zeros((2, len(names))), names, kind, limits)
+    assert decode_chunk(encode_chunk(chunk)).limits == limits
+
+
+def test_a_frame_is_no_limit_and_a_limit_that_cannot_be_read_lets_no_chunk_pass():
+    chunk = ActionChunk(STAMP, 0.02, np.zeros((1, 1)), ("elbow",))
+    message = encode_chunk(chunk)
+    assert message.header.frame_id == ""
+    message.header.frame_id = "base_link"
+    assert decode_chunk(message).limits == {}
+    for text in ("{", '{"elbow": {"upper": NaN}}', '{"elbow": 1.0}', "[" * 100_000):
+        message.header.frame_id = f"limits {text}"
+        with pytest.raises(ContractError, match="limits"):
+            decode_chunk(message)

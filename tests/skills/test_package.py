@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from robot_policies.interface import CheckpointError, ConfigError
+from robot_policies.interface import CheckpointError, ConfigError, JointLimit
 from robot_policies.skills import archive
 from robot_policies.skills.adapter import read_adapter
 from robot_policies.skills.base import read_base
@@ -359,3 +359,28 @@ def test_reading_needs_every_layer_named_alike(make_skill, base):
     layers = {key.removeprefix("network."): size for key, size in base.layers.items()}
     with pytest.raises(CheckpointError, match="no linear layer 'network"):
         read_adapter(make_skill(), layers)
+
+
+def test_limits_are_part_of_the_card_and_of_what_is_signed(make_skill, base, keys):
+    limits = {"FR_hip_joint": JointLimit(-0.2, 0.2, 1.5)}
+    folder = make_skill(limits=limits, private_key=keys[0][0])
+    assert read_skill(folder, base).card.limits == limits
+    edit(folder, {"limits/FR_hip_joint/upper": 0.8})
+    refused(folder, base, "signature is wrong")
+
+
+@pytest.mark.parametrize(
+    ("limits", "complaint"),
+    [
+        ({"FR_hip": {"upper": 0.1}}, "Did you mean 'FR_hip_joint'"),
+        ({"FR_hip_joint": {"lower": 0.3, "upper": 0.1}}, "has no room"),
+        ({"FR_hip_joint": {"lower": 7.0}}, "has no room"),
+        ({"FR_hip_joint": {"velocity": -1.0}}, "velocity -1.0 must be > 0"),
+        ({"FR_hip_joint": {"top": 0.1}}, "unknown key 'top'"),
+        (["FR_hip_joint"], "joints by name"),
+    ],
+)
+def test_limits_that_no_robot_could_be_held_to_are_refused(make_skill, base, limits, complaint):
+    folder = make_skill()
+    edit(folder, {"limits": limits})
+    refused(folder, base, complaint)
