@@ -51,7 +51,8 @@ class MetaWorldEnv(gym.Env):
         inner.model.camera(CAMERA).pos = CAMERA_POSITION
         self._inner = inner
         self.render_mode = render_mode
-        self.action_space = inner.action_space
+        # It clips to [-1, 1] itself, so an imitator's 1.01 is nothing to refuse.
+        self.action_space = Box(-np.inf, np.inf, inner.action_space.shape, np.float32)
         whole = inner.sawyer_observation_space
         low, high = whole.low[:PROPRIOCEPTION], whole.high[:PROPRIOCEPTION]
         self.observation_space = Dict(

@@ -22,6 +22,7 @@ from robot_policies_sim.tasks.gym import GymTask
 NAMESPACE = "metaworld"
 LONGEST = 200  # steps [ACT-JEPA, arXiv 2501.14622 v4, evaluates as long]; Meta-World allows 500
 LINGER = 10  # steps an episode goes on after the first success
+LIMIT = 1.0  # of an action, which is a hundredth of a metre, or the effort of the gripper
 NOISY_SHARE = 0.5  # of the episodes
 
 
@@ -82,7 +83,6 @@ class MetaWorldExpert:
         self.observation_spec = ObservationSpec(
             {ENVIRONMENT_STATE: simulator.provides[ENVIRONMENT_STATE]}
         )
-        self._lower, self._upper = robot.lower, robot.upper
         action = ArraySpec(
             "action", robot.lower.shape, np.dtype(np.float64), "rad", robot.joint_names
         )
@@ -104,9 +104,9 @@ class MetaWorldExpert:
             # "Environments clip response to [-1, 1]", which is what is done below.
             warnings.simplefilter("ignore", UserWarning)
             meant = self._script.get_action(np.float64(observation[ENVIRONMENT_STATE]))
-        self.intended = np.clip(meant.astype(np.float64), self._lower, self._upper)
+        self.intended = np.clip(meant.astype(np.float64), -LIMIT, LIMIT)
         done = self.intended + self._scale * self._rng.standard_normal(len(self.intended))
-        done = np.clip(done, self._lower, self._upper)
+        done = np.clip(done, -LIMIT, LIMIT)
         spec = self.action_spec
         return ActionChunk(observation.stamp, spec.dt, done[None], spec.array.names, spec.kind)
 

@@ -8,7 +8,13 @@ import torch
 from robot_policies.interface import ConfigError
 from robot_policies.policies.act_jepa import train
 from robot_policies.policies.act_jepa.modeling_act_jepa import ActJepaPolicy
-from robot_policies.policies.act_jepa.probe import Encoded, ProbeConfig, load_encoder, probe
+from robot_policies.policies.act_jepa.probe import (
+    Encoded,
+    ProbeConfig,
+    load_encoder,
+    probe,
+    regress,
+)
 
 
 def encoded(informative: bool, episodes: int = 10, length: int = 30) -> Encoded:
@@ -31,6 +37,12 @@ def test_context_that_holds_the_future_is_read_better(config):
     assert knows["rmse"] < 0.75 * ignorant["rmse"]
     assert ignorant["rmse"] > 1.8  # the deviation of the states in recorded units is 2
     assert knows["ate"] == pytest.approx(knows["rmse"], rel=0.5)
+
+
+def test_regression_reads_what_is_linear_exactly_and_nothing_else():
+    numbers, scale = ProbeConfig(), torch.tensor([2.0])
+    assert regress(encoded(True), scale, numbers)["rmse"] < 0.01
+    assert regress(encoded(False), scale, numbers)["rmse"] == pytest.approx(2.0, abs=0.5)
 
 
 def test_split_that_leaves_one_side_empty_is_refused(config):
