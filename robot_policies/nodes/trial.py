@@ -28,7 +28,7 @@ from robot_policies.policies.catalog import executor_of
 
 CONTRACT = "contract"
 NAMED: dict[str, tuple[Any, str]] = {
-    "robot": ("go1", "robot, as in config/robots"),
+    "robot": ("", "robot, as in config/robots; empty: the task's"),
     "backend": ("mujoco", "what moves, as in config/backends"),
     "options": ("", "options of the backend, as a YAML mapping"),
     "task": ("", "world, goals and measure; empty: none"),
@@ -53,10 +53,12 @@ def by_name(settings: Mapping[str, Any]) -> tuple[RobotSpec, Task | None, RobotB
     Raises:
         ConfigError: If a name or an option is wrong.
     """
-    robot = load_robot(settings["robot"])
+    task = load_task(settings["task"]) if settings["task"] else None
+    if not (settings["robot"] or task):
+        raise ConfigError("neither a robot nor a task that has one is named")
+    robot = load_robot(settings["robot"] or cast(Task, task).robot)
     if settings["rate"]:
         robot = replace(robot, control_rate=float(settings["rate"]))
-    task = load_task(settings["task"]) if settings["task"] else None
     if task and task.robot != robot.name:
         raise ConfigError(f"task '{task.name}' is for robot '{task.robot}', not '{robot.name}'")
     options = yaml.safe_load(settings["options"] or "{}")
@@ -167,7 +169,7 @@ class TrialRun:
             observer.end(result)
         if self._settings["summary"]:
             document = {**asdict(result), "figures": self.loop.report()}
-            document |= {name: self._settings[name] for name in ("robot", "backend")}
+            document |= {"robot": self.loop.robot.name, "backend": self._settings["backend"]}
             path = Path(self._settings["summary"])
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
