@@ -24,7 +24,7 @@ def test_show_args_lists_the_arguments_and_starts_nothing(capsys):
     ("argument", "near"),
     [
         ("policy:=hodl", "hold"),
-        ("robot:=go", "go1"),
+        ("robot:=so10", "so101"),
         ("backend:=mujco", "mujoco"),
         ("task:=go1_wlak", "go1_walk"),
     ],
