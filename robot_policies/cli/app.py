@@ -21,6 +21,7 @@ from robot_policies.cli import (
     data,
     demo,
     doctor,
+    drive,
     evaluate,
     launch,
     listing,
@@ -40,7 +41,20 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="rich",
 )
-for module in (doctor, listing, check, run, launch, evaluate, train, skill, data, bench, demo):
+for module in (
+    doctor,
+    listing,
+    check,
+    run,
+    launch,
+    drive,
+    evaluate,
+    train,
+    skill,
+    data,
+    bench,
+    demo,
+):
     module.register(app)
 
 

@@ -44,11 +44,12 @@ def check_names(given: Mapping[str, str]) -> None:
     from robot_policies import catalog
     from robot_policies.policies.catalog import BUILT_IN, find_checkpoint
 
-    if given.get("backend"):
+    given = {name: value for name, value in given.items() if value not in ("", "none")}
+    if "backend" in given:
         catalog.entry("backends", given["backend"])
-    if given.get("task"):
+    if "task" in given:
         catalog.entry("tasks", given["task"].partition("/")[0])
-    if given.get("robot"):
+    if "robot" in given:
         catalog.load_robot(given["robot"])
-    if given.get("policy") and given["policy"] not in BUILT_IN:
+    if "policy" in given and given["policy"] not in BUILT_IN:
         find_checkpoint(given["policy"])

@@ -63,7 +63,8 @@ class OperatorServices:
         loop = self._loop()
         refusal = loop.request(mode) if loop else NO_ROBOT
         response.success = not refusal
-        response.message = f"refused: {refusal}" if refusal else str(mode)
+        modes = loop.modes if loop else None
+        response.message = f"refused: {refusal}" if refusal or not modes else str(modes.mode)
         return response
 
     def _on_heartbeat(self, message: Empty) -> None:

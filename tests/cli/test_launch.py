@@ -1,3 +1,4 @@
+import io
 import json
 
 import pytest
@@ -33,6 +34,17 @@ def test_a_wrong_name_starts_no_process(argument, near, capsys, monkeypatch):
     monkeypatch.setattr(launching, "launch_file", None)
     assert main(["launch", "policy.launch.xml", argument]) == 2
     assert f"Did you mean '{near}'" in capsys.readouterr().err
+
+
+def test_none_is_no_name(monkeypatch):
+    monkeypatch.setattr(launching, "launch_file", lambda file, arguments, own: 0)
+    assert main(["launch", "policy.launch.xml", "policy:=hold", "task:=none"]) == 0
+
+
+def test_driving_by_keyboard_needs_one(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert main(["drive"]) == 2
+    assert "no terminal" in capsys.readouterr().err
 
 
 def test_the_status_of_the_launch_is_the_status_of_the_command(monkeypatch):

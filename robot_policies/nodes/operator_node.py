@@ -1,0 +1,112 @@
+"""The person's node: joystick and commanded velocities in, `cmd_vel`, wishes and a heartbeat out.
+
+`joy` (any ROS joystick driver) and `cmd_vel_in` (navigation) become `cmd_vel`, which has
+precedence over a task's goal; buttons call the services of the node that has the robot. The
+heartbeat ends with this node or with a joystick that falls silent, and the robot stops then.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import rclpy
+from geometry_msgs.msg import TwistStamped
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from sensor_msgs.msg import Joy
+from std_msgs.msg import Empty
+from std_srvs.srv import Trigger
+
+from robot_policies.control.teleop import Teleop, TeleopSettings
+from robot_policies.interface import ContractError
+from robot_policies.nodes.graph_node import COMMAND
+from robot_policies.nodes.messages import decode_velocity, encode_velocity
+
+RATE = 20.0  # Hz; ten heartbeats may be lost before the robot stops
+
+
+class OperatorNode(Node):
+    """Steers one robot."""
+
+    def __init__(self, told: Callable[[str], None] | None = None, **node: Any) -> None:
+        """Subscribe and announce.
+
+        Args:
+            told: Takes the answers to wishes, one line each; the log by default.
+            **node: Of rclpy's node.
+        """
+        super().__init__("operator", **node)
+        self.teleop = Teleop(
+            TeleopSettings(
+                fastest=self._parameter("fastest", [0.8, 0.3, 0.5]),
+                dead_band=self._parameter("dead_band", 0.1),
+                timeout=self._parameter("timeout", 0.5),
+                axes=self._parameter("axes", [1, 0, 3]),
+            )
+        )
+        backend = self._parameter("backend", "backend")
+        self._told = told or self.get_logger().info
+        self._wishes = {
+            wish: self.create_client(Trigger, f"{backend}/{wish}")
+            for wish in self.teleop.settings.buttons
+        }
+        self._velocity = self.create_publisher(TwistStamped, "cmd_vel", COMMAND)
+        self._heartbeat = self.create_publisher(Empty, "heartbeat", COMMAND)
+        self.create_subscription(Joy, "joy", self._on_joy, COMMAND)
+        self.create_subscription(TwistStamped, "cmd_vel_in", self._on_command, COMMAND)
+        self.create_timer(1.0 / RATE, self._tick)
+
+    def now(self) -> float:
+        """Return the node clock. [s]."""
+        return self.get_clock().now().nanoseconds * 1e-9
+
+    def wish(self, wish: str) -> None:
+        """Ask the robot's node; the answer is told when it comes."""
+        client = self._wishes[wish]
+        if not client.service_is_ready():
+            self._told(f"{wish}: nobody has a robot")
+            return
+        client.call_async(Trigger.Request()).add_done_callback(partial(self._answered, wish))
+
+    def _answered(self, wish: str, future: Any) -> None:
+        self._told(f"{wish}: {future.result().message}")
+
+    def _on_joy(self, message: Joy) -> None:
+        try:
+            for wish in self.teleop.stick(message.axes, message.buttons, self.now()):
+                self.wish(wish)
+        except ContractError as error:
+            self.get_logger().error(str(error), throttle_duration_sec=1.0)
+
+    def _on_command(self, message: TwistStamped) -> None:
+        try:
+            velocity = np.asarray(decode_velocity(message).values, float)
+            self.teleop.command(velocity, self.now())
+        except ContractError as error:
+            self.get_logger().error(str(error), throttle_duration_sec=1.0)
+
+    def _tick(self) -> None:
+        now = self.now()
+        self._velocity.publish(encode_velocity(self.teleop.velocity(now), now))
+        if self.teleop.is_there(now):
+            self._heartbeat.publish(Empty())
+
+    def _parameter(self, name: str, default: Any) -> Any:
+        value: Any = self.declare_parameter(name, default).value
+        return tuple(value) if isinstance(default, list) else value
+
+
+def main() -> None:
+    """Run the node."""
+    rclpy.init()
+    try:
+        rclpy.spin(OperatorNode())
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        rclpy.try_shutdown()
+
+
+if __name__ == "__main__":
+    main()
