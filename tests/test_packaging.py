@@ -30,6 +30,9 @@ def prefix(tmp_path_factory):
     return prefix
 
 
+NODES = ["backend_node", "bringup_node", "operator_node", "policy_node"]
+
+
 def site_packages(prefix):
     return prefix / f"lib/python3.{sys.version_info.minor}/site-packages"
 
@@ -45,7 +48,7 @@ def test_ros_finds_marker_manifest_and_executables(prefix):
     assert (share / "robot_policies/package.xml").is_file()
     assert (share / "robot_policies/launch/policy.launch.xml").is_file()
     nodes = sorted((prefix / "lib/robot_policies").iterdir())
-    assert [path.name for path in nodes] == ["backend_node", "bringup_node", "policy_node"]
+    assert [path.name for path in nodes] == NODES
     assert all(os.access(path, os.X_OK) for path in nodes)
 
 
