@@ -16,6 +16,7 @@ def register(app: typer.Typer) -> None:
     group.command("latency")(latency)
     group.command("physics")(physics)
     group.command("throughput")(throughput)
+    group.command("skills")(skills)
     app.add_typer(group, name="bench")
 
 
@@ -77,6 +78,24 @@ def throughput(
             task, environments, threads, torch_threads, blocks, lambda: bar.advance(done)
         )
         _finish(output, "throughput", rows, task=task, blocks=blocks, torch_threads=torch_threads)
+
+
+def skills(
+    repeats: Annotated[int, typer.Option("--repeats", min=1, help="Of each, interleaved.")] = 60,
+    live: Annotated[bool, typer.Option("--live/--no-live", help="Also in running nodes.")] = True,
+    domain: Annotated[int, typer.Option("--domain", min=0, help="ROS domain.")] = 99,
+    json: Json = None,
+) -> None:
+    """A control step with 0 to 8 skills, and a change of skills in a node at 50 Hz."""
+    from robot_policies.evaluation import skill_benchmark
+
+    with results(json) as output, progress() as bar:
+        done = bar.add_task("skills", total=repeats + live)
+        rows = skill_benchmark.control_steps(repeats, lambda: bar.advance(done))
+        if live:
+            rows += skill_benchmark.live_changes(domain)
+            bar.advance(done)
+        _finish(output, "skills", rows, repeats=repeats)
 
 
 def _finish(output: Any, bench: str, rows: list[dict[str, Any]], **settings: Any) -> None:

@@ -21,3 +21,14 @@ def test_throughput_measures_the_environment_and_the_training(capfd):
     rows = json.loads(capfd.readouterr().out)["results"]
     assert [row["what"] for row in rows] == ["environment", "training"]
     assert all(row["steps_per_s"] > 0.0 for row in rows)
+
+
+def test_skills_measures_a_step_of_both_networks(capfd):
+    assert main(["bench", "skills", "--repeats", "1", "--no-live", "--json", "-"]) == 0
+    rows = json.loads(capfd.readouterr().out)["results"]
+    steps = [(row["what"], row["skills"]) for row in rows]
+    for network in ("mlp", "ln_resnet"):
+        for clock in ("thread", "wall"):
+            assert (f"control step of {network}, {clock}", 8) in steps
+    assert all(0.0 < row["min"] <= row["median"] <= row["max"] for row in rows)
+    assert [row["target"] for row in rows if row["target"]] == [1.5, 1.5, 4.0, 4.0]
