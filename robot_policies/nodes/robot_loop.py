@@ -242,6 +242,8 @@ class RobotLoop:
         figures |= {f"latency_{name}_ms": 1e3 * value for name, value in self.latency.items()}
         if self.chunk:
             figures["inference_age_ms"] = 1e3 * (self._clock() - self.chunk.stamp)
+        if self.state and self.state.joint_temperature.size:
+            figures["hottest_motor_deg_c"] = float(self.state.joint_temperature.max())
         figures |= {f"chunks_{reason}": float(n) for reason, n in self.dropped.items()}
         return {key: round(value, 3) for key, value in figures.items()}
 

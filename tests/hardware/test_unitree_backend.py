@@ -17,7 +17,8 @@ from fake_unitree import FakeRobot
 
 from robot_policies.catalog import load_robot, make_backend
 from robot_policies.control.legged import LeggedRobot
-from robot_policies.control.modes import LeggedMode
+from robot_policies.control.modes import LeggedMode, ModeTimes
+from robot_policies.control.watch import WatchLimits
 from robot_policies.interface import (
     BackendError,
     Command,
@@ -72,8 +73,11 @@ def raw(robot) -> Iterator[UnitreeBackend]:
 
 @pytest.fixture
 def legs(go2) -> Iterator[LeggedRobot]:
-    backend = driver(go2)
-    assert isinstance(backend, LeggedRobot)
+    """Patient, for robot and driver share a busy machine; the limits' tests are in logical time."""
+    servo = driver(go2, modes=False)
+    assert isinstance(servo, UnitreeBackend)
+    times, limits = ModeTimes(target_timeout=0.4), WatchLimits(state_timeout=0.4)
+    backend = LeggedRobot(servo, times, limits)
     backend.connect()
     yield backend
     backend.close()
@@ -197,7 +201,7 @@ def test_the_robot_stands_up_follows_and_stands_when_the_policy_is_late(go2, leg
     np.testing.assert_allclose(robot.last()[:, KP], 20.0)
     quiet = time.time()
     assert until(lambda: legs.modes.mode is LeggedMode.STAND)
-    held = [m for t, m in robot.received if quiet <= t < quiet + 0.1]
+    held = [m for t, m in robot.received if quiet <= t < quiet + 0.2]
     assert held
     for motors in held:
         np.testing.assert_allclose(motors[:, Q], target, rtol=1e-6)
@@ -226,9 +230,17 @@ def test_a_danger_damps_the_robot_and_says_why(go2, legs, danger):
     begin = time.time()
     assert until(lambda: legs.modes.mode is LeggedMode.ESTOP)
     assert until(lambda: go2.last()[0, KP] == 0.0)
-    assert time.time() - begin < 0.5
+    assert time.time() - begin < 1.0
     assert (go2.last()[:, KD] == 3.0).all()
     assert re.search(reason, legs.read().fault)
+
+
+def test_a_robot_that_is_up_lies_down_when_it_is_stopped(go2, legs):
+    stand(legs)
+    legs.stop("the trial is over")
+    assert legs.modes.mode is LeggedMode.ESTOP
+    np.testing.assert_allclose(go2.q, legs.spec.lying, atol=0.05)
+    assert until(lambda: go2.last()[0, KP] == 0.0)
 
 
 def test_other_buttons_of_the_remote_stop_nothing(robot, raw):
