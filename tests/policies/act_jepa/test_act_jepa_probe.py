@@ -79,7 +79,9 @@ def test_command_compares_checkpoints_with_a_random_encoder(config, write_datase
             f"--json={report}",
         ]
     )
-    found = json.loads(report.read_text())["encoders"]
+    said = json.loads(report.read_text())
+    assert 0.0 < said["stays"]["rmse"] < 2.0
+    found = said["encoders"]
     assert found.keys() == {"joint", "random"}
     assert all(errors["rmse"] > 0.0 for errors in found.values())
 
