@@ -106,15 +106,15 @@ class SkillMixer:
         if len(weights) == 1 and weights.ndim == 2:
             weights = weights[0]  # one observation: whatever axis a layer keeps its batch on
         trained = weights.requires_grad or any(p.requires_grad for p in self.stack.parameters())
-        fold = weights.ndim == 1 and not trained
-        active = [weight != 0.0 for weight in weights.tolist()] if fold else []
+        same = weights.ndim == 1 and not trained
+        active = [weight != 0.0 for weight in weights.tolist()] if same else []
         factors: dict[tuple, Tensor] = {}  # layers of the same skills need them once
         for name, layer in self.stack.items():
             if layer.layout not in factors:
                 factors[layer.layout] = layer.coefficients(weights)
             of_ranks = factors[layer.layout]
-            plain = Weighed(layer.down, layer.up, of_ranks)
-            weighed = layer.fold(of_ranks, active) if fold else plain
+            every = Weighed(layer.down, layer.up, of_ranks)
+            weighed = layer.only(of_ranks, active) if same else every
             if weighed is not None:
                 self._alter(name, weighed.beside(self.stack.linears[name]))
 

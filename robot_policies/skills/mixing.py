@@ -92,12 +92,12 @@ class MixingLayer(nn.Module):
         """Return the additions with their factors. (k,) or (..., k) weights."""
         return Weighed(self.down, self.up, self.coefficients(weights))
 
-    def fold(self, factors: Tensor, active: Sequence[bool]) -> "Weighed | None":
-        """Return the additions with their factors multiplied in, for weights that stay a while.
+    def only(self, factors: Tensor, active: Sequence[bool]) -> "Weighed | None":
+        """Return the additions of some skills; the others leave not even rounding.
 
         Args:
             factors: Of every rank. Shape (R,).
-            active: Which skills count; the others leave not even rounding.
+            active: Which skills count.
 
         Returns:
             `None` if no skill that counts adds to this layer.
@@ -106,9 +106,9 @@ class MixingLayer(nn.Module):
         if not any(mine):
             return None
         if all(mine):
-            return Weighed(self.down * factors.unsqueeze(1), self.up, None)
+            return Weighed(self.down, self.up, factors)
         kept = torch.tensor(active, device=self.owner.device)[self.owner]
-        return Weighed(self.down[kept] * factors[kept].unsqueeze(1), self.up[kept], None)
+        return Weighed(self.down[kept], self.up[kept], factors[kept])
 
     def coefficients(self, weights: Tensor) -> Tensor:
         """Return the factor of every rank. (..., k) -> (..., R)."""
@@ -122,13 +122,12 @@ class Weighed:
     Attributes:
         down: Shape (R, in).
         up: Shape (R, out).
-        coefficients: Shape (R,), (B, R), or that of the inputs with R last; `None` if `down` has
-            them in it.
+        coefficients: Shape (R,), (B, R), or that of the inputs with R last.
     """
 
     down: Tensor
     up: Tensor
-    coefficients: Tensor | None
+    coefficients: Tensor
 
     def beside(self, linear: nn.Linear) -> Forward:
         """Return what stands in for a layer's `forward`. (B, ..., in) -> (B, ..., out)."""
@@ -139,8 +138,7 @@ class Weighed:
         def forward(inputs: Tensor) -> Tensor:
             output = functional.linear(inputs, weight, bias)
             inner = functional.linear(inputs, down)
-            if factors is not None:
-                inner = inner * _fit(factors, inner)
+            inner = inner * (_fit(factors, inner) if factors.ndim == 2 else factors)
             return torch.addmm(output, inner, up) if inner.ndim == 2 else output + inner @ up
 
         return forward
@@ -148,7 +146,7 @@ class Weighed:
 
 def _fit(factors: Tensor, inner: Tensor) -> Tensor:
     """Give factors of every observation the axes of what they multiply."""
-    if factors.ndim != 2 or inner.ndim == 2:
+    if inner.ndim == 2:
         return factors
     if len(factors) != len(inner):
         raise ContractError(
