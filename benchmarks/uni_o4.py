@@ -1,15 +1,15 @@
 """Figures of Uni-O4 on `go1_shifted`: logged walking, offline methods, online continuation, gate.
 
-    python benchmarks/uni_o4.py run     --out DIR --seed 1   # everything of one seed; resumable
-    python benchmarks/uni_o4.py gate    --out DIR --seed 1   # AM-Q against the true score
+    python benchmarks/uni_o4.py run     --out DIR --seed 4   # everything of one seed; resumable
+    python benchmarks/uni_o4.py gate    --out DIR --seed 4   # AM-Q against the true score
     python benchmarks/uni_o4.py ceiling --out DIR --steps 1000000
     python benchmarks/uni_o4.py table   --out DIR            # over all seeds found in DIR
 
 A seed is that of the logs, of every weight and of all noise. The shipped policy walks under all
 shifts with noise, `ROWS` steps; each method learns from these rows; PPO continues from what
-Uni-O4 made of them. Scores are of the mean action on start states that are common to all policies
-and used for nothing else: no setting and no policy was chosen by them. Seeds 0 and 7 and their
-start states are those that settings were tuned on; report others.
+Uni-O4 made of them. Scores are of the mean action from start states common to all policies; no
+policy is chosen by them. Settings were tried out on logs 0 and 7 and on online seeds 1 to 3: a
+table to be believed has other seeds, such as 4, 5 and 6.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from robot_policies.policies.catalog import find_checkpoint
 from robot_policies.policies.uni_o4.behavior import GaussianActor
 from robot_policies.policies.uni_o4.body import WalkBody
 from robot_policies.policies.uni_o4.configuration_uni_o4 import UniO4Config
-from robot_policies.policies.uni_o4.continuation import CONTINUED, continue_online
+from robot_policies.policies.uni_o4.continuation import continue_online
 from robot_policies.policies.uni_o4.evaluation import ModelRollouts
 from robot_policies.policies.uni_o4.modeling_uni_o4 import UniO4Policy
 from robot_policies.policies.uni_o4.offline import STATE_FILE, OfflineRun
@@ -51,13 +51,21 @@ ROWS = 30_000  # 10 minutes at 50 Hz
 NOISE = 0.3  # of the logged actions, in units of 0.25 rad
 ROBOTS, STEPS = 48, 500  # scored at once, for 10 s
 SCORE_SEED = 5_000  # of the start states of scores
-MILESTONES = (2_048, 4_096, 6_144, 8_192, 10_240, 25_000, 50_000, 100_000)  # steps online
+MILESTONES = (5_120, 10_240, 50_000, 100_000)  # steps online
 EARLY = 10_240  # the last of the first 10 k
-TRAINED = 16  # robots that train online
+TRAINED = 64  # robots that train online
 # From scratch there is no time to learn to walk before the final reward.
 SCRATCH = replace(OnlineSettings(), difficulty_steps=(10**9, 10**9 + 1))
-# The continuation, long enough to take its time and its noise away at the end.
-CEILING = replace(CONTINUED, noise_steps=(500_000, 900_000), noise_ceiling=(1.0, 0.2))
+# As the walk itself was trained, with its noise taken away at the end.
+CEILING = replace(
+    OnlineSettings(),
+    difficulty_steps=(-1, 0),
+    lr=1e-4,
+    lr_range=(1e-5, 1.5e-3),
+    entropy_weight=0.003,
+    noise_steps=(500_000, 1_000_000),
+    noise_ceiling=(0.35, 0.15),
+)
 PERTURBED = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3)  # of each weight, in deviations of its layer
 
 
@@ -165,7 +173,7 @@ def go_on(out: Path, name: str, seed: int, done: set[str]) -> None:
 def ceiling(arguments: argparse.Namespace) -> None:
     """Train under the shifts for much longer than a robot could."""
     folder = arguments.out / "ceiling"
-    robots = environment(robots=128, seed=arguments.seed, judged=False)
+    robots = environment(robots=96, seed=arguments.seed, judged=False)
     try:
         continue_online(
             robots,
@@ -207,7 +215,11 @@ def candidates(out: Path, finished: OfflineRun) -> dict[str, GaussianActor]:
     stage = finished.stage
     assert isinstance(stage, Improvement)
     found = {"zero-shot": GaussianActor(load(find_checkpoint(SHIPPED)))}
-    found |= {path: GaussianActor(load(out / path)) for path in (*METHODS, "online")}
+    found |= {
+        name: GaussianActor(load(out / name))
+        for name in (*METHODS[1:], "online", "scratch")  # Uni-O4's is one of the members
+        if (out / name / "config.json").exists()
+    }
     for i, (before, after) in enumerate(
         zip(stage.extra["start"].children(), stage.policies, strict=True)
     ):
@@ -230,11 +242,11 @@ def with_actor(policy: UniO4Policy, actor: GaussianActor) -> UniO4Policy:
 def agreement(estimated: np.ndarray, true: np.ndarray) -> dict[str, float]:
     """Return the share of pairs in the right order: of all, and but for near ties.
 
-    A pair nearer than a fifth of the whole spread of true scores counts as right in the second.
+    A pair nearer than a fifth of the interquartile range of true scores counts as right then.
     """
     i, j = np.triu_indices(len(true), 1)
     right = (estimated[i] - estimated[j]) * (true[i] - true[j]) > 0
-    near = np.abs(true[i] - true[j]) < 0.2 * np.ptp(true)
+    near = np.abs(true[i] - true[j]) < 0.2 * np.subtract(*np.percentile(true, [75, 25]))
     return {"pairs_right": float(right.mean()), "right_or_near": float((right | near).mean())}
 
 
@@ -267,7 +279,7 @@ def main() -> None:
     stages = {"run": run, "gate": gate, "ceiling": ceiling, "table": table}
     parser.add_argument("stage", choices=stages)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=4)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--steps", type=int, default=1_000_000, help="of the ceiling")
     arguments = parser.parse_args()

@@ -150,6 +150,7 @@ def practise(
         robots = case.environment(COPIES)
         torch.manual_seed(case.seed)
         trainer = Trainer(robots, policy, body, ppo)
+        path = folder.with_name(f"{name}-{part:02d}.safetensors")
         try:
             train(
                 trainer,
@@ -157,12 +158,11 @@ def practise(
                 seed=case.seed,
                 steps=steps * part // scores,
                 resume=(folder / ONLINE_STATE).exists(),
-                on_save=lambda: None,
+                on_save=lambda path=path: save_box(policy, path),
             )
         finally:
             robots.close()
-        save_box(policy, folder.with_name(f"{name}-{part:02d}.safetensors"))
-        case.record(said, policy)
+        case.record(said, load_box(case.policy(), path))
 
 
 def generate(case: Case, kind: str) -> Path:

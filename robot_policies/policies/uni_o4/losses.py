@@ -63,21 +63,3 @@ def generalized_advantage(
         advantage[t] = running
         following = value[t]
     return advantage
-
-
-def normalized(advantage: Tensor, limit: float) -> Tensor:
-    """Return advantages with mean 0 and deviation 1, or what a few large ones leave of the others.
-
-    A fall is worth fifty times a step. Divided by a deviation that one fall has made, the other
-    two thousand steps of a batch would teach nothing; so with a limit the deviation is that of
-    the middle two thirds, and what lies further out is brought to the limit.
-
-    Args:
-        advantage: Shape (B,).
-        limit: In deviations; infinite for plain normalisation.
-    """
-    if math.isinf(limit):
-        return (advantage - advantage.mean()) / (advantage.std() + 1e-8)
-    low, middle, high = torch.quantile(advantage, torch.tensor([0.159, 0.5, 0.841]))
-    scaled = ((advantage - middle) / (0.5 * (high - low) + 1e-8)).clamp(-limit, limit)
-    return scaled - scaled.mean()

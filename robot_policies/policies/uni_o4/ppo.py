@@ -19,7 +19,6 @@ from robot_policies.policies.uni_o4.losses import (
     gaussian_kl,
     gaussian_log_prob,
     generalized_advantage,
-    normalized,
     value_loss,
 )
 
@@ -96,8 +95,6 @@ class OnlineSettings:
     lam: float = 0.95  # rsl_rl
     clip: float = 0.2  # Schulman et al. 2017
     value_weight: float = 1.0  # rsl_rl
-    # Largest advantage, in usual deviations; see `normalized`.
-    advantage_limit: float = float("inf")
     entropy_weight: float = 0.001  # rsl_rl 0.01 keeps the noise too high for a precise walk
     gradient_norm: float = 1.0  # rsl_rl
     reward_scale: float = 0.1  # keeps values near 1
@@ -234,7 +231,7 @@ class Trainer:
         batch = {name: tensor.flatten(0, 1) for name, tensor in rollout.items()}
         advantage = batch["advantage"]
         returns = advantage + batch["value"]
-        advantage = normalized(advantage, settings.advantage_limit)
+        advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
         old_log_std = policy.log_std.detach().clone()
         warming = self.progress.iterations < settings.value_iterations
         losses = []

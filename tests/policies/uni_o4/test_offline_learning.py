@@ -1,5 +1,7 @@
 """The phases of Uni-O4 on a task whose answers are known."""
 
+import multiprocessing
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -300,6 +302,29 @@ def test_a_killed_run_continues_bit_for_bit(data, tmp_path, monkeypatch, after):
         assert torch.equal(one, other)
     for key in ("scores", "chosen", "checks"):
         assert whole.result[key] == continued.result[key]
+
+
+def test_a_run_survives_kill_9(data, tmp_path):
+    """A process that is ended without warning, wherever it was, loses no more than a moment."""
+    settings = replace(SMALL, behavior_steps=20, critic_steps=400, improvement_steps=20)
+    whole = make(data, settings)
+    run_offline(whole, tmp_path / "whole")
+    killed = tmp_path / "killed"
+    fork = multiprocessing.get_context("fork")
+    process = fork.Process(
+        target=lambda: run_offline(make(data, settings), killed, save_every=0.0)
+    )
+    process.start()
+    while not (killed / STATE_FILE).exists():
+        assert process.is_alive()
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert not (killed / RESULT).exists()
+    continued = make(data, settings)
+    run_offline(continued, killed, resume=True)
+    for one, other in zip(whole.policy.parameters(), continued.policy.parameters(), strict=True):
+        assert torch.equal(one, other)
 
 
 def test_a_state_is_never_continued_with_other_data(data, tmp_path):
