@@ -10,6 +10,7 @@ import draccus
 import lerobot.cameras
 import lerobot.robots
 import numpy as np
+from lerobot.cameras import CameraConfig
 from lerobot.robots import RobotConfig
 from lerobot.utils.import_utils import register_third_party_plugins
 
@@ -62,6 +63,8 @@ def _register_camera(kind: str) -> None:
     for module in pkgutil.iter_modules(lerobot.cameras.__path__):
         if module.ispkg and module.name.removesuffix("_camera") in kind:
             import_module(f"lerobot.cameras.{module.name}")
+    if kind not in CameraConfig.get_known_choices():
+        register_third_party_plugins()
 
 
 def camera_streams(config: RobotConfig) -> dict[str, ArraySpec]:

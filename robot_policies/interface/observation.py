@@ -79,15 +79,21 @@ class Observation(Mapping[str, np.ndarray | str]):
 class ObservationSpec(Mapping[str, ArraySpec]):
     """The features a policy needs; `task` is listed apart because it is no array."""
 
-    def __init__(self, features: Mapping[str, ArraySpec], needs_task: bool = False) -> None:
+    def __init__(
+        self,
+        features: Mapping[str, ArraySpec],
+        needs_task: bool = False,
+        tasks: tuple[str, ...] = (),
+    ) -> None:
         """Keep the specs.
 
         Args:
             features: Spec of each feature.
             needs_task: Whether the policy reads the instruction `task`.
+            tasks: The instructions it knows; empty if it takes any.
         """
         self._features = dict(features)
-        self.needs_task = needs_task
+        self.needs_task, self.tasks = needs_task, tasks
 
     def __getitem__(self, name: str) -> ArraySpec:
         """Return the spec of one feature."""
@@ -111,12 +117,17 @@ class ObservationSpec(Mapping[str, ArraySpec]):
             if name not in observation:
                 raise ContractError(f"no feature '{name}'.{suggestion(name, observation)}")
             spec.validate(np.asarray(observation[name]))
-        if self.needs_task and not isinstance(observation.get(TASK), str):
+        if not self.needs_task:
+            return
+        task = observation.get(TASK)
+        if not isinstance(task, str):
             raise ContractError("the policy needs an instruction, but 'task' is missing")
+        if self.tasks and task not in self.tasks:
+            raise ContractError(f"no instruction '{task}'.{suggestion(task, self.tasks)}")
 
     def example(self, rng: np.random.Generator, stamp: float = 0.0) -> Observation:
         """Return a random observation that `validate` accepts."""
         values: dict[str, np.ndarray | str] = {n: s.example(rng) for n, s in self.items()}
         if self.needs_task:
-            values[TASK] = "do the task"
+            values[TASK] = self.tasks[0] if self.tasks else "do the task"
         return Observation(values, dict.fromkeys(values, stamp))

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from robot_policies.interface import ActionKind, RobotSpec
+from robot_policies.interface import ActionKind, ExecutorMode, RobotSpec
 from robot_policies.share import read_config
 
 ACTION = "action"
@@ -65,6 +65,7 @@ def write_contract(
     kind: ActionKind,
     *,
     task: bool = False,
+    executor: ExecutorMode = "open_loop",
 ) -> None:
     """Write `contract.yaml` (see `policies/contract.py`).
 
@@ -76,6 +77,7 @@ def write_contract(
         units: Unit of each element.
         kind: What the elements of an action are.
         task: Whether the policy reads an instruction.
+        executor: How its chunks are merged.
     """
     entries = {key: {"names": names[key], "unit": units[key]} for key in names}
     entries[ACTION]["names"] = [joint_of(name) for name in names[ACTION]]
@@ -83,6 +85,7 @@ def write_contract(
         "robot": robot,
         "dt": dt,
         "task": task,
+        "executor": executor,
         "observation": {key: entry for key, entry in entries.items() if key != ACTION},
         "action": {"kind": str(kind), **entries[ACTION]},
     }

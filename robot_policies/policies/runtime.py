@@ -90,6 +90,8 @@ class LerobotRuntime:
         self._action = said.action
         # Policies that look back (diffusion, VQ-BeT) keep their history in `select_action`.
         self._chunks = hasattr(self._config, "chunk_size") and self._config.n_obs_steps == 1
+        needs_task = said.task or _reads_language(checkpoint)
+        known = getattr(checkpoint.config, "tasks", ()) if needs_task else ()
         self.observation_spec = ObservationSpec(
             {
                 key: said.observation[key].spec(key)
@@ -97,7 +99,8 @@ class LerobotRuntime:
                 else _array_spec(key, feature, folder)
                 for key, feature in inputs.items()
             },
-            needs_task=said.task or _reads_language(checkpoint),
+            needs_task=needs_task,
+            tasks=tuple(known),
         )
         self.action_spec = ActionSpec(
             kind=said.kind,

@@ -158,6 +158,13 @@ def test_an_observation_lists_what_it_lacks():
     assert needs.example(np.random.default_rng(0))[TASK]
 
 
+def test_an_instruction_the_policy_never_learned_is_refused_with_the_nearest():
+    needs = ObservationSpec({}, needs_task=True, tasks=("push the cube", "pull the cube"))
+    needs.validate(needs.example(np.random.default_rng(0)))
+    with pytest.raises(ContractError, match="Did you mean 'push the cube'"):
+        needs.validate(Observation({TASK: "pushh the cube"}, {TASK: 0.0}))
+
+
 def test_an_observation_is_immutable_and_stamped():
     seen = Observation({"a": np.zeros(2), "b": np.zeros(2)}, {"a": 1.0, "b": 2.0})
     assert seen.stamp == 2.0

@@ -27,7 +27,7 @@ OBJECTIVES = {
 BACKBONES = {
     "resnet18": "ResNet-18 with batch norm, one token per cell of its last map [C]",
     "cnn": "five strided convolutions with group norm, tokens likewise; trains from scratch",
-    "keypoints": "three convolutions and a spatial soft-argmax, one token per camera; for CPUs",
+    "keypoints": "two convolutions and a spatial soft-argmax, one token per camera; for CPUs",
 }
 
 

@@ -137,6 +137,8 @@ def describe_elements(config: ActJepaConfig, folder: Path) -> None:
         {feature: units_of(robot, elements) for feature, elements in names.items()},
         ActionKind.JOINT_POSITION,
         task=len(config.tasks) > 1,
+        # Targets are positions, so there is a step where two chunks meet: it is smoothed.
+        executor="splice" if config.temporal_ensemble_coeff is None else "ensemble",
     )
 
 
