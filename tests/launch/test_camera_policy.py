@@ -1,0 +1,83 @@
+"""The shipped camera policy through the launch file: pictures and an instruction to joint targets."""  # noqa: E501
+
+import json
+import math
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+from feetech_bus import GOAL_POSITION, MAX_LIMIT, MIN_LIMIT, PRESENT_POSITION, FeetechBus
+from lerobot.motors import MotorCalibration
+from ros_graph import Graph
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory
+
+from robot_policies.catalog import load_robot
+
+PLACE = ("policy:=act_jepa/tabletop_place", "robot:=so101", "task:=tabletop_place")
+ROBOT = load_robot("so101")
+TICK = 2.0 * math.pi / 4095.0  # rad
+
+
+def test_pictures_become_joint_targets_on_a_loopback():
+    with Graph(*PLACE, "backend:=loopback") as graph:
+        chunks = graph.listen(JointTrajectory, "action_chunk")
+        sent = graph.listen(JointState, "command_sent")
+        obeyed = lambda: [m for _, m in sent if m.header.frame_id == "policy"]  # noqa: E731
+        assert graph.wait(lambda: len(chunks) > 2 and len(obeyed()) > 20, 60.0)
+    assert tuple(chunks[-1][1].joint_names) == ROBOT.joint_names
+    assert len(chunks[-1][1].points) == 20
+    assert obeyed()[-1].position != obeyed()[0].position
+
+
+@pytest.fixture
+def bus():
+    """Six calibrated servos in the arm's default pose."""
+    bus = FeetechBus()
+    for id_, joint in enumerate(ROBOT.joints, start=1):
+        share = (joint.default - joint.lower) / (joint.upper - joint.lower)
+        middle = 1000 + 2000 * share if joint.name == "gripper" else 2000 + joint.default / TICK
+        for register, value in ((MIN_LIMIT, 1000), (MAX_LIMIT, 3000), (GOAL_POSITION, 0)):
+            bus.put(id_, register, value)
+        bus.put(id_, PRESENT_POSITION, round(middle))
+    yield bus
+    bus.close()
+
+
+def test_pictures_become_servo_goals_through_lerobots_own_driver(bus, tmp_path, monkeypatch):
+    calibration = {
+        joint.name: vars(MotorCalibration(id_, 0, 0, 1000, 3000))
+        for id_, joint in enumerate(ROBOT.joints, start=1)
+    }
+    (tmp_path / "test.json").write_text(json.dumps(calibration))
+    plugin = tmp_path / "lerobot_camera_still-0.dist-info"
+    plugin.mkdir()
+    (plugin / "METADATA").write_text("Metadata-Version: 2.1\nName: lerobot_camera_still\n")
+    paths = (str(Path(__file__).parents[1]), str(tmp_path), os.environ.get("PYTHONPATH", ""))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+    still = {"type": "still", "width": 96, "height": 96, "fps": 30}
+    options = {
+        "port": bus.port,
+        "id": "test",
+        "calibration_dir": str(tmp_path),
+        "cameras": {"top": still, "wrist": still},
+    }
+    before = [bus.get(id_, PRESENT_POSITION) for id_ in bus.servos]
+    summary = tmp_path / "summary.json"
+    graph = Graph(
+        *PLACE,
+        "backend:=lerobot",
+        f"options:={yaml.safe_dump(options, default_flow_style=True, width=1000).strip()}",
+        "seconds:=3",
+        f"summary:={summary}",
+    )
+    status, errors = graph.end(None)
+
+    assert status == 0, errors
+    assert json.loads(summary.read_text())["latency"]["p50"] < 1.0
+    fastest = ROBOT.velocity.max() / ROBOT.control_rate / TICK
+    assert max(bus.furthest.values()) <= 4.0 * fastest, "the gate bounds a step"
+    after = [bus.get(id_, PRESENT_POSITION) for id_ in bus.servos]
+    assert max(abs(a - b) for a, b in zip(after, before, strict=True)) > 20
+    assert bus.torque() == {1}
