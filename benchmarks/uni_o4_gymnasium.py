@@ -70,7 +70,9 @@ class Size:
     """How much is done; the paper's numbers are 50 to 400 times larger."""
 
     expert: int = 1_000_000  # steps
-    rows: int = 50_000  # of each data set
+    rows: int = (
+        50_000  # of each data set; from 100,000 on, HalfCheetah's lack of any end is refused
+    )
     behavior: int = 3_000  # steps from nothing
     critics: int = 5_000
     improvement: int = 400
