@@ -73,7 +73,7 @@ def raw(robot) -> Iterator[UnitreeBackend]:
 
 @pytest.fixture
 def legs(go2) -> Iterator[LeggedRobot]:
-    """Patient, for robot and driver share a busy machine; the limits' tests are in logical time."""
+    """Patient: robot and driver share a busy machine. Limits are tested in logical time."""
     servo = driver(go2, modes=False)
     assert isinstance(servo, UnitreeBackend)
     times, limits = ModeTimes(target_timeout=0.4), WatchLimits(state_timeout=0.4)

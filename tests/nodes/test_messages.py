@@ -74,9 +74,7 @@ def test_what_the_robot_is_told_of_its_environment_travels_with_its_names():
     robot, names = load_robot("planar_arm"), ("goal.x", "goal.y")
     provides = {ENVIRONMENT_STATE: ArraySpec(ENVIRONMENT_STATE, (2,), unit="m", names=names)}
     where = np.array([0.5, -0.25], np.float32)
-    state = RobotState(
-        STAMP, robot.default, robot.default, np.empty(0), {ENVIRONMENT_STATE: where}, {}
-    )
+    state = RobotState(STAMP, robot.default, robot.default, features={ENVIRONMENT_STATE: where})
 
     sample = stream(ENVIRONMENT_STATE).decode(
         encode_state(robot, state, provides)[ENVIRONMENT_STATE]
