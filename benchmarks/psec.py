@@ -1,24 +1,28 @@
 """Figures of PSEC on the planar arm: new skills, forgetting, composition, another arm.
 
     python benchmarks/psec.py data  --out DIR [--workers 2]
-    python benchmarks/psec.py run   --out DIR --seed 0      (and 1, 2; goes on where it stopped)
+    python benchmarks/psec.py run   --out DIR --seed 0 [--part new] (goes on where it stopped)
+    python benchmarks/psec.py ship  --out DIR --seed 0 --to checkpoints/psec/arm
     python benchmarks/psec.py table --out DIR
 
 `data` lets the scripted demonstrators record: 400 episodes of a mixed crowd (straight, left,
 right, shy, noisy; failures included) for the base and the skills `fast` (weighted by reward) and
-`careful` (by cost); and, anew for each seed, demonstrations of each new task. `run` trains and
-scores everything for one seed on the same 300 trials in MuJoCo, many arms at once. A gate is
-trained on episodes that trained no skill. Nothing is chosen by the scores.
+`careful` (by cost); and, anew for each seed, demonstrations of each new task. `run` trains what is
+new and scores it on the same 300 trials in MuJoCo, many arms at once; base, `fast` and `careful`
+are those of the first run. A gate is trained on episodes that trained no skill.
 """
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import torch
 from psec_lab import (
+    EPISODES,
     SCALE,
+    SHARED,
     SKILL,
     TASK,
     Lab,
@@ -34,6 +38,7 @@ from torch import Tensor
 from robot_policies.evaluation.statistics import Estimate, mean, rate
 from robot_policies.policies.psec.fit import FitSettings
 from robot_policies.policies.psec.levels import LevelMixture, train_level
+from robot_policies.policies.psec.skill_run import describe_training
 from robot_policies.policies.psec.train import (
     composed,
     train_gate,
@@ -41,6 +46,8 @@ from robot_policies.policies.psec.train import (
     train_skill,
     train_weights,
 )
+from robot_policies.skills.base import read_base
+from robot_policies.skills.package import pack
 from robot_policies.skills.routing import ArrowRouter
 
 SIZES = (5, 10, 30, 100)  # demonstrations of a new skill
@@ -48,11 +55,11 @@ FEW, HELD_OUT = 10, 30  # demonstrations of a library's newest skill, and of the
 SHIFTS = ("mass", "damping", "gain")
 NEW = {
     "skill": SKILL,
-    "full matrix": FitSettings(steps=1000, lr=1e-3),
-    "fine-tuning": FitSettings(steps=1000, lr=1e-3),
-    "scratch": FitSettings(steps=1500, lr=1e-3),
+    "full matrix": FitSettings(steps=600, lr=1e-3),
+    "fine-tuning": FitSettings(steps=600, lr=1e-3),
+    "scratch": FitSettings(steps=900, lr=1e-3),
 }
-GATE = FitSettings(steps=700, lr=1e-3)
+GATE = FitSettings(steps=500, lr=1e-3)
 FIXED = FitSettings(steps=500, lr=2e-2)
 PULL = 0.05  # of a gate towards even weights
 
@@ -103,16 +110,21 @@ def forgetting(lab: Lab) -> None:
             few = head(lab.data(name), HELD_OUT)
             made = train_network(lab.policy, few, lab.settings(NEW["fine-tuning"]))
             lab.score(f"reach after fine-tuning to {name}", task, made.sample)
-        if name != "detour" and lab.lacks(f"{name} skill {HELD_OUT}"):
+        if lab.lacks(f"{name} skill {HELD_OUT}"):
             with acting(lab.policy, {name: skills[name]}, torch.ones(1)):
-                lab.score(f"{name} skill {HELD_OUT}", f"{TASK}/{name}")
+                lab.score(f"{name} skill {HELD_OUT}", task_of(name))
+
+
+def task_of(skill: str) -> str:
+    """Return the task that a skill is for."""
+    return TASK if skill == "detour" else f"{TASK}/{skill}"
 
 
 def composition(lab: Lab) -> None:
     """Compose skills for the detour, at every level, and on the shifted arms."""
     skills = {
-        "fast": lab.skill("fast", lambda: weighted(lab, "reward")),
-        "careful": lab.skill("careful", lambda: weighted(lab, "safety")),
+        "fast": lab.skill("fast", lambda: weighted(lab, "reward"), shared=True),
+        "careful": lab.skill("careful", lambda: weighted(lab, "safety"), shared=True),
         "new": lab.skill("new", lambda: learn(lab, "detour", FEW)),
     }
     held_out = tail(lab.data("detour"), HELD_OUT)
@@ -161,18 +173,59 @@ def run(arguments: argparse.Namespace) -> None:
     """Train and score one seed."""
     torch.set_num_threads(1)
     lab = Lab(arguments.out, arguments.seed)
-    for part in (composition, new_skills, forgetting):
-        part(lab)
+    for part in arguments.part or PARTS:
+        PARTS[part](lab)
+
+
+PARTS = {"composition": composition, "new": new_skills, "forgetting": forgetting}
+
+
+def ship(arguments: argparse.Namespace) -> None:
+    """Copy the base, and pack the skills that were trained beside it."""
+    lab, to = Lab(arguments.out, arguments.seed), arguments.to
+    shutil.copytree(arguments.out / "base", to, dirs_exist_ok=True)
+    base = read_base(to, "psec/arm")
+    for name, (text, objective, data) in SHIPPED.items():
+        shared = objective != "imitation"
+        used = lab.data(data) if shared else head(lab.data(data), HELD_OUT)
+        cell = f"detour {name}" if shared else f"{name} skill {HELD_OUT}"
+        if lab.lacks(cell):
+            raise SystemExit(f"'{cell}' has not been scored: run the other parts first")
+        pack(
+            to / "skills" / name,
+            base,
+            name,
+            "1.0.0",
+            adapter=lab.trained(name, shared=shared),
+            description=text,
+            training=describe_training(used, objective, (SHARED if shared else SKILL).steps),
+            metrics={
+                "success": lab.success(cell),
+                "task": TASK if shared else task_of(name),
+                "trials": EPISODES,
+            },
+        )
+
+
+SHIPPED = {
+    "careful": (
+        "Keeps away from the obstacle: what was safest of what a mixed crowd did",
+        "safety",
+        "mixed",
+    ),
+    "detour": ("Goes to the goal round the obstacle", "imitation", "detour"),
+    "orbit": ("Goes round the obstacle, counter-clockwise", "imitation", "orbit"),
+}
 
 
 def table(arguments: argparse.Namespace) -> None:
     """Print each cell: rate over all trials (Wilson), rates of the seeds, collisions."""
-    found = sorted(arguments.out.glob("seed*/scores.json"))
-    scores = [json.loads(path.read_text()) for path in found]
+    scores: dict[str, list[dict[str, list[int]]]] = {}
+    for path in sorted(arguments.out.glob("seed*/scores/*.json")):
+        scores.setdefault(path.stem, []).append(json.loads(path.read_text()))
     print("| cell | success [95 %] | of each seed | mean of seeds [95 %] | collisions |")
     print("|---" * 5 + "|")
-    for cell in scores[0]:
-        rows = [score[cell] for score in scores if cell in score]
+    for cell, rows in sorted(scores.items()):
         success = [row["success"] for row in rows]
         all_of_them = rate(sum(map(sum, success)), sum(map(len, success)))
         seeds = [float(np.mean(each)) for each in success]
@@ -197,15 +250,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("stage", choices=("data", "run", "table"))
+    parser.add_argument("stage", choices=("data", "run", "ship", "table"))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--to", type=Path, help="folder of the shipped checkpoint")
+    parser.add_argument("--part", choices=tuple(PARTS), action="append", help="all, if not given")
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
     if arguments.stage == "data":
         record(arguments.out, arguments.workers)
     else:
-        {"run": run, "table": table}[arguments.stage](arguments)
+        {"run": run, "ship": ship, "table": table}[arguments.stage](arguments)
 
 
 if __name__ == "__main__":

@@ -40,33 +40,32 @@ WANDER = 0.05  # m/s, of who demonstrates a new task
 
 # Rates and scale were those of a first experiment on a kinematic arm; none was tuned here.
 BASE = FitSettings(steps=4000, lr=1e-3)
-SKILL, SCALE = FitSettings(steps=1000, lr=2e-3), 2.0
+SHARED, SKILL, SCALE = FitSettings(steps=1000, lr=2e-3), FitSettings(steps=600, lr=2e-3), 2.0
 CRITIC = FitSettings(steps=1500, lr=1e-3)
 
 Sampler = Callable[[Tensor], Tensor]
 
 
 class Lab:
-    """One seed: its base, its data, and the scores so far, which are kept in a file.
+    """One seed of demonstrations and training, and its scores so far, a file for each cell.
+
+    The base, and what is learned from the same recording, is shared by all seeds.
 
     Attributes:
         policy: The base; frozen.
-        scores: Success and collision of each trial by cell.
     """
 
     def __init__(self, out: Path, seed: int) -> None:
         self.out, self.seed, self.folder = out, seed, out / f"seed{seed}"
         self.folder.mkdir(parents=True, exist_ok=True)
-        if not (self.folder / "base" / "config.json").is_file():
-            make_base(out / "data" / "mixed", self.folder / "base", seed)
-        checkpoint = read_checkpoint(self.folder / "base", "cpu")
+        if not (out / "base" / "policy_postprocessor.json").is_file():
+            make_base(out / "data" / "mixed", out / "base")
+        checkpoint = read_checkpoint(out / "base", "cpu")
         assert isinstance(checkpoint.policy, PsecPolicy)
         self.policy = checkpoint.policy
         self._before, self._after = checkpoint.preprocessor, checkpoint.postprocessor
-        self._file = self.folder / "scores.json"
-        self.scores: dict[str, Any] = {}
-        if self._file.is_file():
-            self.scores = json.loads(self._file.read_text())
+        self._scores = self.folder / "scores"
+        self._scores.mkdir(exist_ok=True)
         self.robot = load_robot("planar_arm")
 
     def data(self, name: str) -> Demonstrations:
@@ -74,11 +73,16 @@ class Lab:
         folder = name if name in MIXED else f"{name}{self.seed}"
         return read_demonstrations(self.out / "data" / folder, self.policy, self._before)
 
-    def skill(self, name: str, train: Callable[[], Adapter]) -> Adapter:
+    def skill(self, name: str, train: Callable[[], Adapter], *, shared: bool = False) -> Adapter:
         """Return a skill, trained once."""
-        folder = self.folder / "skills" / name
+        folder = (self.out if shared else self.folder) / "skills" / name
         if not folder.is_dir():
             write_adapter(train(), folder, "")
+        return self.trained(name, shared=shared)
+
+    def trained(self, name: str, *, shared: bool = False) -> Adapter:
+        """Return a skill that is there."""
+        folder = (self.out if shared else self.folder) / "skills" / name
         layers = linear_layers(self.policy)
         return read_adapter(
             folder, {key: (m.out_features, m.in_features) for key, m in layers.items()}
@@ -86,7 +90,14 @@ class Lab:
 
     def lacks(self, cell: str) -> bool:
         """Return whether a cell is still to be scored."""
-        return cell not in self.scores
+        return not self._file(cell).is_file()
+
+    def success(self, cell: str) -> float:
+        """Return the share of the trials of a cell that succeeded."""
+        return float(np.mean(json.loads(self._file(cell).read_text())["success"]))
+
+    def _file(self, cell: str) -> Path:
+        return self._scores / f"{cell}.json"
 
     def score(self, cell: str, task: str, sample: Sampler | None = None) -> None:
         """Run the trials of a cell, with the policy as it is now or another sampler."""
@@ -103,8 +114,8 @@ class Lab:
             torch.manual_seed(self.seed)
             measured = run_trials(known, self.robot, act, range(FIRST, FIRST + EPISODES))
         kept = {key: values for key, values in measured.items() if key in ("success", "collision")}
-        self.scores[cell] = {name: values.astype(int).tolist() for name, values in kept.items()}
-        self._file.write_text(json.dumps(self.scores))
+        trials = {name: values.astype(int).tolist() for name, values in kept.items()}
+        self._file(cell).write_text(json.dumps(trials))
         print(cell, {name: round(float(values.mean()), 3) for name, values in kept.items()})
 
     def settings(self, settings: FitSettings) -> FitSettings:
@@ -112,7 +123,7 @@ class Lab:
         return FitSettings(**{**vars(settings), "seed": self.seed})
 
 
-def make_base(root: Path, folder: Path, seed: int) -> None:
+def make_base(root: Path, folder: Path) -> None:
     """Train the base on everything the crowd did, and write it as a checkpoint."""
     meta = LeRobotDatasetMetadata(root.name, root=root)
     shape = {name: tuple(meta.features[name]["shape"]) for name in (STATE, ENVIRONMENT_STATE)}
@@ -136,8 +147,7 @@ def make_base(root: Path, folder: Path, seed: int) -> None:
     }
     before, after = make_psec_pre_post_processors(config, statistics)
     data = read_demonstrations(root, policy, before)
-    settings = FitSettings(**{**vars(BASE), "seed": seed})
-    trained = train_network(policy, data, settings, scratch=True, state=folder / "state")
+    trained = train_network(policy, data, BASE, scratch=True, state=folder / "state")
     for part in (trained, before, after):
         part.save_pretrained(folder)
 
@@ -151,8 +161,8 @@ def learn(lab: Lab, name: str, episodes: int) -> Adapter:
 def weighted(lab: Lab, objective: str) -> Adapter:
     """Train a skill on what the crowd did, weighted by its labels."""
     data = lab.data("mixed")
-    weight = sample_weights(data, objective, lab.settings(CRITIC))
-    return train_skill(lab.policy, data, lab.settings(SKILL), weight=weight, scale=SCALE)
+    weight = sample_weights(data, objective, CRITIC)
+    return train_skill(lab.policy, data, SHARED, weight=weight, scale=SCALE)
 
 
 @contextmanager

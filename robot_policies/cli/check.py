@@ -17,6 +17,10 @@ def check(
     policy: Policy,
     robot: Annotated[str, typer.Option("--robot", help="See `list robots`.")],
     backend: Backend,
+    task: Annotated[
+        str | None,
+        typer.Option("--task", help="Whose scene a simulator has; see `list tasks`."),
+    ] = None,
     json: Json = None,
 ) -> None:
     """Compare names, units, shapes, rates, limits and statistics; exit status 1 if they clash."""
@@ -26,7 +30,8 @@ def check(
 
     with results(json) as output:
         spec = catalog.load_robot(robot)
-        device = catalog.make_backend(backend, spec)  # not connected: nothing is opened
+        scene = catalog.load_task(task).scene if task else None
+        device = catalog.make_backend(backend, spec, scene)  # not connected: nothing is opened
         loaded = load_policy(policy, robot=spec)
         try:
             report = check_compatible(loaded, spec, device)
