@@ -78,11 +78,6 @@ class Lab:
         folder = (self.out if shared else self.folder) / "skills" / name
         if not folder.is_dir():
             write_adapter(train(), folder, "")
-        return self.trained(name, shared=shared)
-
-    def trained(self, name: str, *, shared: bool = False) -> Adapter:
-        """Return a skill that is there."""
-        folder = (self.out if shared else self.folder) / "skills" / name
         layers = linear_layers(self.policy)
         return read_adapter(
             folder, {key: (m.out_features, m.in_features) for key, m in layers.items()}
@@ -161,8 +156,9 @@ def learn(lab: Lab, name: str, episodes: int) -> Adapter:
 def weighted(lab: Lab, objective: str) -> Adapter:
     """Train a skill on what the crowd did, weighted by its labels."""
     data = lab.data("mixed")
-    weight = sample_weights(data, objective, CRITIC)
-    return train_skill(lab.policy, data, SHARED, weight=weight, scale=SCALE)
+    state = lab.out / f"{objective}.state"
+    weight = sample_weights(data, objective, CRITIC, state=lab.out / f"{objective}_critic.state")
+    return train_skill(lab.policy, data, SHARED, weight=weight, scale=SCALE, state=state)
 
 
 @contextmanager
