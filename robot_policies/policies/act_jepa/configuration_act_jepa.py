@@ -18,6 +18,7 @@ from robot_policies.interface import ConfigError, UnknownNameError
 from robot_policies.interface.observation import STATE
 
 ACTION = "action"
+GOALS = ("closing", "opening")  # of the gripper: what hindsight tells of a demonstration
 OBJECTIVES = {
     "joint": "action and latent loss together, eq. 3: ACT-JEPA",
     "act": "action loss alone, nothing of the world model built: ACT without CVAE, the baseline",
@@ -27,7 +28,7 @@ OBJECTIVES = {
 BACKBONES = {
     "resnet18": "ResNet-18 with batch norm, one token per cell of its last map [C]",
     "cnn": "five strided convolutions with group norm, tokens likewise; trains from scratch",
-    "keypoints": "two convolutions and a spatial soft-argmax, one token per camera; for CPUs",
+    "keypoints": "two convolutions and a spatial soft-argmax, two tokens per camera; for CPUs",
 }
 
 

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from robot_policies.interface import CheckpointError, ConfigError, ContractError
 from robot_policies.learning.noise import noise_of_step
-from robot_policies.policies.act_jepa.configuration_act_jepa import ACTION, ActJepaConfig
+from robot_policies.policies.act_jepa.configuration_act_jepa import ACTION, GOALS, ActJepaConfig
 from robot_policies.policies.act_jepa.dataset import describe_elements, prepare, read_goals
 from robot_policies.policies.act_jepa.losses import masked_l1, momentum
 from robot_policies.policies.act_jepa.networks import (
@@ -235,7 +235,7 @@ class TrainingParts(nn.Module):
         if config.hindsight_weight > 0.0 and config.objective in ("joint", "act"):
             action = config.action_feature
             assert action is not None  # validate_features has seen to it
-            goals = 2 * (action.shape[0] - 1)
+            goals = len(GOALS) * (action.shape[0] - 1)
             self.hindsight = HindsightHead(_seen_tokens(config, context), config.dim_model, goals)
         self.goals = torch.empty(0)  # (frames, G), of the data set; not part of a checkpoint
         # LeRobot tells a policy no step; without this one, resuming would restart the schedule.
@@ -307,11 +307,11 @@ class TrainingParts(nn.Module):
 
 @torch.no_grad()
 def _seen_tokens(config: ActJepaConfig, context: ContextEncoder) -> int:
-    """Count the tokens of task and images, by looking at black ones."""
+    """Count the tokens of task and images for one goal, by looking at black ones."""
     inputs = config.input_features or {}
     batch = {name: torch.zeros(1, *feature.shape) for name, feature in inputs.items()}
     batch["task_index"] = torch.zeros(1)
     training = context.training
     tokens = context.eval().embed(batch)
     context.train(training)
-    return context.seen(tokens).shape[1]
+    return context.seen(tokens)[0].shape[1]

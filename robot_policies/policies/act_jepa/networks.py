@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from robot_policies.interface.observation import STATE
 from robot_policies.policies.act_jepa.blocks import Encoder, QueryDecoder
-from robot_policies.policies.act_jepa.configuration_act_jepa import ActJepaConfig
+from robot_policies.policies.act_jepa.configuration_act_jepa import GOALS, ActJepaConfig
 from robot_policies.policies.act_jepa.losses import latent_spread, masked_l1
 from robot_policies.policies.act_jepa.vision import make_backbones, sine_1d
 
@@ -34,6 +34,7 @@ class ContextEncoder(nn.Module):
             nn.Linear(inputs[name].shape[0], config.dim_model) for name in self.vectors
         )
         self.vision = make_backbones(config, len(self.cameras))
+        self.token_per_goal = config.vision_backbone == "keypoints"
         # Which camera a token is from; zero at first, so that one camera is as in the paper.
         self.camera = nn.ParameterList(torch.zeros(config.dim_model) for _ in self.cameras)
 
@@ -60,9 +61,17 @@ class ContextEncoder(nn.Module):
         """Let the tokens look at each other. (B, N, C) -> (B, N, C)."""
         return self.sequence.encoder(tokens)
 
-    def seen(self, tokens: Tensor) -> Tensor:
-        """Return the tokens of task and images. (B, N, C) -> (B, M, C)."""
-        return torch.cat([tokens[:, :1], tokens[:, 2 + len(self.vectors) :]], 1)
+    def seen(self, tokens: Tensor) -> list[Tensor]:
+        """Return the tokens of task and images that answer for each goal.
+
+        (B, N, C) -> 2 x (B, M, C).
+        """
+        task, images = tokens[:, :1], tokens[:, 2 + len(self.vectors) :]
+        shares = [
+            images[:, goal :: len(GOALS)] if self.token_per_goal else images
+            for goal in range(len(GOALS))
+        ]
+        return [torch.cat([task, share], 1) for share in shares]
 
 
 class SequenceEncoder(nn.Module):
@@ -197,16 +206,22 @@ class HindsightHead(nn.Module):
     """
 
     def __init__(self, tokens: int, dim: int, goals: int) -> None:
-        """Make the head for `tokens` tokens of width `dim`."""
+        """Make a head per goal for `tokens` tokens of width `dim`, `goals` numbers in all."""
         super().__init__()
-        self.guess = nn.Sequential(nn.Linear(tokens * dim, dim), nn.ReLU(), nn.Linear(dim, goals))
+        self.guess = nn.ModuleList(
+            nn.Sequential(
+                nn.Linear(tokens * dim, dim), nn.ReLU(), nn.Linear(dim, goals // len(GOALS))
+            )
+            for _ in GOALS
+        )
 
-    def forward(self, seen: Tensor, goals: Tensor) -> Tensor:
+    def forward(self, seen: list[Tensor], goals: Tensor) -> Tensor:
         """Return the mean absolute error over the goals that exist.
 
         Args:
-            seen: Tokens of task and images. Shape (B, M, C).
+            seen: Tokens of task and images for each goal. 2 x (B, M, C).
             goals: Normalised; NaN where none follows. Shape (B, G).
         """
-        guess = self.guess(seen.flatten(1))  # (B, G)
+        guesses = [f(x.flatten(1)) for f, x in zip(self.guess, seen, strict=True)]
+        guess = torch.cat(guesses, 1)  # (B, G)
         return masked_l1(guess.unsqueeze(-1), goals.unsqueeze(-1), ~goals.isnan())
