@@ -64,4 +64,4 @@ def test_skills_are_added_and_used_while_the_arm_moves(own_skill, tmp_path, monk
         graph.end()
     document = json.loads(summary.read_text())
     assert document["robot"] == "planar_arm"
-    assert not document["refusals"]
+    assert set(document["refusals"]) <= {"no_action"}  # before the first answer, or a busy machine
