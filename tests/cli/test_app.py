@@ -39,7 +39,7 @@ def test_done_is_0_and_stdout_holds_the_json_alone():
     ("option", "wrong", "near"),
     [
         ("--policy", "hodl", "hold"),
-        ("--robot", "go", "go1"),
+        ("--robot", "gol1", "go1"),
         ("--backend", "lopback", "loopback"),
     ],
 )

@@ -325,10 +325,11 @@ def test_a_broken_stream_damps_and_is_reported(go2):
 
 
 WALKING = """
-import sys, time, numpy as np
+import signal, sys, time
 import fake_unitree
 from robot_policies.catalog import load_robot, make_backend
 from robot_policies.interface import Command
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background ignore it
 fake_unitree.install(int(sys.argv[1]))
 backend = make_backend("unitree", load_robot("go2"), modes=False)
 backend.connect()
@@ -356,12 +357,15 @@ def test_what_the_robot_hears_when_the_process_dies(go2, number):
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert process.stdout
-    assert process.stdout.readline() == "up\n"
-    assert until(lambda: go2.received and go2.last()[0, KP] > 0.0)
-    process.send_signal(number)
-    process.wait(10.0)
-    process.stdout.close()
+    try:
+        assert process.stdout
+        with process.stdout as said:
+            assert said.readline() == "up\n"
+        assert until(lambda: go2.received and go2.last()[0, KP] > 0.0)
+        process.send_signal(number)
+        process.wait(10.0)
+    finally:
+        process.kill()
     time.sleep(0.1)
     heard = len(go2.received)
     time.sleep(0.2)
