@@ -11,6 +11,17 @@ from robot_policies.interface import CheckpointError
 PICKLE_STARTS = (b"PK\x03\x04", b"\x80")  # torch.save's archive; a bare pickle
 
 
+def is_pickle(path: Path) -> bool:
+    """Return whether a file is a pickle, whatever its name says.
+
+    The first eight bytes of a safetensors file are a length, which may begin like a pickle; the
+    ninth opens its header.
+    """
+    with path.open("rb") as file:
+        start = file.read(9)
+    return start.startswith(PICKLE_STARTS) and start[8:] != b"{"
+
+
 def load_weights(policy: nn.Module, path: Path) -> None:
     """Copy the weights into the policy; every key and shape must be the one expected.
 
@@ -21,9 +32,8 @@ def load_weights(policy: nn.Module, path: Path) -> None:
     Raises:
         CheckpointError: Naming the file and the first wrong key.
     """
-    with path.open("rb") as file:
-        if file.read(4).startswith(PICKLE_STARTS):
-            raise CheckpointError(f"{path} is a pickle in disguise; save it with safetensors")
+    if is_pickle(path):
+        raise CheckpointError(f"{path} is a pickle in disguise; save it with safetensors")
     try:
         with safe_open(path, framework="pt") as file:
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

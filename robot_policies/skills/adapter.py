@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from robot_policies.interface import CheckpointError
-from robot_policies.policies.weights import PICKLE_STARTS
+from robot_policies.policies.weights import is_pickle
 from robot_policies.skills.card import check_file, read_json
 from robot_policies.skills.mixing import Adapter, LowRank
 
@@ -161,9 +161,8 @@ def _resolve(targets: Any, layers: Mapping[str, tuple[int, int]], path: Path) ->
 def _read_tensors(path: Path, expected: Mapping[str, tuple[int, int]]) -> dict[str, torch.Tensor]:
     numbers = sum(rows * columns for rows, columns in expected.values())
     check_file(path, 8 * numbers + HEADER_BYTES)
-    with path.open("rb") as file:
-        if file.read(4).startswith(PICKLE_STARTS):
-            raise CheckpointError(f"{path} is a pickle in disguise; save it with safetensors")
+    if is_pickle(path):
+        raise CheckpointError(f"{path} is a pickle in disguise; save it with safetensors")
     try:
         with safe_open(path, framework="pt") as file:
             stored = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 (no mapping)
