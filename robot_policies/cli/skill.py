@@ -10,6 +10,7 @@ import typer
 from robot_policies.cli.options import Json, Seed
 from robot_policies.cli.output import progress, results, table
 from robot_policies.interface import CheckpointError, ConfigError
+from robot_policies.interface.limits import limits_from_words
 
 if TYPE_CHECKING:
     from robot_policies.skills.base import SkillBase
@@ -27,6 +28,14 @@ Library = Annotated[
 ]
 Base = Annotated[str, typer.Option("--base", help="Policy it is for: shipped id, folder, hub id.")]
 Name = Annotated[str, typer.Argument(help="Name, or name@version.")]
+Limits = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--limit",
+        metavar="JOINT.velocity=RAD/S",
+        help="Holds a joint to it, or to .lower or .upper, while the skill acts; repeat.",
+    ),
+]
 Steps = Annotated[int, typer.Option("--steps", min=1, help="Optimiser steps.")]
 
 
@@ -72,26 +81,30 @@ def add(
         str | None, typer.Option("--name", help="Makes a plain peft adapter a skill of this name.")
     ] = None,
     version: Annotated[str, typer.Option("--version", help="Its version.")] = "1.0.0",
+    limit: Limits = None,
     library: Library = None,
     json: Json = None,
 ) -> None:
     """Check a skill and take it into the library; a refused one leaves no trace."""
     with results(json) as output:
         opened, known = _open(library), _base(base)
-        if name is None:
-            entry = opened.add(source, known)
+        if name is not None:
+            limits = limits_from_words(limit or [], "--limit")
+            entry = opened.adopt(Path(source), known, name, version, limits)
+        elif limit:
+            raise ConfigError("--limit needs --name: the card of a skill is not changed")
         else:
-            entry = opened.adopt(Path(source), known, name, version)
+            entry = opened.add(source, known)
         output.finish(_entry(entry), table("added", ("name", "version"), [_reference(entry)]))
 
 
 @skills.command("remove")
 def remove(name: Name, library: Library = None, json: Json = None) -> None:
-    """Take a skill out of the library, or a composition if there is no such skill."""
+    """Take a skill or a composition out of the library."""
     with results(json) as output:
         opened = _open(library)
         compositions = {made.name for made in opened.compositions()}
-        if name.partition("@")[0] in compositions - {e.card.name for e in opened.skills()}:
+        if name.partition("@")[0] in compositions:
             made = opened.remove_composition(name)
             reference = (made.name, made.version)
         else:
@@ -140,6 +153,7 @@ def train(
     rate: Annotated[float, typer.Option("--rate", help="Learning rate.")] = 3e-4,
     rank: Annotated[int, typer.Option("--rank", min=1, help="Of the additions.")] = 8,
     scale: Annotated[float, typer.Option("--scale", help="lora_alpha over rank.")] = 16.0,
+    limit: Limits = None,
     seed: Seed = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a stopped run.")] = False,
     json: Json = None,
@@ -162,6 +176,7 @@ def train(
             rank=rank,
             scale=scale,
             description=description,
+            limits=limits_from_words(limit or [], "--limit"),
             resume=resume,
             report=lambda step, loss: bar.update(task, completed=step),
         )
@@ -207,9 +222,15 @@ def compose(
 
     if weight and data is not None:
         raise ConfigError("--weight or --data, not both: fixed weights or a gate")
+    if node is not None and data is not None and library is not None:
+        raise ConfigError(
+            "--node with a gate needs the node's own library, where it looks for gates: set "
+            "$ROBOT_POLICIES_SKILLS for both, instead of --library"
+        )
     reason = ""
     with results(json) as output, progress() as bar:
         opened, known = _open(library), _base(base)
+        opened.check_new(name, version)
         chosen = [opened.load(each, known) for each in skill]
         gate = None
         if data is not None:

@@ -5,7 +5,7 @@ the robot's own, so that they can forbid more and never less.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,6 +70,28 @@ def check_limits(limits: JointLimits, robot: RobotSpec, where: str) -> None:
                 f"{where}: {name} in [{limit.lower:g}, {limit.upper:g}] has no room in "
                 f"[{joint.lower:g}, {joint.upper:g}] of {robot.name}"
             )
+
+
+def limits_from_words(words: Sequence[str], where: str) -> JointLimits:
+    """Read limits as people type them: `elbow.velocity=0.5`, one number a word.
+
+    Raises:
+        ConfigError: Quoting the word.
+    """
+    entries: dict[str, dict[str, float]] = {}
+    for word in words:
+        name, _, text = word.partition("=")
+        joint, _, key = name.rpartition(".")
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not joint or math.isnan(value):
+            raise ConfigError(f"{where} {word}: expected JOINT.velocity=0.5, or .lower or .upper")
+        if key in entries.setdefault(joint, {}):
+            raise ConfigError(f"{where} {word}: {name} is given twice")
+        entries[joint][key] = value
+    return limits_from_json(entries, where)
 
 
 def limits_to_json(limits: JointLimits) -> dict[str, dict[str, float]]:

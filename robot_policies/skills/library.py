@@ -16,7 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from robot_policies.interface import CheckpointError, ConfigError, UnknownNameError
+from robot_policies.interface import (
+    CheckpointError,
+    ConfigError,
+    JointLimits,
+    UnknownNameError,
+)
 from robot_policies.policies import catalog
 from robot_policies.share import share_directory
 from robot_policies.skills import composition as compositions
@@ -133,6 +138,11 @@ class SkillLibrary:
         with self._incoming() as folder:
             _fetch(source, folder)
             card = read_skill(folder, base, self.trusted_keys()).card
+            if any(made.name == card.name for made in self.compositions()):
+                raise CheckpointError(
+                    f"{source}: the library has a composition '{card.name}'; remove that, or give "
+                    "the skill another name"
+                )
             for entry in self.skills():
                 if (entry.card.name, entry.card.version) == (card.name, card.version):
                     raise CheckpointError(
@@ -144,8 +154,22 @@ class SkillLibrary:
             folder.rename(target)
         return Entry(card, target, False)
 
-    def adopt(self, source: Path, base: SkillBase, name: str, version: str) -> Entry:
+    def adopt(
+        self,
+        source: Path,
+        base: SkillBase,
+        name: str,
+        version: str,
+        limits: JointLimits | None = None,
+    ) -> Entry:
         """Take in a plain peft adapter, as a skill of this name.
+
+        Args:
+            source: Folder with peft's two files.
+            base: What it is for.
+            name: Of the skill.
+            version: Three numbers.
+            limits: What the robot is held to while the skill has a weight.
 
         Raises:
             CheckpointError: If it is no adapter, or does not fit the base.
@@ -154,7 +178,7 @@ class SkillLibrary:
             for file in FILES:
                 check_file(source / file, MAX_BYTES)
                 shutil.copyfile(source / file, folder / file)
-            pack(folder, base, name, version)
+            pack(folder, base, name, version, limits=limits)
             return self.add(str(folder), base)
 
     def remove(self, name: str) -> Entry:
@@ -183,17 +207,27 @@ class SkillLibrary:
         paths = (self.root / COMPOSITIONS).glob(f"*/*/{compositions.FILE}")
         return [read_composition(path.parent) for path in sorted(paths)]
 
+    def check_new(self, name: str, version: str) -> None:
+        """Refuse a composition that could not be saved.
+
+        Raises:
+            CheckpointError: If there is one of that name and version, or a skill of that name.
+        """
+        if any(entry.card.name == name for entry in self.skills()):
+            raise CheckpointError(
+                f"'{name}' is a skill of the library; give the composition another name"
+            )
+        if (self.root / COMPOSITIONS / name / version).exists():
+            raise CheckpointError(f"the library has a composition '{name}' {version} already")
+
     def save(self, composition: Composition) -> Path:
         """Keep a composition.
 
         Raises:
-            CheckpointError: If there is one of that name and version.
+            CheckpointError: See `check_new`.
         """
+        self.check_new(composition.name, composition.version)
         target = self.root / COMPOSITIONS / composition.name / composition.version
-        if target.exists():
-            raise CheckpointError(
-                f"the library has a composition '{composition.name}' {composition.version} already"
-            )
         with self._incoming() as folder:
             composition.save(folder)
             target.parent.mkdir(parents=True, exist_ok=True)

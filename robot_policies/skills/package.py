@@ -185,16 +185,21 @@ def check_fits(card: SkillCard, base: SkillBase, where: str) -> None:
             f"{where}: trained with another normaliser than that of {base.name}: the same numbers "
             "would mean other states and actions"
         )
-    _check_limits(card, base, where)
+    check_limits_fit(card.limits, base, where)
 
 
-def _check_limits(card: SkillCard, base: SkillBase, where: str) -> None:
-    if not card.limits:
+def check_limits_fit(limits: JointLimits, base: SkillBase, where: str) -> None:
+    """Refuse limits that the base's robot cannot be held to.
+
+    Raises:
+        CheckpointError: Naming the joint.
+    """
+    if not limits:
         return
     if not base.robot or base.action.get("kind") == ActionKind.BASE_VELOCITY:
         raise CheckpointError(f"{where}: limits on joints, which {base.name} does not command")
     try:
-        check_limits(card.limits, load_robot(base.robot), f"{where}: limits")
+        check_limits(limits, load_robot(base.robot), f"{where}: limits")
     except ConfigError as error:
         raise CheckpointError(str(error)) from None
 

@@ -126,6 +126,7 @@ def test_from_training_to_a_composition_and_back(skill, base, trained, capsys):
     assert made["weights"] == [0.5, -0.2]
     assert [(p["first"], p["second"]) for p in made["interference"]] == [("avoid", "reach")]
     assert skill("compose", "any", "--base", base, *both)[1]["kind"] == "arrow"
+    assert skill("compose", "reach", "--base", base, *both)[0] == 3  # a skill has that name
 
     assert skill("remove", "avoid")[0] == 3  # compositions need it
     for name in ("gentle", "any", "avoid"):
@@ -158,8 +159,10 @@ def test_a_plain_adapter_becomes_a_skill_when_it_gets_a_name(skill, base, traine
     folder = trained("reach")
     (folder / "skill.json").unlink()
     assert skill("add", folder, "--base", base)[0] == 3
-    assert skill("add", folder, "--base", base, "--name", "mine", "--version", "0.2.0")[0] == 0
+    named = ("add", folder, "--base", base, "--name", "mine", "--version", "0.2.0")
+    assert skill(*named, "--limit", f"{JOINTS[0]}.velocity=0.5")[0] == 0
     assert skill("show", "mine")[1]["version"] == "0.2.0"
+    assert skill("show", "mine")[1]["limits"][JOINTS[0]]["velocity"] == 0.5
 
 
 def test_a_stopped_training_is_resumed_when_asked(skill, base, data, tmp_path, monkeypatch):
@@ -188,12 +191,21 @@ def test_a_stopped_training_is_resumed_when_asked(skill, base, data, tmp_path, m
         (["train", "Reach"], "lower-case"),
         (["train", "reach", "--objective", "safty"], "Did you mean 'safety'"),
         (["train", "reach", "--objective", "safety"], "next.cost"),
+        (["train", "reach", "--limit", "knee=1"], "--limit knee=1: expected JOINT.velocity"),
+        (["train", "reach", "--limit", "a.velocity=1", "--limit", "a.velocity=2"], "twice"),
+        (["train", "reach", "--limit", "a.speed=1"], "speed"),
+        (["add", "folder", "--limit", "a.velocity=1"], "--limit needs --name"),
         (["compose", "x", "--skill", "nothing"], "no skill 'nothing'"),
+        (
+            ["compose", "x", "--skill", "a", "--data", ".", "--node", "n", "--library", "."],
+            "the node's own library",
+        ),
     ],
 )
 def test_wrong_usage_is_2_and_one_line(skill, base, data, tmp_path, capsys, arguments, said):
     extra = {
         "train": ["--base", base, "--data", data, "--out", tmp_path / "made"],
+        "add": ["--base", base],
         "compose": ["--base", base],
     }.get(arguments[0], [])
     assert main(["skill", *arguments, *map(str, extra)]) == 2

@@ -70,6 +70,15 @@ def test_removing_takes_the_folder_and_is_refused_while_needed(library, skills, 
     assert not (library.root / "skills" / "orbit").exists()
 
 
+def test_no_skill_and_composition_share_a_name(library, skills, make_skill, base):
+    with pytest.raises(CheckpointError, match="'orbit' is a skill of the library"):
+        library.save(compose("orbit", "1.0.0", base, skills))
+    library.save(compose("mix", "1.0.0", base, skills))
+    with pytest.raises(CheckpointError, match="the library has a composition 'mix'"):
+        library.add(str(make_skill("mix")), base)
+    assert [entry.card.name for entry in library.skills()] == ["avoid", "orbit", "push"]
+
+
 def test_shipped_skills_are_listed_and_stay(library, make_skill, base, tmp_path):
     folder = make_skill()
     (tmp_path / "shipped" / "psec").mkdir(parents=True)

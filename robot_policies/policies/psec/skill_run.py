@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from robot_policies.interface import ConfigError
+from robot_policies.interface import ConfigError, JointLimits
 from robot_policies.policies.checkpoint import read_checkpoint
 from robot_policies.policies.psec.critics import sample_weights
 from robot_policies.policies.psec.demonstrations import Demonstrations, read_demonstrations
@@ -16,7 +16,7 @@ from robot_policies.policies.psec.train import RANK, SCALE, composed, train_gate
 from robot_policies.skills.base import SkillBase, describe_base
 from robot_policies.skills.card import Training, check_name
 from robot_policies.skills.gate import Gate
-from robot_policies.skills.package import Skill, pack
+from robot_policies.skills.package import Skill, check_limits_fit, pack
 
 STATE, CRITIC_STATE = "training_state.safetensors", "critic_state.safetensors"
 PROBES = 2048  # samples that a loss is measured on
@@ -67,6 +67,7 @@ def run_skill(
     rank: int = RANK,
     scale: float = SCALE,
     description: str = "",
+    limits: JointLimits | None = None,
     resume: bool = False,
     report: Report | None = None,
 ) -> Skill:
@@ -84,6 +85,7 @@ def run_skill(
         rank: Of the additions.
         scale: Of the additions.
         description: One sentence.
+        limits: What the robot is held to while the skill has a weight.
         resume: Go on with a run that was stopped.
         report: Called after each step of the skill's training.
 
@@ -96,6 +98,7 @@ def run_skill(
         raise ConfigError(f"{out} is there already; choose another folder, or remove it")
     if work.exists() and not resume:
         raise ConfigError(f"{work} holds a run that was stopped: --resume, or remove it")
+    check_limits_fit(limits or {}, loaded.base, name)
     settings = settings or FitSettings()
     data = read_demonstrations(data_root, loaded.policy, loaded.preprocessor)
     weight = sample_weights(data, objective, critics or settings, state=work / CRITIC_STATE)
@@ -122,6 +125,7 @@ def run_skill(
         description=description,
         training=describe_training(data, objective, settings.steps),
         metrics={"training_loss": after, "training_loss_of_base": before},
+        limits=limits,
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     packed.folder.rename(out)
