@@ -26,6 +26,7 @@ from robot_policies.interface import (
     RobotState,
     Supervisor,
     UnknownNameError,
+    check_command,
 )
 from robot_policies.interface.errors import suggestion
 from robot_policies.interface.observation import IMU, STATE
@@ -139,7 +140,7 @@ class UnitreeBackend:
             BackendError: If it is none a joint may get, or the stream broke.
         """
         self._connected("write")
-        self._check(command)
+        check_command(command, self.spec, self.accepts, "unitree")
         self._command = command, self._clock()
         return command
 
@@ -253,22 +254,6 @@ class UnitreeBackend:
         assert self._state is not None
         calves = ["calf" in name for name in self.spec.joint_names]
         return bool((self._state.joint_position[calves] < FOLDED).all())
-
-    def _check(self, command: Command) -> None:
-        if command.kind not in self.accepts:
-            raise BackendError(f"unitree: kind '{command.kind}', expected {set(self.accepts)}")
-        values, lower, upper = np.asarray(command.values), self.spec.lower, self.spec.upper
-        if values.shape != lower.shape:
-            raise BackendError(f"unitree: command of shape {values.shape}, expected {lower.shape}")
-        allowed = np.isfinite(values)
-        if command.mode is not CommandMode.DAMP:  # which has no target to be outside of
-            allowed &= (lower <= values) & (values <= upper)
-        if not allowed.all():
-            i = int(np.argmin(allowed))
-            raise BackendError(
-                f"unitree: command[{self.spec.joint_names[i]}] = {values[i]:g} is outside "
-                f"[{lower[i]:g}, {upper[i]:g}]"
-            )
 
     def _connected(self, verb: str) -> None:
         if self._thread is None:

@@ -16,6 +16,7 @@ from robot_policies.interface.backend import (
     ServoBackend,
     Simulator,
     Supervisor,
+    check_command,
 )
 from robot_policies.interface.errors import (
     BackendError,
@@ -65,4 +66,5 @@ __all__ = [
     "Task",
     "Trial",
     "UnknownNameError",
+    "check_command",
 ]

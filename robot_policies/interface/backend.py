@@ -8,6 +8,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from robot_policies.interface.action import ActionKind
+from robot_policies.interface.errors import BackendError
+from robot_policies.interface.observation import VELOCITY_COMMAND_NAMES
 from robot_policies.interface.robot import Gains, RobotSpec
 from robot_policies.interface.spec import ArraySpec
 
@@ -69,6 +71,45 @@ class Command:
     kind: ActionKind = ActionKind.JOINT_POSITION
     mode: CommandMode = CommandMode.POLICY
     gains: Gains | None = None
+
+
+def check_command(
+    command: Command, robot: RobotSpec, accepts: frozenset[ActionKind], backend: str
+) -> None:
+    """Refuse a command that no motor should get, the last check before it is sent.
+
+    Positions are held to the robot's range and speeds to its limit; a damped joint has no target
+    to be outside of, and a base no limit in the robot's table.
+
+    Args:
+        command: What is about to be sent.
+        robot: Whose it is.
+        accepts: Kinds of command the backend can track.
+        backend: Its name, for the message.
+
+    Raises:
+        BackendError: Naming the kind, the shape, or the first element that is wrong.
+    """
+    if command.kind not in accepts:
+        raise BackendError(f"{backend}: cannot track {command.kind}, only {sorted(accepts)}")
+    values, names = np.asarray(command.values), robot.joint_names
+    lower, upper = robot.lower, robot.upper
+    if command.kind is ActionKind.BASE_VELOCITY:
+        names = VELOCITY_COMMAND_NAMES
+        lower, upper = np.full(3, -np.inf), np.full(3, np.inf)
+    elif command.kind is ActionKind.JOINT_VELOCITY:
+        lower, upper = -robot.velocity, robot.velocity
+    if values.shape != lower.shape:
+        raise BackendError(f"{backend}: command of shape {values.shape}, expected {lower.shape}")
+    allowed = np.isfinite(values)
+    if command.mode is not CommandMode.DAMP:
+        allowed &= (lower <= values) & (values <= upper)
+    if not allowed.all():
+        i = int(np.argmin(allowed))
+        raise BackendError(
+            f"{backend}: command[{names[i]}] = {values[i]:g} is outside "
+            f"[{lower[i]:g}, {upper[i]:g}]"
+        )
 
 
 @runtime_checkable

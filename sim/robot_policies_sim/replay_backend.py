@@ -19,10 +19,10 @@ from robot_policies.interface import (
     ArraySpec,
     BackendError,
     Command,
-    CommandMode,
     ConfigError,
     RobotSpec,
     RobotState,
+    check_command,
 )
 from robot_policies.interface.errors import RecordingEnded, suggestion
 from robot_policies.interface.observation import IMAGES, STATE, VELOCITY_COMMAND
@@ -143,7 +143,7 @@ class ReplayBackend:
             BackendError: If no motor should get it, as in the simulators.
         """
         self._require_running("write")
-        self._check(command)
+        check_command(command, self.spec, self.accepts, "replay")
         self.commands.append(command)
         return command
 
@@ -229,27 +229,6 @@ class ReplayBackend:
             stamps={name: stamps[name] for name in features},
             truth=truth,
         )
-
-    def _check(self, command: Command) -> None:
-        if command.kind not in self.accepts:
-            raise BackendError(f"replay: cannot track {command.kind}, only {sorted(self.accepts)}")
-        values = np.asarray(command.values)
-        width = 3 if command.kind is ActionKind.BASE_VELOCITY else len(self.spec.joints)
-        if values.shape != (width,) or not np.isfinite(values).all():
-            raise BackendError(
-                f"replay: command {values.tolist()}, expected {width} finite numbers"
-            )
-        targets = (
-            command.kind is ActionKind.JOINT_POSITION and command.mode is not CommandMode.DAMP
-        )
-        outside = (values < self.spec.lower) | (values > self.spec.upper) if targets else False
-        if np.any(outside):
-            i = int(np.argmax(outside))
-            joint = self.spec.joints[i]
-            raise BackendError(
-                f"replay: command[{joint.name}] = {values[i]:g} is outside "
-                f"[{joint.lower:g}, {joint.upper:g}]"
-            )
 
     def _require_log(self, verb: str) -> LoggedEpisode:
         if self._log is None:

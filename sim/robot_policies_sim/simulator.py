@@ -22,6 +22,7 @@ from robot_policies.interface import (
     RobotSpec,
     RobotState,
     Supervisor,
+    check_command,
 )
 from robot_policies.interface.observation import ENVIRONMENT_STATE, IMAGES
 from robot_policies.interface.robot import Gains
@@ -133,7 +134,7 @@ class SteppedSimulator(ABC):
             BackendError: If the target is none a joint may get. Nothing is clipped here.
         """
         self._require_running("write")
-        self._check(command)
+        check_command(command, self.spec, self.accepts, self.name)
         self._commands.append((self._steps + self._latency, command))
         return command
 
@@ -180,28 +181,6 @@ class SteppedSimulator(ABC):
     def _require_running(self, verb: str) -> None:
         if not self._running:
             raise BackendError(f"{self.name}: {verb} before reset")
-
-    def _check(self, command: Command) -> None:
-        if command.kind not in self.accepts:
-            kinds = sorted(self.accepts)
-            raise BackendError(f"{self.name}: cannot track {command.kind}, only {kinds}")
-        values = np.asarray(command.values)
-        if values.shape != self.spec.lower.shape:
-            raise BackendError(
-                f"{self.name}: command of shape {values.shape}, expected {self.spec.lower.shape}"
-            )
-        lower, upper = self.spec.lower, self.spec.upper
-        if command.kind is ActionKind.JOINT_VELOCITY:
-            lower, upper = -self.spec.velocity, self.spec.velocity
-        allowed = np.isfinite(values)
-        if command.mode is not CommandMode.DAMP:  # which has no target to be outside of
-            allowed &= (lower <= values) & (values <= upper)
-        if not allowed.all():
-            i = int(np.argmin(allowed))
-            raise BackendError(
-                f"{self.name}: command[{self.spec.joint_names[i]}] = {values[i]:g} is outside "
-                f"[{lower[i]:g}, {upper[i]:g}]"
-            )
 
     def _apply(self, command: Command) -> None:
         values = np.asarray(command.values, float)
