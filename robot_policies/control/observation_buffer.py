@@ -2,7 +2,8 @@
 
 A policy names the elements it needs, and they are found by name in what the robot provides. An
 observation is made only of streams that are all there, recent and in step; otherwise
-`StaleObservation` says which is not. Nothing is ever filled in.
+`StaleObservation` says which is not. Nothing is ever filled in, but for one thing: a velocity that
+nobody asks for any more is a velocity of zero.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,13 +29,16 @@ from robot_policies.interface.observation import (
     VELOCITY_COMMAND_UNITS,
 )
 
-GOALS = (VELOCITY_COMMAND, TASK)  # set by a person or a task, valid until they are changed
+GOALS = (VELOCITY_COMMAND, TASK)  # set by a person or a task
 GOAL_STREAMS = {
     VELOCITY_COMMAND: ArraySpec(
         VELOCITY_COMMAND, (3,), unit=VELOCITY_COMMAND_UNITS, names=VELOCITY_COMMAND_NAMES
     )
 }
 MAX_AGE = 0.15  # s
+# After it a robot whose planner died or whose cable broke stands still, whoever commanded it and
+# whatever was between them; an instruction stays in force until it is changed. [s]
+COMMAND_TIMEOUT = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,9 +146,12 @@ class ObservationBuffer:
             if feature in self._jumps:
                 raise StaleObservation(self._jumps[feature])
             self._check_age(feature, now)
+        values = {name: self._values[name] for name in self._features}
+        if now - self._stamps.get(VELOCITY_COMMAND, np.inf) > COMMAND_TIMEOUT:
+            values[VELOCITY_COMMAND] = np.zeros_like(values[VELOCITY_COMMAND])
         sensors = {name: self._stamps[name] for name in self._features if name not in GOALS}
         if not sensors:
-            return Observation(dict(self._values), dict(self._stamps))
+            return Observation(values, dict(self._stamps))
         oldest, newest = min(sensors, key=sensors.__getitem__), max(sensors.values())
         if newest - sensors[oldest] > self._max_skew:
             raise StaleObservation(
@@ -153,7 +160,7 @@ class ObservationBuffer:
             )
         # A goal is in force since its stamp; the moment of an observation is the sensors'.
         stamps = {name: min(self._stamps[name], newest) for name in self._features}
-        return Observation({name: self._values[name] for name in self._features}, stamps)
+        return Observation(values, stamps)
 
     def _check_age(self, feature: str, now: float) -> None:
         age = now - self._stamps[feature]

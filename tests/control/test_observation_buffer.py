@@ -149,14 +149,17 @@ GOAL = {
 }
 
 
-def test_goals_stay_in_force_until_they_change():
+def test_an_instruction_stays_in_force_and_a_velocity_must_be_repeated():
     made = buffer(GOAL, needs_task=True)
-    made.push(VELOCITY_COMMAND, np.array([0.5, 0.0, 0.2]), 0.0)
     made.push(TASK, "walk", 0.0)
+    made.push(VELOCITY_COMMAND, np.array([0.5, 0.0, 0.2]), 59.5)
     made.push(STATE, np.zeros(4), 60.0)
     seen = made.snapshot(60.0)
     np.testing.assert_allclose(seen[VELOCITY_COMMAND], [0.2])
     assert (seen[TASK], seen.stamp) == ("walk", 60.0)
+    np.testing.assert_array_equal(made.snapshot(60.01)[VELOCITY_COMMAND], [0.0])
+    made.push(VELOCITY_COMMAND, np.array([0.5, 0.0, 0.2]), 60.02)
+    np.testing.assert_allclose(made.snapshot(60.02)[VELOCITY_COMMAND], [0.2])
 
 
 def test_a_goal_ages_if_it_is_told_to():
