@@ -42,6 +42,7 @@ class SkillProbe:
         self._executor.add_node(self._node)
         self._stamps: list[float] = []
         self._weights: list[dict[str, float]] = []
+        self._weighed: list[float] = []  # stamps of the chunks that these weights came with
         self._node.create_subscription(JointTrajectory, "/action_chunk", self._on_chunk, COMMAND)
         self._node.create_subscription(
             Float64MultiArray, "/skill_weights", self._on_weights, LATCHED
@@ -54,8 +55,9 @@ class SkillProbe:
         """Load skill after skill, then change their weights as often.
 
         Returns:
-            `answered` and `acting` [s] from each request, `weights` [steps] after each answer,
-            `missed` and `missed_undisturbed` steps in the window of each.
+            `answered` and `acting` [s] from each request; `weights`, the steps observed after
+            each answer up to the first with other weights; `missed` and `missed_undisturbed`
+            steps in the window of each.
 
         Raises:
             BackendError: If the node is not there, or refuses.
@@ -77,9 +79,9 @@ class SkillProbe:
             before = self._weights[-1]
             begin = time.monotonic()
             self._set(folders, [0.4 + 0.2 * (count % 2)] * len(folders))
-            heard = len(self._weights)
+            answered = self._node.get_clock().now().nanoseconds / 1e9
             self._wait_for(lambda latest, before=before: latest != before)
-            found["weights"].append(max(len(self._weights) - heard, 0))
+            found["weights"].append(float(sum(stamp > answered for stamp in self._weighed)))
             found["missed"].append(self._watch(begin))
         return found
 
@@ -126,6 +128,7 @@ class SkillProbe:
         names = layout.dim[0].label
         values = zip(names.split(",") if names else (), message.data, strict=True)
         self._weights.append(dict(values))
+        self._weighed.append(self._stamps[-1] if self._stamps else 0.0)
 
 
 def main() -> None:

@@ -29,7 +29,8 @@ from robot_policies.skills.familiarity import Familiarity
 from robot_policies.skills.library import SkillLibrary
 from robot_policies.skills.mixer import SkillMixer
 from robot_policies.skills.mixing import SkillStack
-from robot_policies.skills.package import Skill, read_skill
+from robot_policies.skills.package import Skill
+from robot_policies.skills.reader import SkillReader
 from robot_policies.skills.routing import ArrowRouter
 
 SLEW = 5.0  # 1/s; a skill is there in 0.2 s [own]
@@ -60,6 +61,7 @@ class LiveSkills:
         """
         self._checkpoint, self._describe = checkpoint, describe
         self._library = library or SkillLibrary()
+        self._reader = SkillReader()
         self._mixer = SkillMixer(checkpoint.policy)
         self._largest_change = SLEW * dt
         self._features = {
@@ -101,7 +103,7 @@ class LiveSkills:
         for weight in weights:
             if not (math.isfinite(weight) and abs(weight) <= LIMIT):
                 raise ConfigError(f"skill_weights: {weight} is outside [-{LIMIT:g}, {LIMIT:g}]")
-        loaded = [self._load(name) for name in skills]
+        loaded = self._read(skills) if skills else []
         names = tuple(skill.card.name for skill in loaded)
         for name in names:
             if names.count(name) > 1:
@@ -110,7 +112,12 @@ class LiveSkills:
             raise UnknownNameError("skill", fallback, names, "skill_fallback")
         if not loaded:
             return self._alone()
-        stack = SkillStack(self._checkpoint.policy, {s.card.name: s.adapter for s in loaded})
+        digests = tuple(skill.card.digest for skill in loaded)
+        if digests == self._wanted.digests:  # only weights change
+            stack = self._wanted.stack
+        else:
+            parts = {skill.card.name: skill.adapter for skill in loaded}
+            stack = SkillStack(self._checkpoint.policy, parts)
         made = None if weights else self._find_composition(loaded)
         gate = made.gate if made else None
         fallback = fallback or (made.fallback if made else "")
@@ -118,7 +125,7 @@ class LiveSkills:
             raise ConfigError(f"skill_fallback '{fallback}': {NO_FALLBACK}")
         ensemble = Ensemble(
             names,
-            tuple(skill.card.digest for skill in loaded),
+            digests,
             stack,
             torch.tensor(list(weights)) if weights else torch.ones(len(loaded)),
             Familiarity([skill.card for skill in loaded], self._features),
@@ -208,13 +215,17 @@ class LiveSkills:
         self.weights = dict(zip(self._acting.names, weights.tolist(), strict=True))
         self.limits = self._acting.limit(weights)
 
-    def _load(self, name: str) -> Skill:
+    def _read(self, skills: Sequence[str]) -> list[Skill]:
+        folders = [self._find(name) for name in skills]
+        return self._reader.read(folders, self.base, self._library.trusted_keys())
+
+    def _find(self, name: str) -> Path:
         folder = Path(name).expanduser()
         if folder.is_absolute():
-            return read_skill(folder, self.base, self._library.trusted_keys())
+            return folder
         if "/" in name:
             raise ConfigError(f"skills: '{name}' is neither an absolute folder nor a name")
-        return self._library.load(name, self.base)
+        return self._library.find(name).folder
 
     def _find_composition(self, skills: Sequence[Skill]) -> Composition | None:
         """Return the newest composition of exactly these skills that has a gate, if any."""

@@ -1,8 +1,10 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from robot_policies.interface import ConfigError, JointLimit, Observation
+from robot_policies.interface import CheckpointError, ConfigError, JointLimit, Observation
 from robot_policies.policies.runtime import LerobotRuntime
 from robot_policies.skills.card import Training
 from robot_policies.skills.composition import compose
@@ -95,6 +97,25 @@ def test_what_is_refused_changes_nothing(runtime, make_skill):
         skills.prepare([str(make_skill("orbit"))] * 2, [1.0])
     runtime.reset(0)
     assert (act(runtime) == before).all()
+
+
+def test_only_what_has_changed_is_read_again(runtime, make_skill, monkeypatch):
+    read = []
+    monkeypatch.setattr(
+        "robot_policies.skills.reader.read_skill",
+        lambda folder, *rest: read.append(folder.name) or read_skill(folder, *rest),
+    )
+    folders = [str(make_skill(name)) for name in ("avoid", "orbit")]
+    skills = runtime.skills
+    first = skills.prepare(folders, [1.0, 0.0])
+    skills.put(first)
+    again = skills.prepare(folders, [0.0, 1.0])
+    assert len(read) == 2
+    assert again.stack is first.stack
+    weights = Path(folders[0]) / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-8])
+    with pytest.raises(CheckpointError, match="truncated or changed"):
+        skills.prepare(folders, [1.0, 0.0])
 
 
 NARROW = Training(state_mean=[0.0] * 3, state_std=[1.0] * 3, state_distance=0.1)
