@@ -31,6 +31,7 @@ from robot_policies.interface.errors import suggestion
 from robot_policies.interface.observation import IMAGES, STATE
 from robot_policies.interface.schema import check_keys
 from robot_policies_hardware.lerobot_config import camera_streams, robot_config, unit_scale
+from robot_policies_hardware.pictures import shrink
 from robot_policies_hardware.slope import Slope
 
 
@@ -80,7 +81,7 @@ class LerobotBackend:
         zero = np.array([(zeros or {}).get(name, 0.0) for name in spec.joint_names])
         self._scale = sign * np.array([scale for scale, _ in rows])
         self._offset = zero + np.array([offset for _, offset in rows])
-        self._cameras = camera_streams(self._config)
+        self._cameras = camera_streams(self._config, spec)
         self.provides = {STATE: spec.streams[STATE], **self._cameras}
         self._robot: Robot | None = None
         self._slope = Slope()
@@ -127,9 +128,7 @@ class LerobotBackend:
         velocity = self._slope.update(position, stamp)
         if all(f"{motor}.vel" in measured for motor in self._motors):
             velocity = self._scale * [float(measured[f"{motor}.vel"]) for motor in self._motors]
-        pictures = {
-            name: np.asarray(measured[name.removeprefix(f"{IMAGES}.")]) for name in self._cameras
-        }
+        pictures = {name: self._picture(measured, name) for name in self._cameras}
         return RobotState(
             stamp=stamp,
             joint_position=position,
@@ -198,6 +197,14 @@ class LerobotBackend:
 
     def _to_si(self, values: Mapping[str, Any]) -> np.ndarray:
         return self._scale * [float(values[f"{m}.pos"]) for m in self._motors] + self._offset
+
+    def _picture(self, measured: Mapping[str, Any], stream: str) -> np.ndarray:
+        name = stream.removeprefix(f"{IMAGES}.")
+        picture = np.asarray(measured[name])
+        for camera in self.spec.cameras:
+            if camera.name == name:
+                return shrink(picture, camera)
+        return picture
 
     def _captured(self, name: str, stamp: float) -> float:
         cameras = getattr(self._robot, "cameras", {})

@@ -14,11 +14,12 @@ from lerobot.cameras import CameraConfig
 from lerobot.robots import RobotConfig
 from lerobot.utils.import_utils import register_third_party_plugins
 
-from robot_policies.interface import ArraySpec, ConfigError
+from robot_policies.interface import ArraySpec, ConfigError, RobotSpec
 from robot_policies.interface.errors import suggestion
 from robot_policies.interface.observation import IMAGES
 from robot_policies.interface.robot import Joint
 from robot_policies.interface.schema import check_keys
+from robot_policies_hardware.pictures import check_shrinks
 
 PERCENT = "%"
 SCALES = {"deg": np.pi / 180.0, "rad": 1.0, "m": 1.0}  # SI value of one unit
@@ -67,13 +68,22 @@ def _register_camera(kind: str) -> None:
         register_third_party_plugins()
 
 
-def camera_streams(config: RobotConfig) -> dict[str, ArraySpec]:
-    """Return the stream of each configured camera."""
+def camera_streams(config: RobotConfig, spec: RobotSpec) -> dict[str, ArraySpec]:
+    """Return the stream of each configured camera; one of the robot's table has its size.
+
+    Raises:
+        ConfigError: If it would have to be enlarged for that.
+    """
     cameras = getattr(config, "cameras", {})
+    known = {camera.name: camera for camera in spec.cameras}
     specs = {}
     for name, camera in cameras.items():
         feature = f"{IMAGES}.{name}"
         shape = (camera.height, camera.width, 3)
+        if name in known:
+            where = f"lerobot.yaml: cameras.{name}"
+            check_shrinks(camera.width, camera.height, known[name], where)
+            shape = (known[name].height, known[name].width, 3)
         specs[feature] = ArraySpec(feature, shape, np.dtype(np.uint8))
     return specs
 

@@ -95,6 +95,8 @@ def _shape(needed: ArraySpec, provided: ArraySpec) -> Iterator[Finding]:
     if not fits:
         code = "image_size" if where.startswith(IMAGES) else "shape"
         text = f"{where}: the policy needs {needed.shape}, the robot gives {provided.shape}"
+        if code == "image_size":
+            text += ". Give the camera that size in the robot's table or the backend's options"
         yield Finding("error", code, text)
     if needed.dtype.kind != provided.dtype.kind:
         text = f"{where}: the policy needs {needed.dtype}, the robot gives {provided.dtype}"

@@ -31,6 +31,7 @@ from robot_policies.interface import (
     RobotBackend,
 )
 from robot_policies_hardware.lerobot_backend import LerobotBackend
+from robot_policies_hardware.pictures import shrink
 
 DEGREE = math.pi / 180.0
 GRIPPER = {"lower": -0.2, "upper": 1.8}  # rad; 100 % is 2 rad
@@ -127,6 +128,26 @@ def test_camera_streams_have_their_own_size_and_stamp(tmp_path, monkeypatch):
     state = backend.read()
     backend.provides[stream].validate(state.features[stream])
     assert state.stamps[stream] == pytest.approx(99.9)
+
+
+def test_a_camera_of_the_table_gives_its_middle_at_the_tables_size():
+    camera = {"type": "opencv", "index_or_path": 0, "width": 640, "height": 480, "fps": 30}
+    spec = load_robot("so101")
+    backend = LerobotBackend(spec, id="one", port="none", cameras={"top": camera})
+    assert backend.provides["observation.images.top"].shape == (96, 96, 3)
+    picture = np.zeros((480, 640, 3), np.uint8)
+    picture[:, 80:560] = 100  # what is left of the width
+    picture[:5, 80:85] = 200  # one of the pixels to come
+    small = shrink(picture, spec.cameras[1])
+    assert small.shape == (96, 96, 3)
+    assert small[0, 0, 0] == 200
+    assert set(small.reshape(-1, 3)[1:].ravel()) == {100}
+
+
+def test_refuses_a_camera_that_would_have_to_be_enlarged():
+    camera = {"type": "opencv", "index_or_path": 0, "width": 160, "height": 90, "fps": 30}
+    with pytest.raises(ConfigError, match=r"cameras\.top: 160x90 is smaller than the 96x96"):
+        LerobotBackend(load_robot("so101"), id="one", port="none", cameras={"top": camera})
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_pictures_become_servo_goals_through_lerobots_own_driver(bus, tmp_path, 
     (plugin / "METADATA").write_text("Metadata-Version: 2.1\nName: lerobot_camera_still\n")
     paths = (str(Path(__file__).parents[1]), str(tmp_path), os.environ.get("PYTHONPATH", ""))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
-    still = {"type": "still", "width": 96, "height": 96, "fps": 30}
+    still = {"type": "still", "width": 640, "height": 480, "fps": 30}
     options = {
         "port": bus.port,
         "id": "test",
