@@ -8,6 +8,7 @@ nobody asks for any more is a velocity of zero.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -222,16 +223,20 @@ def _source(needed: ArraySpec, provides: Mapping[str, ArraySpec]) -> _Source:
 def _pick(source: _Source, values: np.ndarray, names: Sequence[str]) -> np.ndarray:
     provided = source.provided
     if names:
-        missing, extra = set(provided.names) - set(names), set(names) - set(provided.names)
-        if missing or extra or len(names) != len(provided.names):
-            raise ContractError(
-                f"{provided.name}: missing {sorted(missing)}, unexpected {sorted(extra)}"
-            )
-        if values.shape[-1:] != (len(names),):
+        order = _order(provided.name, provided.names, tuple(names))
+        if values.shape[-1:] != order.shape:
             raise ContractError(f"{provided.name}: {len(names)} names, shape {values.shape}")
-        order = {name: i for i, name in enumerate(names)}
-        values = values[..., [order[name] for name in provided.names]]
+        values = values[..., order]
     values = provided.validate(values)
     if source.columns is not None:
         values = values[..., source.columns]
     return source.needed.validate(values).copy()
+
+
+@lru_cache(maxsize=64)  # a stream says the same names with every message
+def _order(stream: str, expected: tuple[str, ...], said: tuple[str, ...]) -> np.ndarray:
+    missing, extra = set(expected) - set(said), set(said) - set(expected)
+    if missing or extra or len(expected) != len(said):
+        raise ContractError(f"{stream}: missing {sorted(missing)}, unexpected {sorted(extra)}")
+    order = {name: i for i, name in enumerate(said)}
+    return np.array([order[name] for name in expected])

@@ -11,6 +11,7 @@ from typing import Any
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
@@ -106,6 +107,15 @@ class GraphNode(LifecycleNode):
         """Note that what is loaded by now lives as long as the node."""
         exempt_from_collection()
         return super().on_configure(state)
+
+    def create_publisher(self, *arguments: Any, **options: Any) -> Any:
+        """Make a publisher that handles no events.
+
+        Each handler takes time in every round of the executor. A listener that asks for other
+        qualities of service is told so at its own end.
+        """
+        events = PublisherEventCallbacks(use_default_callbacks=False)
+        return super().create_publisher(*arguments, event_callbacks=events, **options)
 
     def settings(self) -> dict[str, Any]:
         """Return the parameters, each as the type of its default; `none` is the empty text.

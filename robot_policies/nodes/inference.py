@@ -1,16 +1,24 @@
-"""Inference beside the executor: one thread, and only the newest observation waits."""
+"""Inference without standing in the way: quick ones at once, slow ones in a thread.
 
+Of observations that come during a slow one, only the newest waits.
+"""
+
+import math
 import threading
 import time
 from collections.abc import Callable
 
 from robot_policies.interface import ActionChunk, Observation, Policy
 
-PATIENCE = 0.005  # s; how long callbacks stand still for an inference
+QUICK = 0.005  # s; how long callbacks may stand still for an inference
 
 
 class InferenceWorker:
-    """Runs `Policy.act` in its own thread, so that callbacks go on during a slow inference."""
+    """Runs `Policy.act`, and callbacks go on during a slow inference.
+
+    Whether one will be slow is known from the last. A quick one runs in the caller's thread: two
+    threads of one interpreter take it from each other, and waking the other takes time too.
+    """
 
     def __init__(
         self,
@@ -21,30 +29,32 @@ class InferenceWorker:
         """Start the thread.
 
         Args:
-            policy: Used by this thread alone from here on, except in `reset`.
-            deliver: Takes a chunk and the time it took [s]; called from the thread.
-            fail: Takes what `act` raised; called from the thread.
+            policy: Used by this object alone from here on.
+            deliver: Takes a chunk and the time it took [s]; called from either thread.
+            fail: Takes what `act` raised; called from either thread.
         """
         self._policy, self._deliver, self._fail = policy, deliver, fail
         self._pending: Observation | None = None
         self._open = True
         self._wake = threading.Condition()
         self._acting = threading.Lock()
-        self._idle = threading.Event()
+        self._took = math.inf  # s; the last inference
         self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
         self._thread.start()
 
     def submit(self, observation: Observation) -> None:
-        """Ask for a chunk; an observation that still waits is replaced.
-
-        Waits a moment for the answer: two threads of one interpreter that both work take it from
-        each other for milliseconds at a time, and a quick policy is done before.
-        """
-        self._idle.clear()
+        """Ask for a chunk; an observation that still waits is replaced."""
         with self._wake:
-            self._pending = observation
-            self._wake.notify()
-        self._idle.wait(PATIENCE)
+            here = (
+                self._took <= QUICK
+                and self._pending is None
+                and self._acting.acquire(blocking=False)
+            )
+            if not here:
+                self._pending = observation
+                self._wake.notify()
+        if here:
+            self._infer(observation)
 
     def reset(self, seed: int) -> None:
         """Drop what waits and begin a new episode, once the running inference has ended."""
@@ -65,14 +75,19 @@ class InferenceWorker:
             with self._wake:
                 self._wake.wait_for(lambda: self._pending is not None or not self._open)
                 observation, self._pending = self._pending, None
-            if not self._open or observation is None:
-                return
-            try:
-                with self._acting:
-                    begin = time.perf_counter()
-                    chunk = self._policy.act(observation)
-                    took = time.perf_counter() - begin
-                self._deliver(chunk, took)
-            except Exception as error:  # the thread must live on and the operator must know
-                self._fail(error)
-            self._idle.set()
+                if not self._open or observation is None:
+                    return
+                self._acting.acquire()  # before a newer one may begin in the caller's thread
+            self._infer(observation)
+
+    def _infer(self, observation: Observation) -> None:
+        """Act, and give back the turn to act."""
+        begin = time.perf_counter()
+        try:
+            chunk = self._policy.act(observation)
+            self._took = time.perf_counter() - begin
+            self._deliver(chunk, self._took)
+        except Exception as error:  # whatever it is, the node must live on and the operator know
+            self._fail(error)
+        finally:
+            self._acting.release()

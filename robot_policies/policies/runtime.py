@@ -8,13 +8,19 @@ checkpoint itself (`policies/checkpoint.py`).
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from lerobot.configs import FeatureType, PolicyFeature
-from lerobot.processor import RenameObservationsProcessorStep, TokenizerProcessorStep
+from lerobot.processor import (
+    DeviceProcessorStep,
+    RenameObservationsProcessorStep,
+    TokenizerProcessorStep,
+)
 from lerobot.utils.constants import ACTION
 from torch import Tensor
 
@@ -73,8 +79,8 @@ class LerobotRuntime:
         self.name = name or folder.name
         self._config = checkpoint.config
         self._network = checkpoint.policy
-        self._preprocess = checkpoint.preprocessor
-        self._postprocess = checkpoint.postprocessor
+        self._preprocess = _without_idle_steps(checkpoint.preprocessor)
+        self._postprocess = _without_idle_steps(checkpoint.postprocessor)
         self._source = _sources(checkpoint)
         inputs = {
             self._source.get(key, key): feature
@@ -209,6 +215,20 @@ def _check_device(device: str) -> None:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(f"device '{device}' cannot be used: {reason}") from None
+
+
+def _without_idle_steps(pipeline: Any) -> Any:
+    """Return a pipeline without the steps that would do nothing, 0.1 ms each on a cold core."""
+    steps = [step for step in pipeline.steps if not _is_idle(step)]
+    return replace(pipeline, steps=steps)
+
+
+def _is_idle(step: Any) -> bool:
+    if isinstance(step, RenameObservationsProcessorStep):
+        return not step.rename_map
+    if isinstance(step, DeviceProcessorStep):  # what comes is on the CPU, what goes is brought
+        return step.device == "cpu" and step.float_dtype is None
+    return False
 
 
 def _sources(checkpoint: Checkpoint) -> dict[str, str]:

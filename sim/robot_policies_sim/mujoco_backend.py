@@ -21,6 +21,7 @@ from robot_policies_sim.simulator import SteppedSimulator
 
 XYZW = [1, 2, 3, 0]  # MuJoCo's quaternions are w, x, y, z
 WXYZ = [3, 0, 1, 2]
+IMU_SENSORS = ("gyro", "accelerometer")
 
 
 class MujocoBackend(SteppedSimulator):
@@ -67,17 +68,30 @@ class MujocoBackend(SteppedSimulator):
         joints = [self._model.joint(name) for name in robot.joint_names]
         self._qpos = np.array([joint.qposadr[0] for joint in joints])
         self._qvel = np.array([joint.dofadr[0] for joint in joints])
+        # Looking an element up by name takes as long as the rest of a reading.
+        shapes = [shape for link in robot.links for shape in link.shapes if shape.collides]
+        self._touching = [
+            (shape.name, self._data.sensor(shape.name).data, self._data.site(shape.name).xpos)
+            for shape in shapes
+            if shape.name
+        ]
+        if robot.imu_link:
+            gyro, accelerometer = (self._data.sensor(f"imu_{name}").data for name in IMU_SENSORS)
+            self._inertial = self._data.body(robot.imu_link).xquat, gyro, accelerometer
+        if robot.floating_base:
+            base = self._data.joint("base")
+            self._base = base.qpos, base.qvel
 
     def _place(self, initial: Initial) -> None:
         model, data = self._model, self._data
         if self.spec.floating_base:
-            base = data.joint("base")
-            base.qpos[:3] = initial.base_position
-            base.qpos[3:] = initial.base_orientation[WXYZ]
+            pose, velocity = self._base
+            pose[:3] = initial.base_position
+            pose[3:] = initial.base_orientation[WXYZ]
             # MuJoCo's free joint turns in the body frame but moves in the world frame.
             backwards = initial.base_orientation * [-1.0, -1.0, -1.0, 1.0]
-            base.qvel[:3] = to_body(backwards, initial.base_velocity)
-            base.qvel[3:] = initial.base_angular_velocity
+            velocity[:3] = to_body(backwards, initial.base_velocity)
+            velocity[3:] = initial.base_angular_velocity
         data.qpos[self._qpos] = initial.positions(self.spec)
         data.qvel[self._qvel] = initial.velocities(self.spec)
         for name, pose in initial.objects.items():
@@ -97,7 +111,7 @@ class MujocoBackend(SteppedSimulator):
         self._model.actuator_biasprm[:, 2] = -gains.damping
 
     def _push(self, velocity: np.ndarray) -> None:
-        self._data.joint("base").qvel[:3] += velocity
+        self._base[1][:3] += velocity
 
     def _step(self) -> None:
         mujoco.mj_step(self._model, self._data)
@@ -111,11 +125,9 @@ class MujocoBackend(SteppedSimulator):
         mujoco.mj_forward(self._model, data)  # sensors lag the state by a step otherwise
         features: dict[str, np.ndarray] = {}
         if self.spec.imu_link:
-            orientation = data.body(self.spec.imu_link).xquat[XYZW]
-            gyro, accelerometer = data.sensor("imu_gyro"), data.sensor("imu_accelerometer")
-            features[IMU] = np.concatenate([orientation, gyro.data, accelerometer.data]).astype(
-                np.float32
-            )
+            orientation, gyro, accelerometer = self._inertial
+            turned = np.concatenate([orientation[XYZW], gyro, accelerometer])
+            features[IMU] = turned.astype(np.float32)
         for camera in self.cameras:
             fixed = mujoco.MjvCamera()
             fixed.type = mujoco.mjtCamera.mjCAMERA_FIXED
@@ -133,21 +145,19 @@ class MujocoBackend(SteppedSimulator):
         )
 
     def _truth(self) -> dict[str, np.ndarray]:
-        data, truth = self._data, {}
+        truth: dict[str, np.ndarray] = {}
         if self.spec.floating_base:
-            base = data.joint("base")
-            orientation = base.qpos[3:][XYZW]
-            truth["base_position"] = base.qpos[:3].copy()
+            pose, velocity = self._base
+            orientation = pose[3:][XYZW]
+            truth["base_position"] = pose[:3].copy()
             truth["base_orientation"] = orientation
-            truth["base_velocity"] = to_body(orientation, base.qvel[:3])
-            truth["base_angular_velocity"] = base.qvel[3:].copy()
+            truth["base_velocity"] = to_body(orientation, velocity[:3])
+            truth["base_angular_velocity"] = velocity[3:].copy()
         if self.spec.workspace is not None:
             truth["end_effector"] = self._pose(self.spec.workspace.link)
-        for link in self.spec.links:
-            for shape in link.shapes:
-                if shape.name and shape.collides:
-                    truth[f"contact.{shape.name}"] = data.sensor(shape.name).data.copy()
-                    truth[f"position.{shape.name}"] = data.site(shape.name).xpos.copy()
+        for name, force, position in self._touching:
+            truth[f"contact.{name}"] = force.copy()
+            truth[f"position.{name}"] = position.copy()
         for item in self.world.objects:
             truth[f"object.{item.name}"] = self._pose(item.name)
             truth[f"robot_contact.{item.name}"] = np.zeros(1)

@@ -82,10 +82,25 @@ def test_reset_waits_for_the_running_inference_and_drops_what_waits(slow):
     assert policy.seen == ["first", "reset 3"]
 
 
-def test_a_quick_answer_is_there_when_submit_returns(slow, delivered, monkeypatch):
-    monkeypatch.setattr(inference, "PATIENCE", 5.0)
+def test_after_a_quick_inference_the_next_is_done_when_submit_returns(slow, delivered):
     policy, worker = slow
     policy.go.set()
-    for count in (1, 2, 3):
+    worker.submit("first")
+    wait_for(delivered, 1)
+    for count in (2, 3):
         worker.submit(f"observation {count}")
         assert len(delivered) == count
+
+
+def test_after_a_slow_inference_the_caller_does_not_wait(slow, delivered, monkeypatch):
+    monkeypatch.setattr(inference, "QUICK", 0.0)
+    policy, worker = slow
+    policy.go.set()
+    worker.submit("first")
+    wait_for(delivered, 1)
+    policy.go.clear()
+    worker.submit("second")
+    assert len(delivered) == 1
+    policy.go.set()
+    wait_for(delivered, 2)
+    assert delivered[1][0] == "second"

@@ -1,0 +1,103 @@
+"""What the policy's node hears, with messages that come over DDS."""
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from ros_graph import free_domain
+from sensor_msgs.msg import JointState
+
+from robot_policies.interface import ArraySpec, Observation, ObservationSpec
+from robot_policies.interface.observation import IMU, IMU_NAMES, IMU_UNITS, STATE
+from robot_policies.nodes import inlet
+from robot_policies.nodes.graph_node import COMMAND, GraphNode
+from robot_policies.nodes.inlet import Inlet
+from robot_policies.nodes.messages import encode_feature, stream
+
+STREAMS = {
+    STATE: ArraySpec(STATE, (1,), unit="rad", names=("knee.pos",)),
+    IMU: ArraySpec(IMU, (10,), unit=IMU_UNITS, names=IMU_NAMES),
+}
+
+
+class Stage:
+    """A node that hears, and the robot that speaks."""
+
+    def __init__(self) -> None:
+        rclpy.init(domain_id=free_domain())
+        self.node = GraphNode("policy", {})
+        self.taken: list[Observation] = []
+        self.complaints: list[str] = []
+        self.inlet = Inlet(
+            self.node,
+            ObservationSpec(STREAMS),
+            STREAMS,
+            lambda stamp: True,
+            self.taken.append,
+            lambda level, text: self.complaints.append(text),
+        )
+        self.publishers = {
+            name: self.node.create_publisher(stream(name).message, stream(name).topic, COMMAND)
+            for name in STREAMS
+        }
+        self.executor = SingleThreadedExecutor()
+        self.executor.add_node(self.node)
+        self.spin(lambda: all(p.get_subscription_count() for p in self.publishers.values()))
+
+    def spin(self, condition, seconds: float = 5.0) -> None:
+        end = time.monotonic() + seconds
+        while not condition() and time.monotonic() < end:
+            self.executor.spin_once(timeout_sec=0.02)
+
+    def joints(self, stamp: float) -> None:
+        message = encode_feature("observation.environment_state", np.zeros(1), stamp)
+        assert isinstance(message, JointState)
+        message.name = ["knee"]
+        self.publishers[STATE].publish(message)
+
+    def inertial(self, stamp: float, gyro: float = 0.0) -> None:
+        values = np.array([0.0, 0.0, 0.0, 1.0, gyro, 0.0, 0.0, 0.0, 0.0, 9.8])
+        self.publishers[IMU].publish(encode_feature(IMU, values, stamp))
+
+
+@pytest.fixture
+def stage(monkeypatch) -> Iterator[Stage]:
+    monkeypatch.setattr(inlet, "GRACE", 0.1)  # s; longer than a busy machine takes to deliver
+    made = Stage()
+    yield made
+    made.inlet.close()
+    made.executor.shutdown()
+    made.node.destroy_node()
+    rclpy.shutdown()
+
+
+def test_joints_wake_the_policy_and_the_newest_of_the_rest_is_read(stage):
+    now = stage.node.now()
+    for gyro in (1.0, 2.0):
+        stage.inertial(now, gyro)
+    stage.spin(lambda: stage.taken, seconds=0.05)
+    assert not stage.taken
+    stage.joints(now)
+    stage.spin(lambda: stage.taken)
+    assert stage.taken[0][IMU][4] == 2.0
+    assert stage.taken[0].stamp == pytest.approx(now, abs=1e-6)
+
+
+def test_joints_wait_for_the_inertial_measurement_of_their_moment(stage):
+    now = stage.node.now()
+    stage.inertial(now - 0.02, 1.0)
+    stage.joints(now)
+    stage.spin(lambda: not stage.inlet._grace.is_canceled())
+    stage.inertial(now, 2.0)
+    stage.spin(lambda: stage.taken)
+    assert [observation[IMU][4] for observation in stage.taken] == [2.0]
+
+
+def test_a_lone_stream_is_named_after_the_wait(stage):
+    stage.joints(stage.node.now())
+    stage.spin(lambda: stage.complaints)
+    assert stage.complaints == ["no imu yet"]
+    assert not stage.taken
