@@ -69,9 +69,9 @@ CEILING = replace(
 PERTURBED = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3)  # of each weight, in deviations of its layer
 
 
-def environment(task: str = TASK, robots: int = ROBOTS, seed: int = 0, *, judged: bool = True):
+def environment(task: str = TASK, robots: int = ROBOTS, seed: int = 0):
     return make_environment(
-        load_task(task), load_robot("go1"), robots, seed=seed, threads=1, judged=judged
+        load_task(task), load_robot("go1"), robots, seed=seed, threads=1, judged=True
     )
 
 
@@ -156,7 +156,7 @@ def go_on(out: Path, name: str, seed: int, done: set[str]) -> None:
         said = f"{name} {steps}"
         if said in done or (name == "scratch" and steps < MILESTONES[-1]):
             continue
-        robots = environment(robots=TRAINED, seed=seed, judged=False)
+        robots = environment(robots=TRAINED, seed=seed)
         common: dict[str, Any] = {"seed": seed, "steps": steps}
         common["resume"] = (folder / ONLINE_STATE).exists()
         try:
@@ -173,7 +173,7 @@ def go_on(out: Path, name: str, seed: int, done: set[str]) -> None:
 def ceiling(arguments: argparse.Namespace) -> None:
     """Train under the shifts for much longer than a robot could."""
     folder = arguments.out / "ceiling"
-    robots = environment(robots=96, seed=arguments.seed, judged=False)
+    robots = environment(robots=96, seed=arguments.seed)
     try:
         continue_online(
             robots,

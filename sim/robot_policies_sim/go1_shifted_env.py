@@ -34,21 +34,23 @@ def make_environment(
         seed: Seeds everything that is drawn.
         threads: Physics threads.
         judged: Walk as the task's trials do: its commands in turn, one for each robot, and
-            nothing randomised. Otherwise commands are drawn.
+            nothing randomised. Otherwise commands are drawn. A shifted task stands for one robot
+            and what it has to do, so that it is always walked as its trials are.
 
     Raises:
         ConfigError: If trials are asked for of a task that has no commands.
     """
     common: dict[str, Any] = {"seed": seed, "scene": task.scene, "threads": threads}
-    if judged:
+    if judged or isinstance(task, Go1Shifted):
         if not isinstance(task, Go1Walk):
             raise ConfigError(f"{task.name} has no velocity commands")
         # Neighbours share a command, so that each is met by every latency.
         turn = np.arange(num_envs) // PERIODS % len(task.commands)
-        common |= {"command": np.array(task.commands)[turn], "randomization": NONE}
+        common["command"] = np.array(task.commands)[turn]
     if isinstance(task, Go1Shifted):
-        common.pop("randomization", None)
         return ShiftedVectorEnv(robot, num_envs, task.conditions, task.latency, **common)
+    if judged:
+        common["randomization"] = NONE
     return Go1VectorEnv(robot, num_envs, **common)
 
 

@@ -8,6 +8,7 @@ from conformance import check_task
 
 from robot_policies.catalog import load_robot, load_task, make_backend
 from robot_policies.interface import Command, ConfigError, UnknownNameError
+from robot_policies.interface.observation import VELOCITY_COMMAND
 from robot_policies_sim.go1_shifted_env import ShiftedVectorEnv, make_environment, shifted
 from robot_policies_sim.go1_vector_env import Go1VectorEnv
 
@@ -69,12 +70,16 @@ def test_training_and_task_shift_the_same_numbers():
         shifted({"wind": 3.0})
 
 
-def test_each_task_has_its_environment():
-    shifts = make_environment(load_task("go1_shifted"), GO1, 4, seed=0, threads=1)
+def test_each_task_has_its_environment_and_a_shifted_one_its_commands():
+    task = load_task("go1_shifted")
+    shifts = make_environment(task, GO1, 10, seed=0, threads=1)
     plain = make_environment(load_task("go1_walk"), GO1, 2, seed=0, threads=1)
     try:
         assert isinstance(shifts, ShiftedVectorEnv)
         assert type(plain) is Go1VectorEnv
+        told = shifts.reset(seed=0)[0][VELOCITY_COMMAND]
+        np.testing.assert_allclose(told[::2], [*task.commands, task.commands[0]], rtol=1e-6)
+        np.testing.assert_array_equal(told[::2], told[1::2])  # once with each latency
     finally:
         shifts.close()
         plain.close()
