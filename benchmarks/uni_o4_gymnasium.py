@@ -88,6 +88,9 @@ def settings(method: Method, size: Size) -> OfflineSettings:
         behavior_steps=size.behavior,
         behavior_rate=1e-3,
         critic_steps=size.critics,
+        # An expectile V grows by a step of reward at a time: a few thousand steps from nothing
+        # leave it at a twentieth of the returns, and what is compared by it is noise.
+        value_target="monte_carlo",
         improvement_steps=size.improvement,
         gate_every=size.improvement // 10,
         baseline_steps=size.critics,
