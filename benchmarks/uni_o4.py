@@ -256,10 +256,12 @@ def table(arguments: argparse.Namespace) -> None:
     for name in dict.fromkeys(name for scores in seeds for name in scores):
         have = [scores for scores in seeds if {name, "zero-shot", "unshifted"} <= scores.keys()]
         rewards = [scores[name]["reward"] for scores in have]
-        gaps = [share_of_gap(scores, name) for scores in have]
         falls = [scores[name]["falls"] for scores in have]
         line = {"policy": name, "seeds": len(have), "reward": mean(rewards).to_json()}
-        print(json.dumps({**line, "gap_closed": mean(gaps).to_json(), "falls": falls}))
+        if name not in ("zero-shot", "unshifted"):  # which are its ends
+            gaps = [share_of_gap(scores, name) for scores in have]
+            line["gap_closed"] = mean(gaps).to_json()
+        print(json.dumps({**line, "falls": falls}))
     for scores in seeds:
         if "uni_o4" in scores:
             early = [scores.get(f"online {steps}") for steps in MILESTONES if steps <= EARLY]
