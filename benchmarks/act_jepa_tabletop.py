@@ -40,9 +40,9 @@ SEEN = 1_000_000  # seed of the first demonstration; scores use 0, 1, ...
 DATA = {"demos": 200, "few": 25}
 HINDSIGHT = "--policy.hindsight_weight=1.0"
 ARMS: dict[str, tuple[str, int, list[str]]] = {  # data, steps, options
-    "full": ("demos", 4200, [HINDSIGHT]),
-    "act": ("demos", 4200, [HINDSIGHT, "--policy.objective=act"]),
-    "plain": ("demos", 4200, []),
+    "full": ("demos", 6000, [HINDSIGHT]),
+    "act": ("demos", 6000, [HINDSIGHT, "--policy.objective=act"]),
+    "plain": ("demos", 6000, []),
     "few_joint": ("few", 600, [HINDSIGHT]),
     "few_act": ("few", 600, [HINDSIGHT, "--policy.objective=act"]),
 }

@@ -14,7 +14,7 @@ import numpy as np
 from robot_policies.interface import RobotSpec
 from robot_policies.interface.robot import Camera, Link, Shape
 from robot_policies_sim.frames import quaternion
-from robot_policies_sim.world import Object, World
+from robot_policies_sim.world import AMBIENT, HEADLIGHT, LAMP, LAMP_DIRECTION, Object, World
 
 ROBOT = {"contype": "1", "conaffinity": "2"}
 FLOOR = {"contype": "0", "conaffinity": "3"}
@@ -73,8 +73,9 @@ def mjcf(
         solref=_text([contact.softness, 1.0]),
     )
     worldbody = ET.SubElement(root, "worldbody")
-    light = {"pos": "0.5 0.5 4", "dir": "-0.1 -0.2 -1", "castshadow": "false"}
-    ET.SubElement(worldbody, "light", light, directional="true", diffuse="0.45 0.45 0.45")
+    lamp = {"pos": "0.5 0.5 4", "dir": _text(LAMP_DIRECTION), "castshadow": "false"}
+    lamp |= {"directional": "true", "diffuse": _text([LAMP] * 3), "specular": "0 0 0"}
+    ET.SubElement(worldbody, "light", lamp)
     floor = {"type": "plane", "size": "30 30 1", "material": "floor", "pos": "0.5 0.5 0"}
     ET.SubElement(worldbody, "geom", FLOOR | floor, name="floor")
     _checker(root, world)
@@ -198,8 +199,8 @@ def _visual(root: ET.Element) -> None:
     mesh = {"numslices": "16", "numstacks": "8", "numquads": "1"}
     ET.SubElement(visual, "quality", mesh, shadowsize="0", offsamples="0")
     ET.SubElement(visual, "map", znear="0.01", zfar="30")
-    light = {"ambient": "0.45 0.45 0.45", "diffuse": "0.5 0.5 0.5", "specular": "0 0 0"}
-    ET.SubElement(visual, "headlight", light)
+    light = {"ambient": _text([AMBIENT] * 3), "diffuse": _text([HEADLIGHT] * 3)}
+    ET.SubElement(visual, "headlight", light, specular="0 0 0")
 
 
 def _checker(root: ET.Element, world: World) -> None:

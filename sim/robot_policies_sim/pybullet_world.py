@@ -5,13 +5,22 @@ import numpy as np
 from robot_policies.interface.robot import Shape
 from robot_policies_sim.frames import quaternion
 from robot_policies_sim.pybullet_engine import pybullet
-from robot_policies_sim.world import Contact, Object, World
+from robot_policies_sim.world import (
+    AMBIENT,
+    HEADLIGHT,
+    LAMP,
+    LAMP_DIRECTION,
+    Contact,
+    Object,
+    World,
+)
 
 HARD = 0.02  # s, the softness at and below which PyBullet's own rigid contact is kept
 SINK = 1.7  # m/s^2; MuJoCo lets a foot at rest sink about 1.7 softness^2 (measured, Go1)
 GRAVITY = 9.81  # m/s^2
 TILE = 1.0  # m, as in the MuJoCo model
 TILES = 10  # dark tiles to each side
+NEAR, FAR = 0.01, 20.0  # m, of what is drawn
 KINDS = {
     "box": pybullet.GEOM_BOX,
     "sphere": pybullet.GEOM_SPHERE,
@@ -93,19 +102,31 @@ def draw(
     Returns:
         Image. Shape (height, width, 3), uint8 RGB.
     """
-    opening = float(np.degrees(2.0 * np.arctan2(height / 2, focal_length)))
+    # It looks through the lower left corner of a pixel where others look through the centre.
+    pixel = NEAR / focal_length
+    left, right = pixel * (0.5 - width / 2), pixel * (0.5 + width / 2)
+    bottom, top = pixel * (0.5 - height / 2), pixel * (0.5 + height / 2)
+    # There is one lamp; a face that meets two has the light of their sum.
+    lamps = HEADLIGHT * _unit(eye - target) - LAMP * _unit(np.array(LAMP_DIRECTION))
     pixels = pybullet.getCameraImage(
         width,
         height,
         pybullet.computeViewMatrix(list(eye), list(target), list(up)),
-        pybullet.computeProjectionMatrixFOV(opening, width / height, 0.01, 20.0),
-        lightDirection=[0.3, 0.4, 1.0],
+        pybullet.computeProjectionMatrix(left, right, bottom, top, NEAR, FAR),
+        lightDirection=list(lamps),
+        lightAmbientCoeff=AMBIENT,
+        lightDiffuseCoeff=float(np.linalg.norm(lamps)),
+        lightSpecularCoeff=0.0,
         shadow=0,
         renderer=pybullet.ER_TINY_RENDERER,
         flags=pybullet.ER_NO_SEGMENTATION_MASK,
         physicsClientId=client,
     )[2]
     return np.ascontiguousarray(np.reshape(pixels, (height, width, 4))[..., :3], dtype=np.uint8)
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    return vector / np.linalg.norm(vector)
 
 
 def _object(client: int, item: Object, contact: Contact) -> int:
@@ -154,7 +175,7 @@ def _tiles(client: int, world: World, dark: bool) -> int:
         np.array([row * TILE, column * TILE, 0.0])
         for row in range(-TILES, TILES + 1)
         for column in range(-TILES, TILES + 1)
-        if (row + column) % 2 == dark
+        if (row + column) % 2 != dark  # that of the origin is dark
     ]
     vertices = np.concatenate([center + corners for center in centers])
     indices = [4 * tile + i for tile in range(len(centers)) for i in (0, 1, 2, 0, 2, 3)]

@@ -17,6 +17,10 @@ from robot_policies.interface.schema import build, check_keys
 
 CONES = ("pyramidal", "elliptic")
 AXES = ("x", "y", "z")
+# Light as each engine draws it. They add up to 1, so that a face that meets both lamps squarely
+# shows its own colour, and no colour is cut off at white.
+AMBIENT, HEADLIGHT, LAMP = 0.32, 0.36, 0.32
+LAMP_DIRECTION = (-0.1, -0.2, -1.0)  # it shines this way, and the headlight where a camera looks
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,16 @@ def test_pictures_become_joint_targets_on_a_loopback():
     assert obeyed()[-1].position != obeyed()[0].position
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["mujoco", "pybullet"])
+def test_the_named_cube_leaves_the_table_in_a_launched_simulation(engine, tmp_path):
+    summary = tmp_path / "summary.json"
+    graph = Graph(*PLACE, f"backend:={engine}", "seed:=4", f"summary:={summary}")
+    status, errors = graph.end(None)
+    assert status == 0, errors
+    assert json.loads(summary.read_text())["metrics"]["progress"] >= 0.5
+
+
 @pytest.fixture
 def bus():
     """Six calibrated servos in the arm's default pose."""
