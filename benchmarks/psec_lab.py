@@ -34,13 +34,14 @@ NETWORK: dict[str, Any] = {"hidden": 128, "n_blocks": 2, "time_dim": 64, "n_freq
 EPISODES, FIRST = 300, 1_000_000  # trials, and the seed of the first
 SEEDS = range(3)
 # Episodes and first seed by data set; those of a new task are recorded anew for each seed.
-MIXED = {"mixed": (400, 0)}
+MIXED = {"mixed": (1500, 0)}
 DEMONSTRATED = {"detour": (130, 10_000), "orbit": (100, 20_000), "push": (30, 30_000)}
 WANDER = 0.05  # m/s, of who demonstrates a new task
 
 # Rates and scale were those of a first experiment on a kinematic arm; none was tuned here.
-BASE = FitSettings(steps=4000, lr=1e-3)
-SHARED, SKILL, SCALE = FitSettings(steps=1000, lr=2e-3), FitSettings(steps=600, lr=2e-3), 2.0
+BASE = FitSettings(steps=8000, lr=1e-3)
+SHARED, SCALE = FitSettings(steps=1000, lr=2e-3), 2.0
+SKILL = FitSettings(steps=600, batch=128, lr=1e-3)
 CRITIC = FitSettings(steps=1500, lr=1e-3)
 
 Sampler = Callable[[Tensor], Tensor]

@@ -27,7 +27,7 @@ from robot_policies_sim.tasks.arm_trial import PEG, POST, places
 
 MIXED = "mixed"
 SPEED = 0.5  # m/s, of the peg; no joint then comes near its limit of speed
-EASING = 3.0  # 1/s, towards a point
+EASING = 8.0  # 1/s, towards a point
 FIELD = (0.14, 0.24)  # m from the obstacle: fully felt, and not at all
 SHY = (0.2, 0.36)  # m, likewise, of who keeps well away
 ORBIT = 0.17  # m
@@ -137,8 +137,8 @@ def detour(
 
 
 def shy(peg: np.ndarray, goal: np.ndarray, obstacle: np.ndarray) -> np.ndarray:
-    """Go to the goal, but away from the obstacle first. Velocity, shape (2,). [m/s]."""
-    return 0.6 * detour(peg, goal, obstacle, field=SHY) + avoid(peg, goal, obstacle, SHY)
+    """Go to the goal slowly, and round the obstacle in a wide bow. Velocity, shape (2,). [m/s]."""
+    return 0.6 * detour(peg, goal, obstacle, field=SHY)
 
 
 def avoid(
