@@ -1,6 +1,8 @@
 """`robot-policies list`: what can be named on the command line."""
 
+import re
 from enum import StrEnum
+from json import loads
 from pathlib import Path
 from typing import Annotated
 
@@ -68,21 +70,22 @@ def _skills() -> list[tuple[str, str]]:
     from robot_policies.share import share_directory
 
     root = share_directory() / "checkpoints"
-    folders = sorted(path.parent for path in root.rglob("adapter_config.json"))
-    return [(folder.relative_to(root).as_posix(), _card(folder)) for folder in folders]
+    cards = {path.parent: loads(path.read_bytes()) for path in sorted(root.rglob("skill.json"))}
+    return [
+        (folder.relative_to(root).as_posix(), card["description"])
+        for folder, card in cards.items()
+    ]
 
 
 def _card(folder: Path) -> str:
     """Return the first sentence of a checkpoint's card."""
     path = folder / "README.md"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    front_matter = lines[:1] == ["---"]
-    for line in lines[1:] if front_matter else lines:
-        if front_matter:
-            front_matter = line != "---"
-        elif line.strip() and not line.startswith("#"):
-            return line.strip()
-    return ""
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if text.startswith("---\n"):  # front matter of the hub
+        text = text.partition("\n---\n")[2]
+    prose = re.sub(r"^#.*$", "", text, flags=re.MULTILINE).strip()
+    first = " ".join(prose.partition("\n\n")[0].split())
+    return re.split(r"(?<=\.)\s", first)[0]
 
 
 def _robots() -> list[tuple[str, str]]:

@@ -112,6 +112,15 @@ def test_list_names_what_the_catalogs_hold(capsys):
     assert all(entry["description"] for entry in found["backends"])
 
 
+def test_list_says_the_first_sentence_of_each_card(capsys):
+    assert main(["list", "--json", "-"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    said = {entry["name"]: entry["description"] for entry in found["checkpoints"]}
+    assert said["uni_o4/go1_walk"].endswith("stands still at zero.")
+    assert all(text.endswith(".") for text in said.values())
+    assert all(entry["description"] for entry in found["skills"])
+
+
 def test_json_goes_to_a_file_and_the_table_to_people(capsys, tmp_path):
     path = tmp_path / "robots.json"
     assert main(["list", "robots", "--json", str(path)]) == 0
