@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from robot_policies.control.legged import legged
 from robot_policies.interface import ConfigError, RobotBackend, RobotSpec, ServoBackend, Task
+from robot_policies.interface.robot_table import read_robot
 from robot_policies.interface.schema import build
 from robot_policies.share import config_names, read_config
 
@@ -77,7 +77,7 @@ def load_robot(name: str) -> RobotSpec:
     family, _, variant = name.partition("/")
     if family == "gymnasium" and variant:
         return import_module("robot_policies_sim.gymnasium_robot").environment_robot(variant)
-    return RobotSpec.from_mapping(read_config("robots", name), f"{name}.yaml")
+    return read_robot(read_config("robots", name), f"{name}.yaml")
 
 
 def load_task(name: str) -> Task:
@@ -112,6 +112,8 @@ def make_backend(
         return backend
     if not isinstance(backend, ServoBackend):
         raise ConfigError(f"backend '{name}': no modes, its servo takes no gains")
+    from robot_policies.control.legged import legged  # policies read robots here, without control
+
     return legged(backend)
 
 

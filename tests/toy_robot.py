@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from robot_policies.interface import RobotSpec
+from robot_policies.interface.robot_table import read_robot
 
 JOINT = {
     "lower": -1.0,
@@ -37,4 +38,4 @@ def toy_robot(joints: Mapping[str, Mapping[str, Any]], **more: Any) -> RobotSpec
         "floating_base": False,
         **more,
     }
-    return RobotSpec.from_mapping(table, "toy.yaml")
+    return read_robot(table, "toy.yaml")

@@ -17,7 +17,7 @@ from lerobot.utils.import_utils import register_third_party_plugins
 from robot_policies.interface import ArraySpec, ConfigError, RobotSpec
 from robot_policies.interface.errors import suggestion
 from robot_policies.interface.observation import IMAGES
-from robot_policies.interface.robot import Joint
+from robot_policies.interface.robot_parts import Joint
 from robot_policies.interface.schema import check_keys
 from robot_policies_hardware.pictures import check_shrinks
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from robot_policies.interface import ConfigError
-from robot_policies.interface.robot import Camera
+from robot_policies.interface.robot_parts import Camera
 
 
 def check_shrinks(width: int, height: int, camera: Camera, where: str) -> None:

@@ -30,7 +30,8 @@ from robot_policies.interface.errors import (
 from robot_policies.interface.limits import JointLimit, JointLimits
 from robot_policies.interface.observation import Observation, ObservationSpec
 from robot_policies.interface.policy import Policy, Statistics
-from robot_policies.interface.robot import Gains, RobotSpec
+from robot_policies.interface.robot import RobotSpec
+from robot_policies.interface.robot_parts import Gains
 from robot_policies.interface.spec import ArraySpec
 from robot_policies.interface.task import Task, Trial
 

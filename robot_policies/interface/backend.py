@@ -10,7 +10,8 @@ import numpy as np
 from robot_policies.interface.action import ActionKind
 from robot_policies.interface.errors import BackendError
 from robot_policies.interface.observation import VELOCITY_COMMAND_NAMES
-from robot_policies.interface.robot import Gains, RobotSpec
+from robot_policies.interface.robot import RobotSpec
+from robot_policies.interface.robot_parts import Gains
 from robot_policies.interface.spec import ArraySpec
 
 

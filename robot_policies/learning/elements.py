@@ -11,15 +11,9 @@ from typing import Any
 import yaml
 
 from robot_policies.interface import ActionKind, ExecutorMode, RobotSpec
-from robot_policies.share import read_config
 
 ACTION = "action"
 SUFFIXES = (".pos", ".vel")
-
-
-def load_robot(name: str) -> RobotSpec:
-    """Read a robot's table."""
-    return RobotSpec.from_mapping(read_config("robots", name), f"{name}.yaml")
 
 
 def flat_names(feature: Mapping[str, Any]) -> list[str]:

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from robot_policies.catalog import load_robot
 from robot_policies.interface import (
     EXECUTOR_MODES,
     ActionKind,
@@ -29,12 +30,11 @@ from robot_policies.interface import (
     CheckpointError,
     ConfigError,
     ExecutorMode,
-    RobotSpec,
     UnknownNameError,
 )
 from robot_policies.interface.errors import suggestion
 from robot_policies.interface.schema import build, check_keys
-from robot_policies.share import read_config, read_yaml
+from robot_policies.share import read_yaml
 
 FILE = "contract.yaml"
 PERCENT = "%"
@@ -210,7 +210,7 @@ def _conversion(name: str, unit: Any, robot: str, where: str) -> tuple[float, fl
     if unit != PERCENT:
         known = [*SI, *SCALES, PERCENT]
         raise ConfigError(f"{where}.{name}: no unit '{unit}'.{suggestion(str(unit), known)}")
-    table = RobotSpec.from_mapping(read_config("robots", robot), f"{robot}.yaml")
+    table = load_robot(robot)
     joints = {joint.name: joint for joint in table.joints}
     joint = joints.get(name.removesuffix(".pos"))
     if joint is None:

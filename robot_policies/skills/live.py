@@ -18,9 +18,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from robot_policies.catalog import load_robot
 from robot_policies.interface import ConfigError, JointLimits, UnknownNameError
 from robot_policies.interface.limits import check_limits
-from robot_policies.learning.elements import load_robot
 from robot_policies.policies.checkpoint import Checkpoint
 from robot_policies.skills.base import SkillBase
 from robot_policies.skills.composition import NO_FALLBACK, Composition, reference

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from robot_policies.catalog import load_robot
 from robot_policies.interface import ActionKind, CheckpointError, ConfigError, JointLimits
 from robot_policies.interface.limits import check_limits
-from robot_policies.learning.elements import load_robot
 from robot_policies.skills import adapter as peft_files
 from robot_policies.skills.adapter import name_targets, read_adapter, write_adapter
 from robot_policies.skills.base import SkillBase

@@ -9,7 +9,7 @@ import numpy as np
 
 from robot_policies.interface import ArraySpec, ConfigError, RobotSpec
 from robot_policies.interface.observation import IMAGES, STATE
-from robot_policies.interface.robot import Gains, Joint
+from robot_policies.interface.robot_parts import Gains, Joint
 
 FAMILY = "gymnasium"
 ENVIRONMENT_STATE = "observation.environment_state"  # LeRobot's name

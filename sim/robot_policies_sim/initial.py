@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from robot_policies.interface import ConfigError, RobotSpec, UnknownNameError
-from robot_policies.interface.robot import Gains
+from robot_policies.interface.robot_parts import Gains
 from robot_policies.interface.schema import build, check_keys, vector
 from robot_policies_sim.world import World
 

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from robot_policies.interface import RobotSpec
-from robot_policies.interface.robot import Camera, Link, Shape
+from robot_policies.interface.robot_parts import Camera, Link, Shape
 from robot_policies_sim.frames import quaternion
 from robot_policies_sim.world import AMBIENT, HEADLIGHT, LAMP, LAMP_DIRECTION, Object, World
 

@@ -5,7 +5,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from robot_policies.interface import RobotSpec
-from robot_policies.interface.robot import Joint, Link, Shape
+from robot_policies.interface.robot_parts import Joint, Link, Shape
 
 
 def urdf(spec: RobotSpec) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from robot_policies.interface import RobotSpec, RobotState
 from robot_policies.interface.observation import IMAGES, IMU
-from robot_policies.interface.robot import Gains
+from robot_policies.interface.robot_parts import Gains
 from robot_policies_sim.frames import to_body
 from robot_policies_sim.initial import Initial
 from robot_policies_sim.model_mjcf import mjcf

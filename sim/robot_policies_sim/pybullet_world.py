@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from robot_policies.interface.robot import Shape
+from robot_policies.interface.robot_parts import Shape
 from robot_policies_sim.frames import quaternion
 from robot_policies_sim.pybullet_engine import pybullet
 from robot_policies_sim.world import (

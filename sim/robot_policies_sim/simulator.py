@@ -25,7 +25,7 @@ from robot_policies.interface import (
     check_command,
 )
 from robot_policies.interface.observation import ENVIRONMENT_STATE, IMAGES
-from robot_policies.interface.robot import Gains
+from robot_policies.interface.robot_parts import Gains
 from robot_policies_sim.initial import Initial
 from robot_policies_sim.world import AXES, World
 

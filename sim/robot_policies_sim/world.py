@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from robot_policies.interface import ConfigError, UnknownNameError
-from robot_policies.interface.robot import Shape
+from robot_policies.interface.robot_parts import Shape
 from robot_policies.interface.schema import build, check_keys
 
 CONES = ("pyramidal", "elliptic")

@@ -6,7 +6,9 @@ from toy_robot import toy_robot
 
 from robot_policies.catalog import load_robot, robots
 from robot_policies.interface import ConfigError
+from robot_policies.interface.robot_table import read_robot
 from robot_policies.interface.schema import build, check_keys, vector
+from robot_policies.share import read_config
 
 TWO = {"shoulder": {}, "elbow": {}}
 LINK = {"mass": 1.0}
@@ -66,12 +68,9 @@ def test_a_table_that_cannot_be_is_refused_with_its_place(joints, more, complain
 
 @pytest.mark.parametrize("key", ["joints", "links", "gains", "units", "control_rate", "name"])
 def test_a_missing_part_is_named(key):
-    from robot_policies.interface import RobotSpec
-    from robot_policies.share import read_config
-
     table = without(read_config("robots", "go1"), key)
     with pytest.raises(ConfigError, match=key):
-        RobotSpec.from_mapping(table, "go1.yaml")
+        read_robot(table, "go1.yaml")
 
 
 @pytest.mark.parametrize("name", robots())

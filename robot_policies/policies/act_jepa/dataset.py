@@ -14,13 +14,13 @@ import torch
 from lerobot.datasets import LeRobotDatasetMetadata
 from torch import Tensor
 
+from robot_policies.catalog import load_robot
 from robot_policies.interface import ActionKind, ConfigError
 from robot_policies.interface.errors import suggestion
 from robot_policies.interface.observation import STATE
 from robot_policies.learning.elements import (
     flat_names,
     joint_of,
-    load_robot,
     units_of,
     write_contract,
 )

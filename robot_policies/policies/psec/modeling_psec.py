@@ -18,13 +18,13 @@ from lerobot.policies.pretrained import PreTrainedPolicy
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from robot_policies.catalog import load_robot
 from robot_policies.interface import ActionKind, CheckpointError, ConfigError
 from robot_policies.interface.errors import suggestion
 from robot_policies.learning.elements import (
     ACTION,
     flat_names,
     joint_of,
-    load_robot,
     units_of,
     write_contract,
 )

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from robot_policies.catalog import load_robot
 from robot_policies.interface import RobotSpec, RobotState, Simulator, UnknownNameError
-from robot_policies.share import read_config
 from robot_policies_sim.arm_expert import MIXED, ArmExpert
 from robot_policies_sim.arm_reach import peg_position
 from robot_policies_sim.tasks.arm_trial import POST, TOUCH, ArmTrial, places
@@ -72,7 +72,7 @@ class ArmReachAvoid:
         self.aim = DETOUR if variant == MIXED else self.scenario
         self.scene: Mapping[str, Any] = _scene(self.aim)
         self._conditions = dict(conditions or {})
-        self._spec = RobotSpec.from_mapping(read_config("robots", self.robot), "planar_arm.yaml")
+        self._spec = load_robot(self.robot)
 
     def initial(self, seed: int) -> Mapping[str, Any]:
         """Draw a pose of the arm, a goal and an obstacle."""

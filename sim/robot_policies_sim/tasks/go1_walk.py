@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from robot_policies.catalog import load_robot
 from robot_policies.interface import Command, ConfigError, RobotSpec, RobotState
 from robot_policies.interface.observation import IMU, VELOCITY_COMMAND
 from robot_policies.interface.schema import vector
-from robot_policies.share import read_config
 from robot_policies_sim.frames import to_body
 from robot_policies_sim.initial import GOAL
 from robot_policies_sim.tasks.go1_reward import FEET, GAIT_FREQUENCY, Motion, reward
@@ -67,7 +67,7 @@ class Go1Walk:
         self._conditions = dict(conditions or {})
         if not self.commands or not 0.0 <= self._friction[0] <= self._friction[1]:
             raise ConfigError(f"{name}: needs a command, and friction {friction} to be a range")
-        self._spec = RobotSpec.from_mapping(read_config("robots", self.robot), "go1.yaml")
+        self._spec = load_robot(self.robot)
 
     def initial(self, seed: int) -> Mapping[str, Any]:
         """Draw friction, pose and velocity of the seed; its command is the next in the list."""

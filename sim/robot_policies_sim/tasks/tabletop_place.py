@@ -9,17 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from robot_policies.catalog import load_robot
 from robot_policies.interface import (
     Command,
     ConfigError,
     ContractError,
-    RobotSpec,
     RobotState,
     Simulator,
 )
 from robot_policies.interface.errors import suggestion
 from robot_policies.interface.observation import TASK
-from robot_policies.share import read_config
 from robot_policies_sim.frames import matrix
 from robot_policies_sim.initial import GOAL
 from robot_policies_sim.so101_reach import Reach
@@ -88,7 +87,7 @@ class TabletopPlace:
             for y, (color, rgba) in zip((-0.15, 0.15), PADS.items(), strict=True)
         }
         self.scene: Mapping[str, Any] = {"contact": CONTACT, "view": VIEW, "objects": objects}
-        self._spec = RobotSpec.from_mapping(read_config("robots", self.robot), "so101.yaml")
+        self._spec = load_robot(self.robot)
         self._reach = Reach(self._spec)
 
     def initial(self, seed: int) -> Mapping[str, Any]:
