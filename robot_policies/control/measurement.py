@@ -1,5 +1,7 @@
 """Whether a measurement is good enough to judge a command by, and the robot still stands."""
 
+import math
+
 import numpy as np
 
 from robot_policies.control.rules import Cause, Refusal
@@ -74,15 +76,15 @@ class MeasurementJudge:
             return None
         if IMU not in state.features or IMU not in state.stamps:
             return Refusal(Cause.STALE_STATE, "no imu measurement, tilt cannot be judged")
-        x, y, z, w = state.features[IMU][:4]
-        norm = float(np.linalg.norm((x, y, z, w)))
+        x, y, z, w = state.features[IMU][:4].tolist()
+        norm = math.hypot(x, y, z, w)
         if not abs(norm - 1.0) < UNIT:
             text = f"imu orientation has norm {norm:.3g}, expected 1"
             return Refusal(Cause.STATE, text, "", norm, 1.0)
         if late := self._judge_age("imu", state.stamps[IMU], now):
             return late
         # Angle between the base's z axis and up, from the rotation matrix's last element.
-        angle = float(np.arccos(np.clip(1.0 - 2.0 * (x * x + y * y) / norm**2, -1.0, 1.0)))
+        angle = math.acos(max(-1.0, 1.0 - 2.0 * (x * x + y * y) / norm**2))
         if angle <= limit:
             return None
         text = f"base tilted {angle:.2f} rad, limit {limit:.2f} rad"

@@ -7,6 +7,7 @@ every comparison false, is refused by each of them.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
 
@@ -127,12 +128,20 @@ class Bound:
     lower: np.ndarray
     upper: np.ndarray
 
+    @cached_property
+    def _allowed(self) -> tuple[np.ndarray, np.ndarray]:
+        """Least and greatest value that pass; both are finite, and so is what they let pass."""
+        sizes = [np.where(np.isfinite(end), np.abs(end), 0.0) for end in (self.lower, self.upper)]
+        room = ROUNDING * np.maximum(*sizes)
+        return np.nan_to_num(self.lower - room), np.nan_to_num(self.upper + room)
+
     def judge(self, value: np.ndarray) -> Refusal | None:
         """Refuse unless every element is provably inside; report the one furthest out."""
-        room = ROUNDING * np.maximum(np.abs(self.lower), np.abs(self.upper))
-        margin = np.minimum(value - self.lower, self.upper - value)
-        if (margin >= -room).all():
+        least, greatest = self._allowed
+        if ((least <= value) & (value <= greatest)).all():
             return None
+        with np.errstate(invalid="ignore"):  # an infinite value at an infinite end
+            margin = np.minimum(value - self.lower, self.upper - value)
         i = int(np.argmin(np.where(np.isnan(margin), -np.inf, margin)))
         low, high, name = self.lower[i], self.upper[i], self.names[i]
         text = (

@@ -85,23 +85,23 @@ class ArraySpec:
         if array.dtype != self.dtype and not both_float:
             raise ContractError(f"{self.name}: dtype {array.dtype}, expected {self.dtype}")
         if array.dtype.kind == "f":
-            self._refuse_where(~np.isfinite(array), array, "is not finite")
+            self._require(np.isfinite(array), array, "is not finite")
         if self.lower is not None:
-            self._refuse_where(array < self.lower, array, "is below", self.lower)
+            self._require(array >= self.lower, array, "is below", self.lower)
         if self.upper is not None:
-            self._refuse_where(array > self.upper, array, "is above", self.upper)
+            self._require(array <= self.upper, array, "is above", self.upper)
         return array.astype(self.dtype, copy=False)
 
-    def _refuse_where(
+    def _require(
         self,
-        wrong: np.ndarray,
+        fits: np.ndarray,
         array: np.ndarray,
         complaint: str,
         bound: np.ndarray | None = None,
     ) -> None:
-        if not wrong.any():
+        if fits.all():
             return
-        index = tuple(int(i) for i in np.argwhere(wrong)[0])
+        index = tuple(int(i) for i in np.argwhere(~fits)[0])
         element = self.names[index[-1]] if self.names else ", ".join(map(str, index))
         unit = self.unit if isinstance(self.unit, str) else self.unit[index[-1]]
         limit = "" if bound is None else f" {np.broadcast_to(bound, array.shape)[index]:g}"

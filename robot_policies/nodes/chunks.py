@@ -143,11 +143,10 @@ def _duration(seconds: float) -> Duration:
 def _time_step(due: list[float]) -> float:
     if not due or due[0] <= 0.0:
         raise ContractError(f"chunk: first row due {due[:1]} s after the observation, must be > 0")
-    expected = due[0] * np.arange(1, len(due) + 1)
-    uneven = np.abs(np.array(due) - expected) > TIMING_TOLERANCE
-    if uneven.any():
-        k = int(np.argmax(uneven))
-        raise ContractError(f"chunk: row {k} due at {due[k]:g} s, expected {expected[k]:g} s")
+    for k, time in enumerate(due):
+        expected = (k + 1) * due[0]
+        if abs(time - expected) > TIMING_TOLERANCE:
+            raise ContractError(f"chunk: row {k} due at {time:g} s, expected {expected:g} s")
     return due[0]
 
 

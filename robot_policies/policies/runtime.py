@@ -7,20 +7,15 @@ Names, units and time come from `contract.yaml` (`policies/contract.py`), everyt
 checkpoint itself (`policies/checkpoint.py`).
 """
 
-from collections.abc import Mapping
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from lerobot.configs import FeatureType, PolicyFeature
-from lerobot.processor import (
-    DeviceProcessorStep,
-    RenameObservationsProcessorStep,
-    TokenizerProcessorStep,
-)
+from lerobot.processor import RenameObservationsProcessorStep, TokenizerProcessorStep
 from lerobot.utils.constants import ACTION
 from torch import Tensor
 
@@ -38,6 +33,9 @@ from robot_policies.interface import (
 from robot_policies.interface.observation import TASK
 from robot_policies.policies.checkpoint import Checkpoint, read_checkpoint
 from robot_policies.policies.contract import FILE, Contract, Elements, read_contract
+from robot_policies.policies.pipelines import is_linear, without_idle_steps
+from robot_policies.policies.random_state import RandomState
+from robot_policies.policies.single import OnArrays, Single
 from robot_policies.skills.base import describe_base
 from robot_policies.skills.live import LiveSkills
 
@@ -79,8 +77,8 @@ class LerobotRuntime:
         self.name = name or folder.name
         self._config = checkpoint.config
         self._network = checkpoint.policy
-        self._preprocess = _without_idle_steps(checkpoint.preprocessor)
-        self._postprocess = _without_idle_steps(checkpoint.postprocessor)
+        self._preprocess = without_idle_steps(checkpoint.preprocessor)
+        self._postprocess = without_idle_steps(checkpoint.postprocessor)
         self._source = _sources(checkpoint)
         inputs = {
             self._source.get(key, key): feature
@@ -122,6 +120,7 @@ class LerobotRuntime:
         describe = partial(describe_base, checkpoint, folder, self.name)
         self.skills = LiveSkills(checkpoint, describe, said.dt)
         self._random = RandomState(torch.device(device))
+        self._single = self._without_torch() if device == "cpu" else None
         self.reset(0)
 
     def reset(self, seed: int) -> None:
@@ -140,23 +139,17 @@ class LerobotRuntime:
                 with another width than the contract's.
         """
         self.observation_spec.validate(observation)
-        with self._random, torch.inference_mode():
-            batch = self._preprocess(self._batch(observation))
+        batch = Batch(partial(self._prepare, observation))
+        with torch.inference_mode():
             self.skills.step(batch)
-            if self._chunks:
-                action = self._network.predict_action_chunk(batch)  # (1, T, A)
+            if self._single and not self.skills.weights:  # skills are added to torch's layers
+                values = self._single(observation)
             else:
-                action = self._network.select_action(batch).unsqueeze(1)  # (1, 1, A)
-            values = self._postprocess(action)[0].double().cpu().numpy()
-        if values.ndim != 2 or values.shape[1] != len(self._action.names):
-            raise ContractError(
-                f"{self.name}: the network answered with shape {values.shape}, expected "
-                f"(rows, {len(self._action.names)})"
-            )
+                values = self._infer(batch)
         return ActionChunk(
             stamp=observation.stamp,
             dt=self.action_spec.dt,
-            values=self._action.to_si(values[: self.action_spec.horizon]),
+            values=values,
             names=self._action.names,
             kind=self.action_spec.kind,
             limits=self.skills.limits,
@@ -164,6 +157,38 @@ class LerobotRuntime:
 
     def close(self) -> None:
         """Nothing is held open; memory goes with the object."""
+
+    def _without_torch(self) -> Single | None:
+        """Return how one observation is answered without torch; `None` if that is not possible."""
+        answer = self._network.on_arrays() if isinstance(self._network, OnArrays) else None
+        pipelines, spec = (self._preprocess, self._postprocess), self.observation_spec
+        if (
+            answer is None
+            or set(spec) != set(self._elements)
+            or not all(map(is_linear, pipelines))
+        ):
+            return None
+        return Single(answer, spec, self._prepare, self._finish, len(self._action.names))
+
+    def _infer(self, batch: Mapping[str, Any]) -> np.ndarray:
+        with self._random:
+            if self._chunks:
+                return self._finish(self._network.predict_action_chunk(dict(batch)))  # (1, T, A)
+            return self._finish(self._network.select_action(dict(batch)).unsqueeze(1))  # (1, 1, A)
+
+    def _finish(self, action: Tensor) -> np.ndarray:
+        """Return what the network says in SI. (1, T, A) -> (T, A)."""
+        values = self._postprocess(action)[0].double().cpu().numpy()
+        if values.ndim != 2 or values.shape[1] != len(self._action.names):
+            raise ContractError(
+                f"{self.name}: the network answered with shape {values.shape}, expected "
+                f"(rows, {len(self._action.names)})"
+            )
+        return self._action.to_si(values[: self.action_spec.horizon])
+
+    def _prepare(self, observation: Observation) -> dict[str, Any]:
+        """Return what the network takes."""
+        return self._preprocess(self._batch(observation))
 
     def _batch(self, observation: Observation) -> dict[str, Tensor | list[str]]:
         """Return LeRobot's batch of one: vectors (1, n), images (1, 3, H, W) in [0, 1]."""
@@ -183,30 +208,28 @@ class LerobotRuntime:
         return batch
 
 
-class RandomState:
-    """A policy's own turn at torch's generator, of which a process has one per device."""
+class Batch(Mapping[str, Any]):
+    """What a network takes, made when somebody looks."""
 
-    def __init__(self, device: torch.device) -> None:
-        """Take the generator that networks on this device sample from."""
-        self._generator = torch.default_generator
-        if device.type == "cuda":
-            torch.cuda.init()
-            self._generator = torch.cuda.default_generators[device.index or 0]
-        self._own = self._others = self._generator.get_state()
+    def __init__(self, make: Callable[[], dict[str, Any]]) -> None:
+        """Remember how."""
+        self._make = make
 
-    def seed(self, seed: int) -> None:
-        """Start the policy's own sequence."""
-        self._own = torch.Generator(self._generator.device).manual_seed(seed).get_state()
+    @cached_property
+    def _made(self) -> dict[str, Any]:
+        return self._make()
 
-    def __enter__(self) -> None:
-        """Sample from the policy's own sequence."""
-        self._others = self._generator.get_state()
-        self._generator.set_state(self._own)
+    def __getitem__(self, name: str) -> Any:
+        """Return one entry."""
+        return self._made[name]
 
-    def __exit__(self, *exception: object) -> None:
-        """Leave everybody else's sequence as it was."""
-        self._own = self._generator.get_state()
-        self._generator.set_state(self._others)
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over names."""
+        return iter(self._made)
+
+    def __len__(self) -> int:
+        """Return the number of entries."""
+        return len(self._made)
 
 
 def _check_device(device: str) -> None:
@@ -215,20 +238,6 @@ def _check_device(device: str) -> None:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(f"device '{device}' cannot be used: {reason}") from None
-
-
-def _without_idle_steps(pipeline: Any) -> Any:
-    """Return a pipeline without the steps that would do nothing, 0.1 ms each on a cold core."""
-    steps = [step for step in pipeline.steps if not _is_idle(step)]
-    return replace(pipeline, steps=steps)
-
-
-def _is_idle(step: Any) -> bool:
-    if isinstance(step, RenameObservationsProcessorStep):
-        return not step.rename_map
-    if isinstance(step, DeviceProcessorStep):  # what comes is on the CPU, what goes is brought
-        return step.device == "cpu" and step.float_dtype is None
-    return False
 
 
 def _sources(checkpoint: Checkpoint) -> dict[str, str]:

@@ -3,7 +3,7 @@ import pytest
 from toy_robot import toy_robot
 
 from robot_policies.control import safety
-from robot_policies.control.rules import Cause, SafetyLimits
+from robot_policies.control.rules import Bound, Cause, SafetyLimits
 from robot_policies.control.safety import Level, SafetyGate
 from robot_policies.interface import Action, ActionKind, CommandMode, ConfigError, RobotState
 from robot_policies.interface.observation import IMU, VELOCITY_COMMAND_NAMES
@@ -83,6 +83,16 @@ def test_exactly_at_the_limits_passes():
     still = {"position": (1.0, -1.0), "velocity": (0.0, 0.0)}
     assert offer(SafetyGate(ROBOT), (1.0, -1.0), **still).refusal is None
     assert offer(SafetyGate(ROBOT), REST, velocity=(50.0, -50.0)).refusal is None
+
+
+def test_a_bound_with_one_end_holds_there_and_lets_no_infinity_pass_the_other():
+    one_sided = Bound(
+        Cause.POSITION, "target", ("elbow",), ("rad",), np.array([-1.0]), np.array([np.inf])
+    )
+    assert one_sided.judge(np.array([-1.0 - 1e-10])) is None
+    assert one_sided.judge(np.array([1e6])) is None
+    for wrong in (-1.001, np.inf, np.nan):
+        assert one_sided.judge(np.array([wrong])).joint == "elbow"
 
 
 def test_margins_tighten_every_limit():

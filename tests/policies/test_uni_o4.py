@@ -16,15 +16,15 @@ from robot_policies.policies.uni_o4.configuration_uni_o4 import (
     mirror_map,
 )
 from robot_policies.policies.uni_o4.export import export
+from robot_policies.policies.uni_o4.memory import Memory
 from robot_policies.policies.uni_o4.modeling_uni_o4 import (
-    Memory,
     SymmetricActor,
     UniO4Policy,
-    gravity,
     mirror_frame,
 )
 from robot_policies.policies.uni_o4.ppo import OnlineSettings, Trainer
 from robot_policies.policies.uni_o4.processor_uni_o4 import make_uni_o4_pre_post_processors
+from robot_policies.policies.uni_o4.quadruped import DOWN, gravity
 from robot_policies.policies.uni_o4.train import LOG, run_online
 from robot_policies.policies.uni_o4.training_state import load_state, save_state
 
@@ -161,7 +161,7 @@ def test_down_is_down_for_a_level_and_a_rolled_robot():
     quaternions = torch.tensor([[0.0, 0.0, 0.0, 1.0], [half, 0.0, 0.0, half]])
     # Rolled by 90 degrees onto its right side; y points to the left.
     expected = torch.tensor([[0.0, 0.0, -1.0], [0.0, -1.0, 0.0]])
-    torch.testing.assert_close(gravity(quaternions), expected)
+    torch.testing.assert_close(gravity(quaternions, torch.from_numpy(DOWN)), expected)
 
 
 def test_a_mirrored_robot_moves_mirrored(config):

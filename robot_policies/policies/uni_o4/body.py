@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from robot_policies.policies.uni_o4.memory import REMEMBERED
 from robot_policies.policies.uni_o4.modeling_uni_o4 import UniO4Policy
 from robot_policies.policies.uni_o4.processor_uni_o4 import make_uni_o4_pre_post_processors
 
 Features = Mapping[str, np.ndarray]
-MEMORY = ("frames", "last", "steps", "fresh", "measured")
 
 
 class Body(Protocol):
@@ -79,11 +79,11 @@ class WalkBody:
 
     def state(self) -> dict[str, Tensor]:
         """See `Body`."""
-        return {name: getattr(self.memory, name) for name in MEMORY}
+        return {name: getattr(self.memory, name) for name in REMEMBERED}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """See `Body`."""
-        for name in MEMORY:
+        for name in REMEMBERED:
             setattr(self.memory, name, state[name])
 
 

@@ -18,8 +18,9 @@ from robot_policies.interface.errors import suggestion
 from robot_policies.interface.observation import IMU, STATE, VELOCITY_COMMAND
 from robot_policies.policies.uni_o4 import reward as real_reward
 from robot_policies.policies.uni_o4.configuration_uni_o4 import ACTION, UniO4Config
-from robot_policies.policies.uni_o4.modeling_uni_o4 import Memory, gravity
+from robot_policies.policies.uni_o4.memory import Memory
 from robot_policies.policies.uni_o4.processor_uni_o4 import make_uni_o4_pre_post_processors
+from robot_policies.policies.uni_o4.quadruped import DOWN, gravity
 from robot_policies.policies.uni_o4.spaces import FALL_GRAVITY
 from robot_policies.policies.uni_o4.transitions import Transitions, check
 
@@ -227,7 +228,7 @@ def _steps(
 
 
 def _fallen(columns: Columns) -> np.ndarray:
-    down = gravity(torch.from_numpy(columns[IMU][:, :4]))[:, 2].numpy()
+    down = gravity(columns[IMU][:, :4], DOWN)[:, 2]
     height = columns[POSITION][:, 2] if POSITION in columns else np.full(len(down), np.inf)
     # Written so that a NaN is a fall.
     return ~((down <= FALL_GRAVITY) & (height >= FALL_HEIGHT))

@@ -7,11 +7,10 @@ are joint targets in units of `action_scale` around the default pose.
 The actor is symmetric by construction, mu(o) = (f(o) + M f(M o)) / 2 with M the mirror: mirrored
 samples as augmentation would be off-policy for a net that is not symmetric yet.
 
-On a robot the batch is one, and a step takes as long as it has operations: 10 to 20 us each on a
-core that has slept since the last one. So they are few here.
+On a robot the batch is one, and the policy then answers with NumPy alone, from the same weights.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,9 +18,10 @@ import torch
 from lerobot.policies.pretrained import PreTrainedPolicy
 from torch import Tensor, nn
 
-from robot_policies.interface.observation import IMU, STATE, VELOCITY_COMMAND
 from robot_policies.policies.uni_o4.configuration_uni_o4 import ACTION, UniO4Config, mirror_map
 from robot_policies.policies.uni_o4.losses import gaussian_log_prob
+from robot_policies.policies.uni_o4.memory import Memory
+from robot_policies.policies.uni_o4.quadruped import Array
 
 
 class UniO4Policy(PreTrainedPolicy):
@@ -74,6 +74,16 @@ class UniO4Policy(PreTrainedPolicy):
         """Return `select_action` as a chunk of one row. Shape (B, 1, J)."""
         return self.select_action(batch).unsqueeze(1)
 
+    def on_arrays(self) -> Callable[[Mapping[str, np.ndarray]], np.ndarray] | None:
+        """Return `select_action` on NumPy's arrays; see `policies/single.py`.
+
+        It has the same memory, so either may answer the next observation. Noise is torch's alone.
+        """
+        if self.config.exploration > 0.0:
+            return None
+        actor = self.actor.on_arrays()
+        return lambda batch: self.memory.act(actor(self.memory.observe(batch)))
+
     def forward(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
         """Return the behaviour-cloning loss, -log pi(a | o), of a window of a data set.
 
@@ -125,175 +135,36 @@ class SymmetricActor(nn.Module):
 
     def forward(self, observation: Tensor) -> Tensor:
         """Return the mean. (B, H F) -> (B, J)."""
-        views = observation[:, self.both] * self.signs  # (B, 2, H F), as it is and mirrored
-        return self.net(views).flatten(1) @ self.merge
+        return mirrored_mean(observation, self.net, self.both, self.signs, self.merge)
+
+    def on_arrays(self) -> Callable[[np.ndarray], np.ndarray]:
+        """Return `forward` on NumPy's arrays, which reads these very weights."""
+        net = mlp_on_arrays(self.net)
+        both, signs, merge = (table.numpy() for table in (self.both, self.signs, self.merge))
+        return lambda observation: mirrored_mean(observation, net, both, signs, merge)
 
 
-class Memory(nn.Module):
-    """What the policy remembers of an episode: frames, its last action, the gait clock.
+def mirrored_mean(
+    observation: Array, net: Callable[[Array], Array], both: Array, signs: Array, merge: Array
+) -> Array:
+    """Return the mean of what a net says to a robot and to its mirror image.
 
-    The same object serves one robot and a thousand simulated ones.
+    Args:
+        observation: Shape (B, H F).
+        net: The net. (B, 2, H F) -> (B, 2, J)
+        both: Which element stands where, as it is and mirrored. Shape (2, H F).
+        signs: The sign it has there. Shape (2, H F).
+        merge: Mirrors the second answer back and halves the sum. Shape (2 J, J).
+
+    Returns:
+        Shape (B, J).
     """
-
-    lower: Tensor
-    upper: Tensor
-    step_limit: Tensor
-    reach: Tensor
-    brake: Tensor
-    command_scale: Tensor
-    quarter: Tensor
-
-    def __init__(self, config: UniO4Config) -> None:
-        """Compute the robot's limits in normalised units."""
-        super().__init__()
-        self.config = config
-        scale = config.action_scale
-        default, lower, upper, velocity, acceleration, effort, stiffness, damping = (
-            torch.tensor(getattr(config, name), dtype=torch.float32)
-            for name in (
-                *("default_position", "lower", "upper", "velocity", "acceleration"),
-                *("effort", "stiffness", "damping"),
-            )
-        )
-        # Two opposite steps differ by twice the step, so half of a dt^2 keeps the acceleration.
-        step = torch.minimum(velocity * config.dt, 0.5 * acceleration * config.dt**2)
-        for name, value in (
-            ("lower", (lower + config.position_margin - default) / scale),
-            ("upper", (upper - config.position_margin - default) / scale),
-            ("step_limit", config.limit_fraction * step / scale),
-            ("reach", config.limit_fraction * effort / stiffness / scale),
-            ("brake", damping / stiffness * config.velocity_scale / scale),
-            ("command_scale", torch.tensor(config.command_scale).unsqueeze(1)),
-            ("quarter", torch.tensor([0.0, 0.5 * torch.pi])),  # a cosine is a sine, turned on
-        ):
-            self.register_buffer(name, value, persistent=False)
-        self.reset()
-
-    def reset(self, done: Tensor | None = None) -> None:
-        """Forget the episodes where `done` (B,) is true, or all."""
-        if done is None:
-            self.frames = torch.empty(0)  # (B, H, F)
-            self.last = torch.empty(0)  # (B, J)
-            self.steps = torch.empty(0)  # (B,)
-            self.fresh = torch.empty(0, dtype=torch.bool)  # (B,)
-            self.measured = torch.empty(0)  # (B, 2 J)
-        else:
-            self.fresh |= done
-
-    def observe(self, batch: Mapping[str, Tensor]) -> Tensor:
-        """Take in the newest features and return the observation. Shape (B, H F)."""
-        state = batch[STATE]
-        if len(self.frames) != len(state):
-            self._allocate(len(state), state.device)
-        begins = bool(self.fresh.any())
-        if begins:
-            self._begin(state)
-        frame = self._frame(batch, self.last, self.steps)
-        self.frames = torch.cat([self.frames[:, 1:], frame.unsqueeze(1)], 1)
-        if begins:
-            fresh = self.fresh[:, None, None]
-            self.frames = torch.where(fresh, frame.unsqueeze(1), self.frames)
-            self.fresh = torch.zeros_like(self.fresh)
-        self.measured = state
-        return self.frames.flatten(1)
-
-    def peek(self, batch: Mapping[str, Tensor]) -> Tensor:
-        """Return what `observe` would, remembering nothing. Shape (B, H F)."""
-        frame = self._frame(batch, self.last, self.steps)
-        return torch.cat([self.frames[:, 1:], frame.unsqueeze(1)], 1).flatten(1)
-
-    def act(self, action: Tensor) -> Tensor:
-        """Bring an action within the robot's limits and remember it. Shape (B, J)."""
-        self.last = self.limit(action)
-        self.steps = self.steps + 1.0
-        return self.last
-
-    def limit(self, action: Tensor) -> Tensor:
-        """Return the nearest action that no limit forbids, position limits first.
-
-        Torque k (target - q) - d qdot stays within the effort limit, the target moves no faster
-        than the joint can, and lies inside the position limits.
-        """
-        position, velocity = self.measured.chunk(2, -1)
-        center = position / self.config.action_scale + self.brake * velocity
-        action = torch.clamp(action, center - self.reach, center + self.reach)
-        action = torch.clamp(action, self.last - self.step_limit, self.last + self.step_limit)
-        return torch.clamp(action, self.lower, self.upper)
-
-    def window(self, batch: Mapping[str, Tensor]) -> Tensor:
-        """Return the observation the policy would have had at the end of a recorded window.
-
-        Args:
-            batch: As `UniO4Policy.forward` describes.
-
-        Returns:
-            Shape (B, H F).
-        """
-        config = self.config
-        positions = batch[STATE][..., : len(config.joint_names)]
-        pad = batch["action_is_pad"][:, :-1].unsqueeze(-1)
-        last = torch.where(pad, positions / config.action_scale, batch[ACTION][:, :-1])
-        offset = torch.arange(1 - config.history, 1, device=last.device)
-        steps = (batch["frame_index"].reshape(-1, 1) + offset).clamp(min=0)
-        features = {name: batch[name].flatten(0, 1) for name in (STATE, IMU, VELOCITY_COMMAND)}
-        frames = self._frame(features, last.flatten(0, 1), steps.flatten().to(last.dtype))
-        return frames.unflatten(0, last.shape[:2]).flatten(1)
-
-    def _allocate(self, size: int, device: torch.device) -> None:
-        config = self.config
-        self.frames = torch.zeros(size, config.history, config.frame_width, device=device)
-        self.last = torch.zeros(size, len(config.joint_names), device=device)
-        self.steps = torch.zeros(size, device=device)
-        self.fresh = torch.ones(size, dtype=torch.bool, device=device)
-
-    def _begin(self, state: Tensor) -> None:
-        """Let an episode begin as if its pose had been commanded."""
-        here = state[:, : self.last.shape[1]] / self.config.action_scale
-        self.last = torch.where(self.fresh.unsqueeze(1), here, self.last)
-        self.steps = torch.where(self.fresh, 0.0, self.steps)
-
-    def _frame(self, batch: Mapping[str, Tensor], last: Tensor, steps: Tensor) -> Tensor:
-        """Assemble one frame; the only place that does. Shape (B, F)."""
-        config = self.config
-        state, imu, command = batch[STATE], batch[IMU], batch[VELOCITY_COMMAND]
-        moving = command.abs() @ self.command_scale > config.standing_command  # (B, 1)
-        turn = 2.0 * torch.pi * config.gait_frequency * config.dt
-        clock = torch.sin(torch.add(self.quarter, steps.unsqueeze(1), alpha=turn)) * moving
-        frame = torch.cat(
-            [
-                imu[:, 4:7],  # 3 angular velocity
-                gravity(imu[:, :4]),  # 3
-                command,  # 3
-                state,  # J positions, J velocities
-                last,  # J
-                clock,  # 2
-            ],
-            -1,
-        )
-        return frame.clamp(-config.observation_clip, config.observation_clip)
-
-
-def gravity(orientation: Tensor) -> Tensor:
-    """Return the world's down direction in the body frame of a quaternion x, y, z, w."""
-    products = orientation.unsqueeze(-1) * orientation.unsqueeze(-2)
-    return torch.addmm(OFFSET.to(products), products.flatten(-2), PRODUCTS.to(products))
-
-
-def _down() -> Tensor:
-    """Return what makes 2 (w y - x z), -2 (y z + w x), 2 (x x + y y) of all products. (16, 3)."""
-    x, y, z, w = range(4)
-    factors = torch.zeros(4, 4, 3)
-    factors[w, y, 0], factors[x, z, 0] = 2.0, -2.0
-    factors[y, z, 1], factors[w, x, 1] = -2.0, -2.0
-    factors[x, x, 2], factors[y, y, 2] = 2.0, 2.0
-    return factors.flatten(0, 1)
-
-
-PRODUCTS, OFFSET = _down(), torch.tensor([0.0, 0.0, -1.0])
+    answers = net(observation[:, both] * signs)
+    return answers.reshape(len(observation), -1) @ merge
 
 
 def mirror_frame(index: Sequence[int], sign: Sequence[float]) -> tuple[list[int], list[float]]:
-    """Return the mirror map of one frame, in the order of `Memory._frame`.
+    """Return the mirror map of one frame, in the order of `Quadruped.frame`.
 
     Turning about x and z and moving along y change sign; the clock moves half a period on, since
     the diagonal pairs of a trot swap.
@@ -312,3 +183,22 @@ def mlp(inputs: int, hidden: Sequence[int], outputs: int) -> nn.Sequential:
         layers += [nn.Linear(inputs, width), nn.ELU()]
         inputs = width
     return nn.Sequential(*layers, nn.Linear(inputs, outputs))
+
+
+def mlp_on_arrays(net: nn.Sequential) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what `mlp` made as a function of NumPy's arrays, over the same weights in memory."""
+    *hidden, (weight, bias) = [
+        (layer.weight.detach().numpy(), layer.bias.detach().numpy()[:, None])
+        for layer in net
+        if isinstance(layer, nn.Linear)
+    ]
+
+    def run(x: np.ndarray) -> np.ndarray:
+        # A matrix times a few columns takes OpenBLAS a third as long as rows times a matrix.
+        columns = x.reshape(-1, x.shape[-1]).T
+        for matrix, shift in hidden:
+            columns = matrix @ columns + shift
+            columns = np.maximum(columns, np.expm1(np.minimum(columns, 0.0)))  # ELU
+        return (weight @ columns + bias).T.reshape(*x.shape[:-1], -1)
+
+    return run

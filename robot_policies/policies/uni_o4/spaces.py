@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from robot_policies.policies.uni_o4.configuration_uni_o4 import UniO4Config
-from robot_policies.policies.uni_o4.modeling_uni_o4 import Memory
+from robot_policies.policies.uni_o4.quadruped import Quadruped
 
 FALL_GRAVITY = -0.6  # downward part of gravity in the body frame: 53 degrees of tilt is a fall
 
@@ -93,7 +93,7 @@ class BoxSpace:
 
 
 class WalkSpace:
-    """Frames of the quadruped policy, the newest last; layout as in `Memory._frame`."""
+    """Frames of the quadruped policy, the newest last; layout as in `Quadruped.frame`."""
 
     def __init__(self, config: UniO4Config) -> None:
         """Lay out the newest frame: turn 3, gravity 3, command 3, q J, dq J, last J, clock 2."""
@@ -104,7 +104,7 @@ class WalkSpace:
         self._command = slice(6, 9)
         self._state = slice(9, 9 + 2 * joints)
         self._last = slice(9 + 2 * joints, 9 + 3 * joints)
-        self._memory = Memory(config)
+        self._quadruped = Quadruped(config, like=torch.empty(0))
         angle = torch.tensor(2.0 * torch.pi * config.gait_frequency * config.dt)
         self._turn_clock = torch.stack(
             [
@@ -116,8 +116,7 @@ class WalkSpace:
     def execute(self, observation: Tensor, action: Tensor) -> Tensor:
         """Return the action within the robot's limits, as the policy on the robot does."""
         newest = observation[:, -self._frame :]
-        self._memory.measured, self._memory.last = newest[:, self._state], newest[:, self._last]
-        return self._memory.limit(action)
+        return self._quadruped.limit(action, newest[:, self._state], newest[:, self._last])
 
     def change(self, observation: Tensor, following: Tensor) -> Tensor:
         """Return what turn, gravity, positions and speeds gain. Shape (B, 6 + 2 J)."""

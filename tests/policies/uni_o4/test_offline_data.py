@@ -17,7 +17,7 @@ from robot_policies.policies.uni_o4 import transitions
 from robot_policies.policies.uni_o4.configuration_uni_o4 import UniO4Config
 from robot_policies.policies.uni_o4.dataset import REWARDS, read_walks
 from robot_policies.policies.uni_o4.hdf5 import read_hdf5
-from robot_policies.policies.uni_o4.modeling_uni_o4 import Memory
+from robot_policies.policies.uni_o4.memory import Memory
 from robot_policies.policies.uni_o4.processor_uni_o4 import make_uni_o4_pre_post_processors
 from robot_policies.policies.uni_o4.spaces import TERMINATION, BoxSpace, WalkSpace
 from robot_policies.policies.uni_o4.transitions import Transitions, check
