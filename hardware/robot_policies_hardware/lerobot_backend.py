@@ -26,6 +26,7 @@ from robot_policies.interface import (
     ContractError,
     RobotSpec,
     RobotState,
+    check_command,
 )
 from robot_policies.interface.errors import suggestion
 from robot_policies.interface.observation import IMAGES, STATE
@@ -141,20 +142,14 @@ class LerobotBackend:
         """Send joint targets; returns those that LeRobot says it sent.
 
         Raises:
-            ContractError: If they are not finite, of the wrong width, or no positions.
+            BackendError: If they are none a joint may get, or the robot does not take them.
         """
         robot = self._connected("write")
-        values = np.asarray(command.values, dtype=np.float64)
-        if command.kind not in self.accepts:
-            raise ContractError(f"lerobot: kind '{command.kind}', expected {set(self.accepts)}")
-        if values.shape != self.spec.default.shape or not np.isfinite(values).all():
-            raise ContractError(
-                f"lerobot: command {values}, expected {len(self.spec.joints)} finite numbers"
-            )
+        check_command(command, self.spec, self.accepts, "lerobot")
         if command.mode is CommandMode.DAMP:
             sent = self._hold()
         else:
-            sent = self._send(robot, np.clip(values, self.spec.lower, self.spec.upper))
+            sent = self._send(robot, np.asarray(command.values, dtype=np.float64))
         return Command(command.stamp, sent, command.kind, command.mode)
 
     def stop(self, reason: str) -> None:

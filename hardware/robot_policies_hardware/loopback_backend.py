@@ -16,9 +16,9 @@ from robot_policies.interface import (
     BackendError,
     Command,
     CommandMode,
-    ContractError,
     RobotSpec,
     RobotState,
+    check_command,
 )
 from robot_policies.interface.observation import IMAGES, IMU
 
@@ -80,30 +80,23 @@ class LoopbackBackend:
         )
 
     def write(self, command: Command) -> Command:
-        """Move towards the command; returns it, limited to the robot's positions and speeds.
+        """Move towards the command.
 
         Raises:
-            ContractError: If it is not finite, of the wrong width or of a kind joints cannot do.
+            BackendError: If it is none a joint may get.
         """
         now = self._now("write")
-        values = np.asarray(command.values, dtype=np.float64)
-        if command.kind not in self.accepts:
-            raise ContractError(f"loopback: kind '{command.kind}', expected {set(self.accepts)}")
-        if values.shape != self.spec.default.shape or not np.isfinite(values).all():
-            raise ContractError(
-                f"loopback: command {values}, expected {len(self.spec.joints)} finite numbers"
-            )
+        check_command(command, self.spec, self.accepts, "loopback")
         self._rest(now)
         if command.mode is CommandMode.DAMP:
             return command
-        period = 1.0 / self.spec.control_rate
+        period, values = 1.0 / self.spec.control_rate, np.array(command.values, dtype=np.float64)
         if command.kind is ActionKind.JOINT_POSITION:
-            self._end = values = np.clip(values, self.spec.lower, self.spec.upper)
+            self._end = values
             self._speed, self._moves_for = (values - self._start) / period, period
         else:
-            values = np.clip(values, -self.spec.velocity, self.spec.velocity)
             self._speed, self._moves_for = values, np.inf
-        return Command(command.stamp, values, command.kind, command.mode)
+        return command
 
     def stop(self, reason: str) -> None:
         """Stay where the joints are."""

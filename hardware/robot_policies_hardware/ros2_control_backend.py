@@ -32,6 +32,7 @@ from robot_policies.interface import (
     ContractError,
     RobotSpec,
     RobotState,
+    check_command,
 )
 from robot_policies.interface.errors import suggestion
 from robot_policies.interface.observation import STATE
@@ -169,28 +170,19 @@ class Ros2ControlBackend:
         )
 
     def write(self, command: Command) -> Command:
-        """Send joint targets, within the robot's limits; returns what was sent.
+        """Send joint targets; returns what was sent.
 
         Raises:
-            ContractError: If they are not finite, of the wrong width, or no positions.
-            BackendError: If no controller listens.
+            BackendError: If they are none a joint may get, or no controller listens.
         """
         self._connected("write")
-        values = np.asarray(command.values, dtype=np.float64)
-        if command.kind not in self.accepts:
-            raise ContractError(
-                f"ros2_control: kind '{command.kind}', expected {set(self.accepts)}"
-            )
-        if values.shape != self.spec.default.shape or not np.isfinite(values).all():
-            raise ContractError(
-                f"ros2_control: command {values}, expected {len(self.spec.joints)} finite numbers"
-            )
+        check_command(command, self.spec, self.accepts, "ros2_control")
         reason = self._unheard()
         if reason:
             raise BackendError(f"ros2_control: {self._command}: {reason}")
+        values = np.asarray(command.values, dtype=np.float64)
         if command.mode is CommandMode.DAMP:
-            values = self._here()
-        values = np.clip(values, self.spec.lower, self.spec.upper)
+            values = np.clip(self._here(), self.spec.lower, self.spec.upper)
         self._send(values)
         return Command(command.stamp, values, command.kind, command.mode)
 

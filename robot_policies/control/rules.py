@@ -13,9 +13,8 @@ import numpy as np
 
 from robot_policies.control.kinematics import Kinematics
 from robot_policies.interface import RobotSpec, RobotState
+from robot_policies.interface.backend import ROUNDING
 from robot_policies.interface.observation import VELOCITY_COMMAND_NAMES
-
-ROUNDING = 1e-9  # relative room for floating-point error in every comparison
 
 
 class Cause(StrEnum):

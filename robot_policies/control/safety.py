@@ -34,6 +34,7 @@ from robot_policies.interface import (
     RobotSpec,
     RobotState,
 )
+from robot_policies.interface.backend import ROUNDING
 from robot_policies.interface.observation import VELOCITY_COMMAND_NAMES
 
 RULES = {
@@ -187,7 +188,7 @@ class SafetyGate:
         if not self._anchored:
             return self._damp(state, now, refusal, Level.DAMP)
         # Until the last step at which holding can begin and still be in time.
-        if idle + self._period <= limits.command_timeout * (1.0 + rules.ROUNDING):
+        if idle + self._period <= limits.command_timeout * (1.0 + ROUNDING):
             return self._send(self._current, now, CommandMode.POLICY, refusal)
         refusal = refusal or self._silence(idle)
         if limits.command_timeout + limits.hold_time <= idle < np.inf:

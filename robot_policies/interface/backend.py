@@ -14,6 +14,8 @@ from robot_policies.interface.robot import RobotSpec
 from robot_policies.interface.robot_parts import Gains
 from robot_policies.interface.spec import ArraySpec
 
+ROUNDING = 1e-9  # relative room for floating-point error in every comparison with a limit
+
 
 class CommandMode(StrEnum):
     """Which of the robot's gain sets a command is tracked with."""
@@ -79,8 +81,8 @@ def check_command(
 ) -> None:
     """Refuse a command that no motor should get, the last check before it is sent.
 
-    Positions are held to the robot's range and speeds to its limit; a damped joint has no target
-    to be outside of, and a base no limit in the robot's table.
+    Positions are held to the robot's range and speeds to its limit, but for rounding; a damped
+    joint has no target to be outside of, and a base no limit in the robot's table.
 
     Args:
         command: What is about to be sent.
@@ -104,7 +106,8 @@ def check_command(
         raise BackendError(f"{backend}: command of shape {values.shape}, expected {lower.shape}")
     allowed = np.isfinite(values)
     if command.mode is not CommandMode.DAMP:
-        allowed &= (lower <= values) & (values <= upper)
+        room = ROUNDING * np.maximum(np.abs(lower), np.abs(upper))
+        allowed &= (lower - room <= values) & (values <= upper + room)
     if not allowed.all():
         i = int(np.argmin(allowed))
         raise BackendError(

@@ -27,7 +27,6 @@ from robot_policies.interface import (
     Command,
     CommandMode,
     ConfigError,
-    ContractError,
     RobotBackend,
 )
 from robot_policies_hardware.lerobot_backend import LerobotBackend
@@ -152,13 +151,18 @@ def test_refuses_a_camera_that_would_have_to_be_enlarged():
 
 @pytest.mark.parametrize(
     "wrong",
-    [command(np.nan, 0.0, 0.0), command(0.0), command(0.0, 0.0, 0.0, kind="base_velocity")],
+    [
+        command(np.nan, 0.0, 0.0),
+        command(3.0, 0.0, 0.0),
+        command(0.0),
+        command(0.0, 0.0, 0.0, kind="base_velocity"),
+    ],
 )
 def test_refuses_what_no_motor_should_receive(tmp_path, wrong):
     backend = fake(tmp_path)
     backend.connect()
     before = len(backend._robot.sent)
-    with pytest.raises(ContractError, match="lerobot"):
+    with pytest.raises(BackendError, match="lerobot"):
         backend.write(wrong)
     assert len(backend._robot.sent) == before
 

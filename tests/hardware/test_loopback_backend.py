@@ -11,7 +11,6 @@ from robot_policies.interface import (
     BackendError,
     Command,
     CommandMode,
-    ContractError,
     RobotBackend,
 )
 from robot_policies_hardware.loopback_backend import LoopbackBackend
@@ -75,16 +74,11 @@ def test_velocity_is_the_slope_of_the_position(loopback, clock):
 
 
 def test_velocity_command_runs_until_a_limit(loopback, clock):
-    sent = loopback.write(command(1.0, -5.0, kind=ActionKind.JOINT_VELOCITY))
-    np.testing.assert_array_equal(sent.values, [1.0, -2.0])
+    loopback.write(command(1.0, -2.0, kind=ActionKind.JOINT_VELOCITY))
     clock.now += 0.8
     state = loopback.read()
     np.testing.assert_allclose(state.joint_position, [0.9, -1.0])
     np.testing.assert_allclose(state.joint_velocity, [1.0, 0.0])
-
-
-def test_write_reports_the_limited_command(loopback):
-    np.testing.assert_array_equal(loopback.write(command(3.0, 0.0)).values, [1.0, 0.0])
 
 
 @pytest.mark.parametrize("end", ["damp", "stop"])
@@ -122,12 +116,13 @@ def test_camera_shows_the_missing_texture(loopback):
     "wrong",
     [
         command(np.nan, 0.0),
+        command(3.0, 0.0),
         command(0.0),
         command(0.0, 0.0, kind=ActionKind.CARTESIAN_DELTA),
     ],
 )
 def test_refuses_what_no_motor_should_receive(loopback, wrong):
-    with pytest.raises(ContractError, match="loopback"):
+    with pytest.raises(BackendError, match="loopback"):
         loopback.write(wrong)
 
 

@@ -28,6 +28,7 @@ def checked(values, kind=POSITION, mode=CommandMode.POLICY, accepts=ANY):
     ("values", "kind", "mode"),
     [
         ([-1.0, 0.5], POSITION, CommandMode.POLICY),
+        ([-1.0 - 1e-12, 0.5 + 1e-12], POSITION, CommandMode.POLICY),  # summed up to it
         ([2.0, -2.0], VELOCITY, CommandMode.POLICY),
         ([9.0, 9.0, 9.0], BASE, CommandMode.POLICY),
         ([9.0, 9.0], POSITION, DAMP),  # a joint that gives way has no target
