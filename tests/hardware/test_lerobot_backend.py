@@ -19,6 +19,7 @@ from feetech_bus import (
     FeetechBus,
 )
 from lerobot.motors import MotorCalibration
+from lerobot.motors.feetech import feetech
 from toy_robot import toy_robot
 
 from robot_policies.catalog import load_robot, make_backend
@@ -233,7 +234,11 @@ TICK = 2.0 * math.pi / 4095.0  # rad
 
 
 @pytest.fixture
-def bus() -> Iterator[FeetechBus]:
+def bus(monkeypatch: pytest.MonkeyPatch) -> Iterator[FeetechBus]:
+    # The driver waits 50 ms for an answer; this bus is a thread, and waits for its turn.
+    monkeypatch.setattr(
+        feetech, "patch_setPacketTimeout", lambda port, length: port.setPacketTimeoutMillis(400.0)
+    )
     bus = FeetechBus()
     yield bus
     bus.close()
