@@ -37,11 +37,11 @@ from robot_policies.interface import (
 )
 from robot_policies.interface.limits import limits_from_json, limits_to_json
 from robot_policies.interface.observation import VELOCITY_COMMAND_NAMES
+from robot_policies.nodes.decoding import to_seconds
 from robot_policies.nodes.messages import (
     encode_velocity,
     fill,
     header,
-    to_seconds,
     to_time,
 )
 

@@ -18,8 +18,8 @@ from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
 from robot_policies.interface import BackendError
+from robot_policies.nodes.decoding import to_seconds
 from robot_policies.nodes.graph_node import COMMAND, LATCHED
-from robot_policies.nodes.messages import to_seconds
 from robot_policies.nodes.skills import skill_parameters
 
 PATIENCE = 90.0  # s; for a busy machine to start the graph

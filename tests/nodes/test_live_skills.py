@@ -31,8 +31,9 @@ from robot_policies.cli.app import main
 from robot_policies.control.observation_buffer import ObservationBuffer
 from robot_policies.interface import JointLimit
 from robot_policies.nodes.chunks import decode_chunk
+from robot_policies.nodes.decoding import decode_joints
 from robot_policies.nodes.managed_node import ManagedNode
-from robot_policies.nodes.messages import decode_joints, header
+from robot_policies.nodes.messages import header
 from robot_policies.nodes.robot_loop import RobotLoop
 from robot_policies.nodes.skill_client import use_skills
 from robot_policies.nodes.skills import skill_parameters

@@ -1,0 +1,159 @@
+"""ROS messages to samples of the contract's streams; a message that is not whole is refused.
+
+Stamps are `header.stamp` on one side and node-clock seconds on the other. Image and cloud data is
+read with `np.frombuffer`, without a copy.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import TwistStamped, WrenchStamped
+from sensor_msgs.msg import Image, Imu, JointState, PointCloud2, PointField
+from std_msgs.msg import String
+
+from robot_policies.interface import ContractError
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One measurement of one stream, as a message carried it.
+
+    Attributes:
+        values: Elements, or the instruction.
+        stamp: Capture time. [s]
+        names: Names of the elements where the message carries names.
+    """
+
+    values: np.ndarray | str
+    stamp: float
+    names: tuple[str, ...] = ()
+
+
+def to_seconds(time: Any) -> float:
+    """Return a ROS time or duration as seconds."""
+    return time.sec + time.nanosec * 1e-9
+
+
+def decode_joints(message: JointState) -> Sample:
+    """Read joint positions and, where the message has them, velocities.
+
+    Raises:
+        ContractError: If a name repeats or an array is not as long as the names.
+    """
+    parts = {
+        suffix: data
+        for suffix, data in (("pos", message.position), ("vel", message.velocity))
+        if len(data)
+    }
+    for suffix, data in parts.items():
+        if len(data) != len(message.name):
+            raise ContractError(
+                f"joint_states: {len(data)} values of '{suffix}' for {len(message.name)} names"
+            )
+    names = _joint_elements(tuple(message.name), tuple(parts))
+    values = [np.frombuffer(data, dtype=np.float64) for data in parts.values()]
+    return Sample(np.concatenate(values), to_seconds(message.header.stamp), names)
+
+
+@lru_cache(maxsize=64)  # a robot says the same names with every message
+def _joint_elements(joints: tuple[str, ...], suffixes: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(joints)) != len(joints) or not joints or not suffixes:
+        raise ContractError(f"joint_states: names repeat or carry no values: {[*joints]}")
+    return tuple(f"{joint}.{suffix}" for suffix in suffixes for joint in joints)
+
+
+def decode_environment(message: JointState) -> Sample:
+    """Read named numbers: the one standard message that carries these with a stamp.
+
+    Raises:
+        ContractError: If a name repeats or there are not as many names as numbers.
+    """
+    names, values = tuple(message.name), np.frombuffer(message.position, dtype=np.float64)
+    if len(set(names)) != len(names) or len(names) not in (0, len(values)):
+        raise ContractError(f"environment_state: {len(values)} numbers, names {list(names)}")
+    return Sample(values.astype(np.float32), to_seconds(message.header.stamp), names)
+
+
+def decode_imu(message: Imu) -> Sample:
+    """Read orientation (x, y, z, w), angular velocity and linear acceleration."""
+    values = (
+        *_read(message.orientation, "xyzw"),
+        *_read(message.angular_velocity, "xyz"),
+        *_read(message.linear_acceleration, "xyz"),
+    )
+    return Sample(np.array(values, dtype=np.float32), to_seconds(message.header.stamp))
+
+
+def decode_wrench(message: WrenchStamped) -> Sample:
+    """Read force and torque."""
+    values = (*_read(message.wrench.force, "xyz"), *_read(message.wrench.torque, "xyz"))
+    return Sample(np.array(values, dtype=np.float32), to_seconds(message.header.stamp))
+
+
+def decode_velocity(message: TwistStamped) -> Sample:
+    """Read a planar velocity command.
+
+    Raises:
+        ContractError: If it asks for motion out of the plane, which would be lost.
+    """
+    linear, angular = message.twist.linear, message.twist.angular
+    if linear.z or angular.x or angular.y:
+        raise ContractError("cmd_vel: only linear.x, linear.y and angular.z can be followed")
+    values = np.array((linear.x, linear.y, angular.z), dtype=np.float32)
+    return Sample(values, to_seconds(message.header.stamp))
+
+
+def decode_task(message: String) -> Sample:
+    """Read the instruction; it has no capture time and holds until the next one."""
+    return Sample(message.data, 0.0)
+
+
+def decode_image(message: Image) -> Sample:
+    """Read a colour image without copying it. Shape (height, width, 3), uint8 RGB.
+
+    Raises:
+        ContractError: If the encoding is another or the data is not of the announced size.
+    """
+    if message.encoding not in ("rgb8", "bgr8"):
+        raise ContractError(f"image: encoding '{message.encoding}', expected rgb8 or bgr8")
+    height, width, step = message.height, message.width, message.step
+    if step < 3 * width or len(message.data) != height * step:
+        raise ContractError(
+            f"image: {len(message.data)} bytes for {height} rows of {step}, {width} px wide"
+        )
+    rows = np.frombuffer(message.data, dtype=np.uint8).reshape(height, step)
+    pixels = rows[:, : 3 * width].reshape(height, width, 3)
+    if message.encoding == "bgr8":
+        pixels = pixels[:, :, ::-1]
+    return Sample(pixels, to_seconds(message.header.stamp))
+
+
+def decode_points(message: PointCloud2) -> Sample:
+    """Read the coordinates of a cloud. Shape (n, 3). [m].
+
+    Raises:
+        ContractError: If x, y, z are not little-endian float32 or the size is wrong.
+    """
+    offsets = {f.name: f.offset for f in message.fields if f.datatype == PointField.FLOAT32}
+    if not {"x", "y", "z"} <= offsets.keys() or message.is_bigendian:
+        raise ContractError(f"cloud: expected little-endian float32 x y z, got {sorted(offsets)}")
+    count = message.width * message.height
+    if len(message.data) != count * message.point_step:
+        raise ContractError(f"cloud: {len(message.data)} bytes for {count} points")
+    layout = np.dtype(
+        {
+            "names": ["x", "y", "z"],
+            "formats": ["<f4"] * 3,
+            "offsets": [offsets[axis] for axis in "xyz"],
+            "itemsize": message.point_step,
+        }
+    )
+    cloud = np.frombuffer(message.data, dtype=layout)
+    values = np.stack([cloud[axis] for axis in "xyz"], axis=1)
+    return Sample(values, to_seconds(message.header.stamp))
+
+
+def _read(source: Any, fields: str) -> tuple[float, ...]:
+    return tuple(getattr(source, field) for field in fields)
