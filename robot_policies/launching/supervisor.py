@@ -13,10 +13,12 @@ import sys
 from asyncio.subprocess import PIPE
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TextIO
 
 from robot_policies.interface import ConfigError
 from robot_policies.interface.errors import suggestion
+from robot_policies.launching.deaths import VARIABLE, Deaths
 from robot_policies.launching.description import Description, Process, Step, declared, describe
 from robot_policies.share import PACKAGE, share_directory
 
@@ -110,7 +112,9 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._stop, f"{signal.Signals(number).name} received")
-        await asyncio.gather(*(self._do(step) for step in self._steps))
+        with TemporaryDirectory() as folder:
+            self._deaths = Deaths(Path(folder) / "deaths")
+            await asyncio.gather(*(self._do(step) for step in self._steps))
         return FAULT if self._failed else 0
 
     def _stop(self, reason: str) -> None:
@@ -138,6 +142,7 @@ class Supervisor:
                 break
             if await self._stopped_within(process.respawn_delay):
                 return
+        self._deaths.tell(process.name, _meaning(status))
         self._failed |= not good
         if process.ends_launch:
             self._stop(f"{process.name} has ended")
@@ -149,7 +154,11 @@ class Supervisor:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=PIPE,
                 stderr=PIPE,
-                env={"PYTHONUNBUFFERED": "1", **process.environment},
+                env={
+                    "PYTHONUNBUFFERED": "1",
+                    **process.environment,
+                    VARIABLE: str(self._deaths.path),
+                },
                 cwd=process.directory,
                 # An own session: a Ctrl-C in the terminal reaches it once, through this process.
                 start_new_session=True,

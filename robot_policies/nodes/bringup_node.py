@@ -51,9 +51,9 @@ class BringupNode(Node):
         for number, verb in UP:
             for node in self._nodes:
                 if not node.appears(APPEARANCE):
-                    raise Fault(f"node '{node.name}' has not appeared for {APPEARANCE:g} s")
+                    raise _fault(node, f"has not appeared for {APPEARANCE:g} s")
                 if not node.change(number, PATIENCE):
-                    raise Fault(f"node '{node.name}' could not {verb}; its own message says why")
+                    raise _fault(node, f"could not {verb}; its own message says why")
 
     def watch(self) -> None:
         """Return when the first node has finished.
@@ -70,9 +70,9 @@ class BringupNode(Node):
                 if node is self._nodes[0] and state == State.PRIMARY_STATE_INACTIVE:
                     return
                 if state not in (None, State.PRIMARY_STATE_ACTIVE):
-                    raise Fault(f"node '{node.name}' gave up; its own message says why")
+                    raise _fault(node, "gave up; its own message says why")
                 if time.monotonic() - heard[node] > SILENCE:
-                    raise Fault(f"node '{node.name}' died: silent for {SILENCE:g} s")
+                    raise _fault(node, f"died: silent for {SILENCE:g} s")
             rclpy.spin_once(self, timeout_sec=WATCH_PERIOD)
 
     def take_down(self) -> None:
@@ -85,6 +85,12 @@ class BringupNode(Node):
         """Say why, on the log and on `/diagnostics`."""
         self.get_logger().error(fault)
         self._diagnostics.publish(diagnosis(self, ERROR, fault, {}))
+
+
+def _fault(node: ManagedNode, seen: str) -> Fault:
+    """Return what is wrong with a node: how its process ended, or else what is seen of it."""
+    death = f"died ({node.death}); its own output says why" if node.death else seen
+    return Fault(f"node '{node.name}' {death}")
 
 
 def main() -> None:

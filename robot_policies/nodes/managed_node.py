@@ -9,6 +9,10 @@ from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.client import Client
 from rclpy.node import Node
 
+from robot_policies.launching.deaths import Deaths
+
+LOOK = 0.25  # s; how often somebody who waits for a node asks whether it lives
+
 
 class ManagedNode:
     """Asks a lifecycle node for its state and changes it."""
@@ -20,13 +24,23 @@ class ManagedNode:
             node: Whose node asks; it is spun while an answer is waited for.
             name: Name of the other node, in the same namespace.
         """
-        self.name, self._node = name, node
+        self.name, self._node, self._deaths = name, node, Deaths()
         self._change = node.create_client(ChangeState, f"{name}/change_state")
         self._ask = node.create_client(GetState, f"{name}/get_state")
 
+    @property
+    def death(self) -> str:
+        """How its process ended, where its launch says that it did; else empty."""
+        space = self._node.get_namespace().rstrip("/")
+        return self._deaths.of(f"{space}/{self.name}".lstrip("/"))
+
     def appears(self, patience: float) -> bool:
-        """Return whether the node is there within some seconds."""
-        return self._change.wait_for_service(timeout_sec=patience)
+        """Return whether the node is there within some seconds; one that died is not."""
+        end = time.monotonic() + patience
+        while not self._change.wait_for_service(timeout_sec=LOOK):
+            if self.death or time.monotonic() > end:
+                return False
+        return True
 
     def state(self, patience: float) -> int | None:
         """Return the state's number; `None` if the node does not answer within some seconds."""
@@ -42,7 +56,11 @@ class ManagedNode:
     def _call(self, client: Client, request: Any, patience: float) -> Any:
         future, end = client.call_async(request), time.monotonic() + patience
         # The service of a node that died disappears after a while: no use in waiting longer.
-        while not future.done() and time.monotonic() < end and client.service_is_ready():
+        while (
+            not (future.done() or self.death)
+            and time.monotonic() < end
+            and client.service_is_ready()
+        ):
             rclpy.spin_until_future_complete(self._node, future, timeout_sec=min(patience, 1.0))
         if not future.done():
             client.remove_pending_request(future)

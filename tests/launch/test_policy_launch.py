@@ -97,8 +97,9 @@ def test_a_killed_policy_is_held_then_damped_and_named():
         diagnostics = graph.listen(DiagnosticArray, "/diagnostics")
         assert graph.wait(lambda: modes(commands)[-20:].count("policy") == 20, 60.0)
 
+        policy = graph.children()["robot_policies.nodes.policy_node"]
         killed = time.time()
-        os.kill(graph.children()["robot_policies.nodes.policy_node"], signal.SIGKILL)
+        os.kill(policy, signal.SIGKILL)
         assert graph.wait(lambda: "damp" in modes(commands))
         graph.wait(lambda: statuses(diagnostics, "bringup"), 10.0)
         status, errors = graph.end(None)
@@ -154,6 +155,21 @@ def test_wrong_names_end_the_launch_with_the_reason():
         status, errors = graph.end(None)
         assert status == 3
         assert WRONG[wrong] in errors
+
+
+def test_a_node_that_dies_before_it_appears_is_not_waited_for(tmp_path, monkeypatch):
+    missing = tmp_path / "trajectory_msgs"  # of the backend and the policy, not of bring-up
+    missing.mkdir()
+    (missing / "__init__.py").write_text("raise ImportError('no trajectory_msgs here')")
+    known = os.environ.get("PYTHONPATH", "")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{known}")
+    begin = time.monotonic()
+    with Graph(*HOLD) as graph:
+        status, errors = graph.end(None)
+    assert status == 3
+    assert "ImportError: no trajectory_msgs here" in errors
+    assert "node 'backend' died (exit status 1); its own output says why" in errors
+    assert time.monotonic() - begin < 40.0  # of the 60 s in which a node may appear
 
 
 def test_a_wrong_argument_name_or_mode_starts_nothing():

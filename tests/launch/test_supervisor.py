@@ -50,6 +50,18 @@ def test_a_program_that_is_not_there_is_a_failure(tmp_path, capfd):
     assert "cannot start /no/such" in capfd.readouterr().err
 
 
+def test_a_process_can_ask_how_another_ended(tmp_path, capfd):
+    asks = """import time
+from robot_policies.launching.deaths import Deaths
+while not Deaths().of('p'): time.sleep(0.05)
+print(Deaths().of('p'), repr(Deaths().of('q')))"""
+    (tmp_path / "asks.py").write_text(asks)
+    body = python("raise SystemExit(5)")
+    body += f"<executable name='q' cmd='{sys.executable} {tmp_path / 'asks.py'}'/>"
+    assert launch_file(write(tmp_path, body), {}, own=True) == 3
+    assert "[q] exit status 5 ''" in capfd.readouterr().out
+
+
 def test_on_exit_shutdown_takes_the_others_down(tmp_path):
     body = python("import time; time.sleep(60)") + python("pass", 'on_exit="shutdown"')
     begin = time.monotonic()
