@@ -16,7 +16,10 @@ from robot_policies_sim.world import (
 )
 
 HARD = 0.02  # s, the softness at and below which PyBullet's own rigid contact is kept
-SINK = 1.7  # m/s^2; MuJoCo lets a foot at rest sink about 1.7 softness^2 (measured, Go1)
+# Under a weight MuJoCo lets things sink by so many softness^2 (measured) [m/s^2]
+FOOT_SINK = 1.7  # a Go1's foot; on its floor alone
+BOX_SINK = 0.85  # a box; 4 contacts, each as stiff as is said for all in PyBullet
+SETTLING = 0.02  # s, least time constant of a contact: in fewer physics steps a fall bounces
 GRAVITY = 9.81  # m/s^2
 TILE = 1.0  # m, as in the MuJoCo model
 TILES = 10  # dark tiles to each side
@@ -46,17 +49,8 @@ def build_world(client: int, world: World, robot_mass: float) -> dict[str, int]:
     )
     pybullet.createMultiBody(0.0, -1, _tiles(client, world, dark=True), physicsClientId=client)
     set_contact(client, floor, -1, world.contact, world.contact.friction)
-    if world.contact.softness > HARD:
-        # As stiff as MuJoCo's floor is under this robot on four feet, critically damped.
-        share = robot_mass / 4.0
-        stiffness = share * GRAVITY / (SINK * world.contact.softness**2)
-        pybullet.changeDynamics(
-            floor,
-            -1,
-            contactStiffness=stiffness,
-            contactDamping=2.0 * np.sqrt(stiffness * share),
-            physicsClientId=client,
-        )
+    if world.contact.softness > HARD:  # as soft as MuJoCo's is under this robot on four feet
+        _soften(client, floor, robot_mass / 4.0, FOOT_SINK * world.contact.softness**2)
     return {item.name: _object(client, item, world.contact) for item in world.objects}
 
 
@@ -75,6 +69,26 @@ def set_contact(client: int, body: int, link: int, contact: Contact, friction: f
         spinningFriction=contact.torsional / twice if contact.dimensions >= 4 else 0.0,
         rollingFriction=contact.rolling / twice if contact.dimensions >= 6 else 0.0,
         restitution=0.0,
+        physicsClientId=client,
+    )
+
+
+def _soften(client: int, body: int, mass: float, sink: float) -> None:
+    """Let contacts with a body give way, critically damped or more.
+
+    Args:
+        client: Physics server.
+        body: The body.
+        mass: What weighs on it. [kg]
+        sink: How far that mass sinks in at rest. [m]
+    """
+    stiffness = mass * GRAVITY / sink
+    settling = max(2.0 * np.sqrt(sink / GRAVITY), SETTLING)
+    pybullet.changeDynamics(
+        body,
+        -1,
+        contactStiffness=stiffness,
+        contactDamping=stiffness * settling,
         physicsClientId=client,
     )
 
@@ -152,6 +166,8 @@ def _object(client: int, item: Object, contact: Contact) -> int:
     )
     friction = contact.friction if shape.friction is None else shape.friction
     set_contact(client, body, -1, contact, friction)
+    if item.mass:  # a rigid cube turns between closing jaws and wedges them open
+        _soften(client, body, item.mass, BOX_SINK * contact.softness**2)
     pybullet.changeDynamics(
         body, -1, linearDamping=0.0, angularDamping=0.0, physicsClientId=client
     )

@@ -49,6 +49,25 @@ def test_both_engines_show_the_same_picture(seed):
         assert np.mean(apart[vivid] <= 10) > 0.95, name
 
 
+@pytest.mark.parametrize("weight", [0.03, 1.1])  # of the cube; about what the jaws press with
+def test_a_cube_gives_way_alike_in_both_engines(weight):
+    cube = {"kind": "box", "size": [CUBE_HALF] * 3}
+    objects = {
+        name: {**cube, "mass": mass, "position": [0.4, 0.0, height * CUBE_HALF]}
+        for name, mass, height in (("below", 0.03, 1), ("above", weight, 3))
+    }
+    sunk = []
+    for engine in ("mujoco", "pybullet"):
+        simulator = make_backend(engine, SO101, {**PLACE.scene, "objects": objects})
+        assert isinstance(simulator, Simulator)
+        simulator.connect()
+        simulator.reset(0, {})
+        simulator.advance(1.0)
+        sunk.append(3 * CUBE_HALF - simulator.read().truth["object.above"][2])
+        simulator.close()
+    assert sunk[1] == pytest.approx(sunk[0], rel=0.3)
+
+
 def test_seeds_go_through_the_instructions():
     asked = [PLACE.initial(seed)["goal"][TASK] for seed in range(8)]
     assert asked == [*INSTRUCTIONS, *INSTRUCTIONS]
