@@ -15,14 +15,20 @@ are those of the first run. A gate is trained on episodes that trained no skill.
 import argparse
 import json
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 import torch
+from psec_composition import ablation, composition
 from psec_lab import (
     EPISODES,
+    FAR,
+    FAR_SCALE,
+    FEW,
+    HELD_OUT,
     SCALE,
     SHARED,
     SKILL,
@@ -32,61 +38,61 @@ from psec_lab import (
     head,
     learn,
     record,
-    tail,
     weighted,
 )
 from torch import Tensor
 
 from robot_policies.evaluation.statistics import Estimate, mean, rate
+from robot_policies.policies.psec.demonstrations import Demonstrations
 from robot_policies.policies.psec.fit import FitSettings
-from robot_policies.policies.psec.levels import LevelMixture, train_level
 from robot_policies.policies.psec.skill_run import describe_training
 from robot_policies.policies.psec.train import (
-    composed,
-    train_gate,
     train_network,
     train_skill,
-    train_weights,
 )
 from robot_policies.skills.base import read_base
 from robot_policies.skills.package import pack
-from robot_policies.skills.routing import ArrowRouter
 
-SIZES = {"detour": (5, 10, 30, 100), "orbit": (10,)}  # demonstrations of a new task
-FEW, HELD_OUT = 10, 30  # demonstrations of a library's newest skill, and of the gates
-SHIFTS = ("mass", "damping", "gain")
-NEW = {
-    "skill": SKILL,
-    "full matrix": SKILL,
-    "fine-tuning": SKILL,
-    "scratch": FitSettings(steps=1500, batch=128, lr=1e-3),
-}
-# Of 100 demonstrations; chosen on other trials, where 600 steps of scale 2 were not enough.
+SIZES = (10, 100, 30, 5)  # demonstrations of the detour
+WAYS = ("skill", "full matrix", "fine-tuning", "scratch")  # to learn a task
+LONGER = 2.5  # times the steps from scratch
+# Of 100 demonstrations.
 SHIPPED, SHIPPED_SCALE = FitSettings(steps=1200, batch=128, lr=2e-3), 8.0
-GATE = FitSettings(steps=400, batch=128, lr=1e-3)
-FIXED = FitSettings(steps=300, batch=128, lr=2e-2)
-PULL = 0.05  # of a gate towards even weights
 
 
 def new_skills(lab: Lab) -> None:
-    """Learn tasks from few demonstrations, in four ways."""
-    for name, sizes in SIZES.items():  # near what the crowd did, and far from it
-        data, task = lab.data(name), task_of(name)
-        if lab.lacks(f"{name} base"):
-            lab.score(f"{name} base", task)
-        for size, (how, settings) in product(sizes, NEW.items()):
-            cell, first = f"{name} {how} {size}", head(data, size)
-            if not lab.lacks(cell):
-                continue
-            settings = lab.settings(settings)
-            if how in ("fine-tuning", "scratch"):
-                made = train_network(lab.policy, first, settings, scratch=how == "scratch")
-                lab.score(cell, task, made.sample)
-                continue
-            form = "low_rank" if how == "skill" else "full_matrix"
-            adapter = train_skill(lab.policy, first, settings, form=form, scale=SCALE)
-            with acting(lab.policy, {how: adapter}, torch.ones(1)):
-                lab.score(cell, task)
+    """Learn the detour from few demonstrations, in four ways."""
+    data = lab.data("detour")
+    if lab.lacks("detour base"):
+        lab.score("detour base", TASK)
+    for size in SIZES:
+        first = head(data, size)
+        # More to see, more passes over it; the same for all but scratch.
+        steps = round(SKILL.steps * max(size / FEW, 1.0) ** 0.5)
+        settings = lab.settings(replace(SKILL, steps=steps))
+        for how in filter(lambda how: lab.lacks(f"detour {how} {size}"), WAYS):
+            score = partial(lab.score, f"detour {how} {size}", TASK)
+            learn_in_a_way(lab, how, first, settings, score)
+
+
+def learn_in_a_way(
+    lab: Lab,
+    how: str,
+    data: Demonstrations,
+    settings: FitSettings,
+    score: Callable[..., None],
+) -> None:
+    """Learn a task in one of several ways, and score it."""
+    if how in ("skill", "full matrix"):
+        form = "low_rank" if how == "skill" else "full_matrix"
+        adapter = train_skill(lab.policy, data, settings, form=form, scale=SCALE)
+        with acting(lab.policy, {how: adapter}, torch.ones(1)):
+            score()
+        return
+    scratch = how == "scratch"
+    steps = round(settings.steps * (LONGER if scratch else 1.0))
+    made = train_network(lab.policy, data, replace(settings, steps=steps), scratch=scratch)
+    score(made.sample)
 
 
 def forgetting(lab: Lab) -> None:
@@ -103,7 +109,8 @@ def forgetting(lab: Lab) -> None:
     if lab.lacks("reach before"):
         lab.score("reach before", task)
     names = ("orbit", "push", "detour")
-    skills = {name: lab.skill(name, partial(learn, lab, name, HELD_OUT)) for name in names}
+    much = (HELD_OUT, FAR, FAR_SCALE)
+    skills = {name: lab.skill(name, partial(learn, lab, name, *much)) for name in names}
     with acting(lab.policy, skills, torch.ones(3)):
         assert not torch.equal(answer(), before)
     assert torch.equal(answer(), before), "the base is not what it was"
@@ -112,63 +119,17 @@ def forgetting(lab: Lab) -> None:
     for name in names:
         if lab.lacks(f"reach after fine-tuning to {name}"):
             few = head(lab.data(name), HELD_OUT)
-            made = train_network(lab.policy, few, lab.settings(NEW["fine-tuning"]))
+            made = train_network(lab.policy, few, lab.settings(FAR))
             lab.score(f"reach after fine-tuning to {name}", task, made.sample)
-        if lab.lacks(f"{name} skill {HELD_OUT}"):
+        cell = f"{name} skill {HELD_OUT}, longer"
+        if lab.lacks(cell):
             with acting(lab.policy, {name: skills[name]}, torch.ones(1)):
-                lab.score(f"{name} skill {HELD_OUT}", task_of(name))
+                lab.score(cell, task_of(name))
 
 
 def task_of(skill: str) -> str:
     """Return the task that a skill is for."""
     return TASK if skill == "detour" else f"{TASK}/{skill}"
-
-
-def composition(lab: Lab) -> None:
-    """Compose skills for the detour, at every level, and on the shifted arms."""
-    skills = {
-        "fast": lab.skill("fast", partial(weighted, lab, "reward"), shared=True),
-        "careful": lab.skill("careful", partial(weighted, lab, "safety"), shared=True),
-        "new": lab.skill("new", partial(learn, lab, "detour", FEW)),
-    }
-    held_out = tail(lab.data("detour"), HELD_OUT)
-    gate, levels = lab.settings(GATE), ("noise", "action")
-    if lab.lacks("detour base"):
-        lab.score("detour base", TASK)
-    for name, adapter in skills.items():
-        if lab.lacks(f"detour {name}"):
-            with acting(lab.policy, {name: adapter}, torch.ones(1)):
-                lab.score(f"detour {name}", TASK)
-    for pull in (PULL, 0.0):
-        cells = [f"PSEC, pull {pull:g}"]
-        cells += [f"{cells[0]}, {shift}" for shift in SHIFTS if pull]
-        if not any(map(lab.lacks, cells)):
-            continue
-        made = train_gate(lab.policy, skills, held_out, gate, pull=pull)
-        with composed(lab.policy, skills) as mixer:
-            mixture = LevelMixture(lab.policy, mixer, made, "parameter")
-            for cell in filter(lab.lacks, cells):
-                shift = cell.rpartition(", ")[2]
-                task = f"arm_shifted/{shift}" if shift in SHIFTS else TASK
-                lab.score(cell, task, mixture.sample)
-    if lab.lacks("fixed"):
-        weights = train_weights(lab.policy, skills, held_out, lab.settings(FIXED))
-        print("fixed weights", weights.tolist())
-        with acting(lab.policy, skills, weights):
-            lab.score("fixed", TASK)
-    if lab.lacks("Arrow"):
-        with composed(lab.policy, skills) as mixer:
-            mixer.swap(mixer.stack, router=ArrowRouter(mixer.stack))
-            lab.score("Arrow", TASK)
-    for level in filter(lambda level: lab.lacks(f"{level} level"), levels):
-        objective = "diffusion" if level == "noise" else "action"
-        made = train_level(lab.policy, skills, held_out, gate, level, objective)
-        with composed(lab.policy, skills) as mixer:
-            mixture = LevelMixture(lab.policy, mixer, made, level)
-            lab.score(f"{level} level", TASK, mixture.sample)
-    for shift in SHIFTS:
-        if lab.lacks(f"detour base, {shift}"):
-            lab.score(f"detour base, {shift}", f"arm_shifted/{shift}")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -179,7 +140,12 @@ def run(arguments: argparse.Namespace) -> None:
         PARTS[part](lab)
 
 
-PARTS = {"composition": composition, "new": new_skills, "forgetting": forgetting}
+PARTS = {
+    "composition": composition,
+    "new": new_skills,
+    "forgetting": forgetting,
+    "ablation": ablation,
+}
 
 
 def ship(arguments: argparse.Namespace) -> None:
@@ -188,7 +154,7 @@ def ship(arguments: argparse.Namespace) -> None:
     lab, to = Lab(arguments.out, arguments.seed), arguments.to
     shutil.copytree(arguments.out / "base", to, dirs_exist_ok=True)
     base = read_base(to, "psec/arm")
-    few = head(lab.data("detour"), max(SIZES["detour"]))
+    few = head(lab.data("detour"), max(SIZES))
     skills = {
         "fast": ("Makes progress to the goal, whatever is in the way", "reward"),
         "careful": ("Keeps away from the obstacle", "safety"),

@@ -8,7 +8,7 @@ from robot_policies.interface import ActionChunk, Observation
 from robot_policies.interface.compatibility import check_compatible
 from robot_policies.nodes.chunks import chunk_type, encode_chunk
 from robot_policies.nodes.graph_node import COMMAND, ERROR, OK, GraphNode, one_line, reported, run
-from robot_policies.nodes.inference import InferenceWorker
+from robot_policies.nodes.inference import QUICK, InferenceWorker
 from robot_policies.nodes.inlet import Inlet
 from robot_policies.nodes.pacing import Pacing
 from robot_policies.nodes.skills import SkillParameters
@@ -45,7 +45,8 @@ class PolicyNode(GraphNode):
         topic, message = chunk_type(policy.action_spec.kind)
         self._chunks = self.create_publisher(message, topic, COMMAND)
         self._pacing = Pacing(policy.action_spec, executor_mode(settings), robot.control_rate)
-        self._worker = InferenceWorker(policy, self._deliver, self._fail)
+        quick = max(QUICK, 0.5 / robot.control_rate)  # half of the time between observations
+        self._worker = InferenceWorker(policy, self._deliver, self._fail, quick)
         self._inlet = Inlet(
             self, policy.observation_spec, backend.provides, self._due, self._take, self._note
         )

@@ -14,16 +14,19 @@ from typing import Any
 import rclpy
 from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
 from robot_policies.interface import BackendError
 from robot_policies.nodes.decoding import to_seconds
-from robot_policies.nodes.graph_node import COMMAND, LATCHED
+from robot_policies.nodes.graph_node import LATCHED
 from robot_policies.nodes.skills import skill_parameters
 
 PATIENCE = 90.0  # s; for a busy machine to start the graph
 WINDOW = 1.0  # s; in which steps that are missed count to a change
+# Deep enough that no answer is lost because this node is late: it would look like a missed step.
+EVERY_CHUNK = QoSProfile(depth=500, reliability=ReliabilityPolicy.RELIABLE)
 
 
 class SkillProbe:
@@ -43,7 +46,9 @@ class SkillProbe:
         self._stamps: list[float] = []
         self._weights: list[dict[str, float]] = []
         self._weighed: list[float] = []  # stamps of the chunks that these weights came with
-        self._node.create_subscription(JointTrajectory, "/action_chunk", self._on_chunk, COMMAND)
+        self._node.create_subscription(
+            JointTrajectory, "/action_chunk", self._on_chunk, EVERY_CHUNK
+        )
         self._node.create_subscription(
             Float64MultiArray, "/skill_weights", self._on_weights, LATCHED
         )

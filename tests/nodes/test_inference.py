@@ -3,7 +3,6 @@ import time
 
 import pytest
 
-from robot_policies.nodes import inference
 from robot_policies.nodes.inference import InferenceWorker
 
 
@@ -92,10 +91,22 @@ def test_after_a_quick_inference_the_next_is_done_when_submit_returns(slow, deli
         assert len(delivered) == count
 
 
-def test_after_a_slow_inference_the_caller_does_not_wait(slow, delivered, monkeypatch):
-    monkeypatch.setattr(inference, "QUICK", 0.0)
+def test_one_slow_inference_among_quick_ones_changes_nothing(slow, delivered):
     policy, worker = slow
     policy.go.set()
+    worker.submit("first")
+    wait_for(delivered, 1)
+    policy.go.clear()
+    threading.Timer(0.05, policy.go.set).start()
+    worker.submit("disturbed")
+    assert delivered[1][1] > 0.01
+    worker.submit("third")
+    assert len(delivered) == 3
+
+
+def test_the_caller_does_not_wait_for_a_policy_that_is_slow(slow, delivered):
+    policy, worker = slow
+    threading.Timer(0.05, policy.go.set).start()
     worker.submit("first")
     wait_for(delivered, 1)
     policy.go.clear()

@@ -104,17 +104,77 @@ def sample_weights(
     if objective == "imitation":
         return None
     numbers = numbers or CriticSettings()
-    signal = _reward(data, numbers) if objective == "reward" else _cost(data, numbers)
-    critic = _train(data, signal, objective == "safety", settings, numbers, state, report)
-    with torch.no_grad():
-        values = critic.action_values(data.observation, data.action[:, 0])
-        v = critic.value(data.observation)
-        if objective == "reward":
-            return reward_weight(values.min(0).values, v, numbers.sharpness, numbers.ceiling)
-        weight = safety_weight(values.max(0).values, v, numbers.sharpness, numbers.ceiling)
+    critic = train_critic(data, objective, settings, numbers, state=state, report=report)
+    return skill_weights(critic, data, objective, numbers)
+
+
+def skill_weights(
+    critic: Critic, data: Demonstrations, objective: str, numbers: CriticSettings
+) -> Tensor:
+    """Return how much each step counts in training a skill, judged by a critic. Shape (N,).
+
+    Raises:
+        ConfigError: If no step is safer than usual.
+    """
+    q, v = judge(critic, data, objective)
+    if objective == "reward":
+        return reward_weight(q, v, numbers.sharpness, numbers.ceiling)
+    weight = safety_weight(q, v, numbers.sharpness, numbers.ceiling)
     if not weight.any():
         raise ConfigError("safety: no step is safer than usual; there is nothing to learn from")
     return weight
+
+
+def gate_weights(critic: Critic, data: Demonstrations, numbers: CriticSettings) -> Tensor:
+    """Return how much each step of a task's demonstrations counts for a gate.
+
+    min(exp(V - Q), ceiling) of costs: where usual behaviour would do harm and the demonstrator
+    does none, there it matters which skill acts. No step is dropped, as all are of the task [own].
+
+    Args:
+        critic: Of costs, trained on what others did.
+        data: Demonstrations of the task.
+        numbers: Of the critic.
+
+    Returns:
+        Shape (N,).
+    """
+    q, v = judge(critic, data, "safety")
+    return reward_weight(-q, -v, numbers.sharpness, numbers.ceiling)
+
+
+@torch.no_grad()
+def judge(critic: Critic, data: Demonstrations, objective: str) -> tuple[Tensor, Tensor]:
+    """Return Q of each step, the more pessimistic of two, and V. Shape (N,) each."""
+    values = critic.action_values(data.observation, data.action[:, 0])
+    pessimistic = values.max(0).values if objective == "safety" else values.min(0).values
+    return pessimistic, critic.value(data.observation)
+
+
+def train_critic(
+    data: Demonstrations,
+    objective: str,
+    settings: FitSettings,
+    numbers: CriticSettings,
+    *,
+    state: Path | None = None,
+    report: Report | None = None,
+) -> Critic:
+    """Train what judges steps by reward, or by cost.
+
+    Args:
+        data: Steps with labels.
+        objective: `reward` or `safety`.
+        settings: Of the training.
+        numbers: Of the critic.
+        state: File to go on from.
+        report: Called after each step.
+
+    Raises:
+        ConfigError: If the data lack the labels, or these say nothing.
+    """
+    signal = _reward(data, numbers) if objective == "reward" else _cost(data, numbers)
+    return _train(data, signal, objective == "safety", settings, numbers, state, report)
 
 
 def _train(

@@ -18,6 +18,7 @@ from torch import Tensor
 from robot_policies.interface import ConfigError, UnknownNameError
 from robot_policies.policies.psec.demonstrations import Demonstrations
 from robot_policies.policies.psec.fit import FitSettings, Report, fit
+from robot_policies.policies.psec.losses import diffusion_loss
 from robot_policies.policies.psec.modeling_psec import PsecPolicy
 from robot_policies.policies.psec.train import composed
 from robot_policies.skills.digest import base_hash
@@ -92,6 +93,9 @@ def train_level(
     level: str,
     objective: str = "diffusion",
     *,
+    weight: Tensor | None = None,
+    settle: FitSettings | None = None,
+    pull: float = 0.0,
     hidden: int = 256,
     state: Path | None = None,
     report: Report | None = None,
@@ -105,6 +109,10 @@ def train_level(
         settings: Numbers of the run.
         level: One of `LEVELS`.
         objective: `diffusion`, or `action`: the squared error of the action, through the sampler.
+        weight: Of each step. Shape (N,).
+        settle: Numbers of a run before, that finds the constant weights the gate begins at; by
+            default these are even.
+        pull: Weight of the squared distance to where the gate begins.
         hidden: Width of the gate.
         state: File to go on from.
         report: Called after each step.
@@ -124,26 +132,37 @@ def train_level(
     with composed(policy, skills) as mixer:
         mixture = LevelMixture(policy, mixer, gate, level)
 
-        def loss(rows: Tensor) -> Tensor:
+        def error(rows: Tensor) -> Tensor:
             observation, action = data.observation[rows], data.action[rows]
-            valid = data.valid[rows]
+            valid, chosen = data.valid[rows], None if weight is None else weight[rows]
             if objective == "diffusion":
-                return policy.loss(mixture.denoise, observation, action, valid)
+                return policy.loss(mixture.denoise, observation, action, valid, chosen)
             if level == "action":
                 drawn = mixture.blend(observation, mixture.candidates(observation))
             else:
                 drawn = policy.sample(observation, mixture.denoise)
-            error = (drawn - action).square().sum(-1) * valid
-            return error.sum() / valid.sum().clamp_min(1)
+            return diffusion_loss(drawn, action, valid, chosen)  # the same error, of actions
 
-        about = f"{level} {objective} {list(skills)} {base_hash(policy, policy.config)}"
+        if settle is not None:
+            fit([gate.output.bias], error, len(data), settle)
+            gate.zero_grad()
+        start = gate.output.bias.detach().clone()
+
+        def loss(rows: Tensor) -> Tensor:
+            value = error(rows)
+            if pull:
+                away = gate(data.observation[rows]) - start
+                value = value + pull * away.square().sum(-1).mean()
+            return value
+
+        about = f"{level} {objective} {list(skills)} {pull} {start.tolist()}"
         fit(
             list(gate.parameters()),
             loss,
             len(data),
             settings,
             state=state,
-            about=f"{about} {data.digest}",
+            about=f"{about} {base_hash(policy, policy.config)} {data.digest}",
             report=report,
         )
     return gate.eval().requires_grad_(False)

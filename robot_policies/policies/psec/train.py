@@ -115,6 +115,7 @@ def train_gate(
     data: Demonstrations,
     settings: FitSettings,
     *,
+    weight: Tensor | None = None,
     prior: Tensor | None = None,
     pull: float = 0.0,
     hidden: int = 256,
@@ -129,6 +130,7 @@ def train_gate(
         data: Demonstrations of the task, none of which trained the newest skill: on those, that
             skill is the best answer to everything, and the gate would learn nothing else.
         settings: Numbers of the run; 1,001 steps in the authors' code.
+        weight: Of each step. Shape (N,).
         prior: Weights to begin at, and to be pulled to; by default, all skills together make 1.
             Shape (k,).
         pull: Weight of |alpha - prior|^2. The authors pull the means of alpha to constants of
@@ -156,7 +158,7 @@ def train_gate(
         trained = list(gate.parameters())
         about = f"gate {list(skills)} {start.tolist()} {pull}"
         extra = regulariser if pull else None
-        _fit(policy, denoise, trained, data, settings, None, state, report, about, extra)
+        _fit(policy, denoise, trained, data, settings, weight, state, report, about, extra)
     return gate.eval().requires_grad_(False)
 
 
@@ -166,6 +168,7 @@ def train_weights(
     data: Demonstrations,
     settings: FitSettings,
     *,
+    weight: Tensor | None = None,
     report: Report | None = None,
 ) -> Tensor:
     """Return the fixed weights with the least diffusion loss. Shape (k,)."""
@@ -176,7 +179,7 @@ def train_weights(
             mixer.weigh(weights)
             return policy.network(noisy, observation, step)
 
-        _fit(policy, denoise, [weights], data, settings, None, None, report, "weights")
+        _fit(policy, denoise, [weights], data, settings, weight, None, report, "weights")
     return weights.detach()
 
 

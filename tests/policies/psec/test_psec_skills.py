@@ -9,7 +9,7 @@ from lerobot.configs.types import FeatureType, PolicyFeature
 
 from robot_policies.interface import CheckpointError, ConfigError
 from robot_policies.policies.psec import PsecConfig
-from robot_policies.policies.psec.critics import CriticSettings, sample_weights
+from robot_policies.policies.psec.critics import CriticSettings, gate_weights, sample_weights
 from robot_policies.policies.psec.demonstrations import (
     Demonstrations,
     make_demonstrations,
@@ -223,6 +223,27 @@ def test_every_level_trains_its_gate_and_nothing_else(arm, level, objective):
     assert drawn.abs().max() <= 1.0
 
 
+@pytest.mark.parametrize(
+    ("level", "objective"), [("parameter", "diffusion"), ("noise", "action"), ("action", "action")]
+)
+def test_a_step_of_weight_zero_teaches_a_gate_nothing(arm, level, objective):
+    base, data = arm
+    train = data("orbit", 4)
+    skills = {"a": train_skill(base, train, TINY), "b": train_skill(base, train, TINY)}
+    nothing = torch.zeros(len(train))
+    gate = train_level(base, skills, train, TINY, level, objective, weight=nothing, hidden=8)
+    assert not gate.output.weight.any()
+    few = dataclasses.replace(TINY, lr=1e-2)
+    pulled = train_level(base, skills, train, few, level, objective, pull=1e4, hidden=8)
+    free = train_level(base, skills, train, few, level, objective, hidden=8)
+    even = 1.0 / free.output.out_features
+    assert spread(pulled, train, even) < spread(free, train, even)
+
+
+def spread(gate, data, even):
+    return (gate(data.observation) - even).square().sum()
+
+
 def test_all_weight_on_one_member_is_that_member_at_every_level(arm):
     base, data = arm
     train = data("orbit", 4)
@@ -291,6 +312,20 @@ def test_unsafe_actions_do_not_count():
     settings = FitSettings(steps=150, batch=64, lr=3e-3)
     weight = sample_weights(data, "safety", settings, NUMBERS)
     assert weight[~good].mean() < 0.1 * weight[good].mean()
+
+
+class Judge:
+    def action_values(self, observation, action):
+        return torch.tensor([[0.5, 1.0, -9.0], [1.0, 0.0, -8.0]])
+
+    def value(self, observation):
+        return torch.tensor([2.0, 0.0, 9.0])
+
+
+def test_a_gate_learns_most_where_usual_behaviour_would_do_harm():
+    data, _ = labelled(False, True)
+    weight = gate_weights(Judge(), data, CriticSettings())
+    torch.testing.assert_close(weight, torch.tensor([1.0, -1.0, 99.0]).exp().clamp_max(100.0))
 
 
 def test_imitation_weighs_nothing_and_missing_labels_are_named():
