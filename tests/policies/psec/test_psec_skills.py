@@ -21,6 +21,7 @@ from robot_policies.policies.psec.modeling_psec import PsecPolicy
 from robot_policies.policies.psec.processor_psec import make_psec_pre_post_processors
 from robot_policies.policies.psec.train import (
     composed,
+    fresh_adapter,
     train_gate,
     train_network,
     train_skill,
@@ -238,6 +239,20 @@ def test_a_step_of_weight_zero_teaches_a_gate_nothing(arm, level, objective):
     free = train_level(base, skills, train, few, level, objective, hidden=8)
     even = 1.0 / free.output.out_features
     assert spread(pulled, train, even) < spread(free, train, even)
+
+
+def test_a_gate_can_begin_at_the_constant_weights_of_least_loss(arm):
+    base, data = arm
+    skill = train_skill(base, data("orbit", 20), FEW, scale=2.0)
+    skills, fresh = (
+        {"good": skill, "nothing": fresh_adapter(base, "low_rank", 8, 2.0)},
+        data("orbit", 4),
+    )
+    settle = FitSettings(steps=40, batch=64, lr=2e-2)
+    gate = train_level(base, skills, fresh, TINY, "parameter", settle=settle, pull=1e2, hidden=8)
+    good, nothing = gate(fresh.observation).mean(0).tolist()
+    assert good > 0.55
+    assert nothing == pytest.approx(0.5, abs=0.05)
 
 
 def spread(gate, data, even):
