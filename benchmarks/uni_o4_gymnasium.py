@@ -17,6 +17,7 @@ by all up to it; PPO learns from nothing older than its last rollout, so this is
 import argparse
 import json
 from collections import defaultdict
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -70,9 +71,7 @@ class Size:
     """How much is done; the paper's numbers are 50 to 400 times larger."""
 
     expert: int = 1_000_000  # steps
-    rows: int = (
-        50_000  # of each data set; from 100,000 on, HalfCheetah's lack of any end is refused
-    )
+    rows: int = 50_000  # of each data set; 100,000 without any end, as HalfCheetah's, are refused
     behavior: int = 3_000  # steps from nothing
     critics: int = 5_000
     improvement: int = 400
@@ -112,11 +111,8 @@ class Case:
 
     def policy(self) -> BoxPolicy:
         """Make a policy that has learned nothing."""
-        one = self.environment(1)
-        try:
+        with closing(self.environment(1)) as one:
             return BoxPolicy(one.observation_width, one.action_width, HIDDEN, NOISE)
-        finally:
-            one.close()
 
     def known(self) -> dict[str, float]:
         """Return what is scored already."""
@@ -126,12 +122,9 @@ class Case:
 
     def record(self, name: str, policy: BoxPolicy) -> float:
         """Append the mean return of a policy's mean action."""
-        robots = self.environment(EPISODES)
-        try:
+        with closing(self.environment(EPISODES)) as robots:
             body = BoxBody(policy, follow=False)
             total = score(robots, policy, body, robots.limit, SCORE_SEED).total
-        finally:
-            robots.close()
         line = {"policy": name, "return": float(total.mean()), "deviation": float(total.std())}
         with (self.folder / "scores.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
@@ -182,13 +175,10 @@ def generate(case: Case, kind: str) -> Path:
     parts = []
     for number in loggers:
         policy = load_box(case.policy(), case.folder / f"expert-{number:02d}.safetensors")
-        robots = case.environment(COPIES)
         body, rows = BoxBody(policy, follow=False), case.size.rows // len(loggers)
         seed = 1_000 * case.seed + number
-        try:
+        with closing(case.environment(COPIES)) as robots:
             data = collect(robots, policy, body, rows, noise=None, seed=seed, steps=robots.limit)
-        finally:
-            robots.close()
         parts.append((data, policy.scale))
     write_d4rl(path, parts, {"task": case.task, "seed": case.seed, "snapshots": loggers})
     return path
@@ -213,10 +203,8 @@ def write_d4rl(path: Path, parts: list[tuple[Transitions, Any]], said: dict[str,
 
     partial = path.with_suffix(".partial")
     with h5py.File(partial, "w") as file:
-        file["observations"], file["next_observations"] = (
-            raw("observation"),
-            raw("next_observation"),
-        )
+        file["observations"] = raw("observation")
+        file["next_observations"] = raw("next_observation")
         file["actions"], file["rewards"] = joined("action"), joined("reward")
         file["terminals"] = joined("terminal")
         file["timeouts"] = joined("last") & ~joined("terminal")
@@ -288,9 +276,8 @@ def table(arguments: argparse.Namespace) -> None:
         for name, value in scores.items():
             found[task, name].append(100.0 * (value - low) / (high - low))
     for (task, name), values in found.items():
-        print(
-            json.dumps({"task": task, "policy": name, "n": len(values), **mean(values).to_json()})
-        )
+        line = {"task": task, "policy": name, "seeds": len(values), **mean(values).to_json()}
+        print(json.dumps(line))
 
 
 def main() -> None:
