@@ -43,8 +43,8 @@ ARMS: dict[str, tuple[str, int, list[str]]] = {  # data, steps, options
     "full": ("demos", 6000, [HINDSIGHT]),
     "act": ("demos", 6000, [HINDSIGHT, "--policy.objective=act"]),
     "plain": ("demos", 6000, []),
-    "few_joint": ("few", 600, [HINDSIGHT]),
-    "few_act": ("few", 600, [HINDSIGHT, "--policy.objective=act"]),
+    "few_joint": ("few", 2400, [HINDSIGHT]),
+    "few_act": ("few", 2400, [HINDSIGHT, "--policy.objective=act"]),
 }
 PAIRS = (("full", "act"), ("full", "plain"), ("few_joint", "few_act"))
 

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from robot_policies.policies.psec.critics import gate_weights
 from robot_policies.policies.psec.fit import FitSettings
-from robot_policies.policies.psec.levels import LevelMixture, train_level
+from robot_policies.policies.psec.levels import LevelMixture, train_gate
 from robot_policies.policies.psec.train import composed, train_weights
 from robot_policies.skills.gate import Gate
 from robot_policies.skills.routing import ArrowRouter
@@ -95,7 +95,7 @@ class Mixtures:
         objective = "action" if level == "action" else "diffusion"
         settle = self.lab.settings(FIXED)
         ours = {} if published else {"weight": self.near, "settle": settle, "pull": PULL}
-        return train_level(*self._train, self.lab.settings(GATE), level, objective, **ours)
+        return train_gate(*self._train, self.lab.settings(GATE), level, objective, **ours)
 
     def least_loss(self, weight: Tensor | None = None) -> Tensor:
         """Return the fixed weights with the least loss."""

@@ -87,6 +87,12 @@ def compose(
         Path | None,
         typer.Option("--data", help="Data set to train a gate on; Arrow without it or weights."),
     ] = None,
+    costs: Annotated[
+        Path | None,
+        typer.Option(
+            "--costs", help="Data set with costs; a gate minds most where those did harm."
+        ),
+    ] = None,
     fallback: Annotated[
         str, typer.Option("--fallback", help="Skill for states none was trained in.")
     ] = "",
@@ -97,7 +103,7 @@ def compose(
     steps: Steps = 1000,
     rate: Annotated[float, typer.Option("--rate", help="Learning rate of a gate.")] = 3e-4,
     pull: Annotated[
-        float, typer.Option("--pull", min=0.0, help="Of a gate towards even weights.")
+        float, typer.Option("--pull", min=0.0, help="Of a gate towards the best fixed weights.")
     ] = 0.0,
     seed: Seed = 0,
     library: Library = None,
@@ -108,6 +114,8 @@ def compose(
 
     if weight and data is not None:
         raise ConfigError("--weight or --data, not both: fixed weights or a gate")
+    if costs is not None and data is None:
+        raise ConfigError("--costs says which steps a gate minds most; it needs --data as well")
     if node is not None and data is not None and library is not None:
         raise ConfigError(
             "--node with a gate needs the node's own library, where it looks for gates: set "
@@ -130,6 +138,7 @@ def compose(
                 chosen,
                 data,
                 FitSettings(steps=steps, lr=rate, seed=seed),
+                costs_root=costs,
                 pull=pull,
                 report=lambda step, loss: bar.update(task, completed=step),
             )

@@ -1,6 +1,8 @@
 """`robot-policies skill`, end to end on a tiny base: train, add, compose, verify, remove."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import torch
 import yaml
 from lerobot.configs.types import FeatureType, PolicyFeature
 from lerobot.datasets import LeRobotDataset
+from safetensors.torch import load_file
 
 from robot_policies.cli.app import main
 from robot_policies.policies.psec import PsecConfig
@@ -52,14 +55,20 @@ def base(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    root = tmp_path_factory.mktemp("data") / "demos"
+    return record(tmp_path_factory.mktemp("data") / "demos", 0)
+
+
+def record(root, seed, *, costs=False):
+    """Write two short episodes of noise; with costs, it does harm to move the first joint up."""
     features = {
         "observation.state": {"dtype": "float32", "shape": (3,), "names": NAMES},
         "action": {"dtype": "float32", "shape": (2,), "names": JOINTS},
         "next.reward": {"dtype": "float32", "shape": (1,), "names": None},
     }
+    if costs:
+        features["next.cost"] = features["next.reward"]
     made = LeRobotDataset.create("test/demos", 10, features, root=root, use_videos=False)
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     for _ in range(2):
         for _ in range(8):
             frame = {
@@ -67,6 +76,8 @@ def data(tmp_path_factory):
                 "action": rng.uniform(-1, 1, 2).astype(np.float32),
                 "next.reward": rng.normal(size=1).astype(np.float32),
             }
+            if costs:
+                frame["next.cost"] = (frame["action"][:1] > 0).astype(np.float32)
             made.add_frame({**frame, "task": "go"})
         made.save_episode()
     made.finalize()
@@ -144,6 +155,25 @@ def test_a_gate_is_trained_on_other_data_than_the_skill(skill, base, data, train
     assert skill("list")[1]["compositions"] == []
 
 
+def test_a_gate_minds_where_others_did_harm(skill, base, data, trained, tmp_path, monkeypatch):
+    from robot_policies.policies.psec import skill_run
+
+    monkeypatch.setattr(skill_run, "CRITIC", replace(skill_run.CRITIC, steps=50))
+    skill("add", trained("reach"), "--base", base)
+    fresh, others = record(tmp_path / "new", 1), record(tmp_path / "others", 2, costs=True)
+    arguments = ("--base", base, "--skill", "reach", "--data", fresh, "--steps", 2)
+    status, even = skill("compose", "even", *arguments)
+    assert (status, even["kind"]) == (0, "gate")
+    assert skill("compose", "unlabelled", *arguments, "--costs", fresh)[0] == 2
+    status, minding = skill("compose", "minding", *arguments, "--costs", others)
+    assert status == 0
+    bias = [
+        load_file(Path(made["folder"]) / "gate.safetensors")["output.bias"]
+        for made in (even, minding)
+    ]
+    assert not torch.equal(*bias)
+
+
 def test_a_changed_skill_is_1_when_asked_about_and_3_when_added(skill, base, trained, capsys):
     folder = trained("reach")
     weights = folder / "adapter_model.safetensors"
@@ -195,6 +225,7 @@ def test_a_stopped_training_is_resumed_when_asked(skill, base, data, tmp_path, m
         (["train", "reach", "--limit", "a.velocity=1", "--limit", "a.velocity=2"], "twice"),
         (["train", "reach", "--limit", "a.speed=1"], "speed"),
         (["add", "folder", "--limit", "a.velocity=1"], "--limit needs --name"),
+        (["compose", "x", "--skill", "a", "--costs", "."], "needs --data"),
         (["compose", "x", "--skill", "nothing"], "no skill 'nothing'"),
         (
             ["compose", "x", "--skill", "a", "--data", ".", "--node", "n", "--library", "."],

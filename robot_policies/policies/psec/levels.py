@@ -1,6 +1,6 @@
 """The comparisons of the paper: the same library mixed in noise or in actions.
 
-    parameter  eps = eps_{W_0 + sum_i alpha_i(s) dW_i}        PSEC; see `train.train_gate`
+    parameter  eps = eps_{W_0 + sum_i alpha_i(s) dW_i}        PSEC; the default
     noise      eps = sum_i w_i(s) eps_i, base included        NSEC
     action     a   = sum_i w_i(s) a_i, base included          ASEC
 
@@ -85,12 +85,12 @@ class LevelMixture:
         return [None, *torch.eye(len(self.mixer.names))]
 
 
-def train_level(
+def train_gate(
     policy: PsecPolicy,
     skills: Mapping[str, Adapter],
     data: Demonstrations,
     settings: FitSettings,
-    level: str,
+    level: str = "parameter",
     objective: str = "diffusion",
     *,
     weight: Tensor | None = None,
@@ -100,30 +100,34 @@ def train_level(
     state: Path | None = None,
     report: Report | None = None,
 ) -> Gate:
-    """Train the gate of one level; base and skills are frozen.
+    """Train alpha(s) over a library at one level; base and skills are frozen.
 
     Args:
         policy: The base.
         skills: The library.
-        data: Demonstrations of the task.
-        settings: Numbers of the run.
+        data: Demonstrations of the task, none of which trained the newest skill: on those, that
+            skill is the best answer to everything, and the gate would learn nothing else.
+        settings: Numbers of the run; 1,001 steps in the authors' code.
         level: One of `LEVELS`.
         objective: `diffusion`, or `action`: the squared error of the action, through the sampler.
         weight: Of each step. Shape (N,).
         settle: Numbers of a run before, that finds the constant weights the gate begins at; by
             default these are even.
-        pull: Weight of the squared distance to where the gate begins.
+        pull: Weight of the squared distance to where the gate begins. The authors pull the means
+            of alpha to constants of their two skills instead.
         hidden: Width of the gate.
         state: File to go on from.
         report: Called after each step.
 
     Raises:
-        ConfigError: If the level has no such objective.
+        ConfigError: If there is nothing to weigh, or the level has no such objective.
     """
     if objective not in OBJECTIVES:
         raise UnknownNameError("objective", objective, OBJECTIVES)
     if (level, objective) == ("action", "diffusion"):
         raise ConfigError("the action level predicts no noise; its objective is 'action'")
+    if not skills:
+        raise ConfigError("a gate needs skills to weigh")
     members = len(skills) + (level != "parameter")
     features = {name: f.shape[0] for name, f in (policy.config.input_features or {}).items()}
     with torch.random.fork_rng([]):

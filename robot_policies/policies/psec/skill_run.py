@@ -1,6 +1,6 @@
 """From a data set to a packaged skill."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -8,11 +8,17 @@ from torch import Tensor
 
 from robot_policies.interface import ConfigError, JointLimits
 from robot_policies.policies.checkpoint import read_checkpoint
-from robot_policies.policies.psec.critics import sample_weights
+from robot_policies.policies.psec.critics import (
+    CriticSettings,
+    gate_weights,
+    sample_weights,
+    train_critic,
+)
 from robot_policies.policies.psec.demonstrations import Demonstrations, read_demonstrations
 from robot_policies.policies.psec.fit import FitSettings, Report
+from robot_policies.policies.psec.levels import train_gate
 from robot_policies.policies.psec.modeling_psec import PsecPolicy
-from robot_policies.policies.psec.train import RANK, SCALE, composed, train_gate, train_skill
+from robot_policies.policies.psec.train import RANK, SCALE, composed, train_skill
 from robot_policies.skills.base import SkillBase, describe_base
 from robot_policies.skills.card import Training, check_name
 from robot_policies.skills.gate import Gate
@@ -20,6 +26,8 @@ from robot_policies.skills.package import Skill, check_limits_fit, pack
 
 STATE, CRITIC_STATE = "training_state.safetensors", "critic_state.safetensors"
 PROBES = 2048  # samples that a loss is measured on
+SETTLE = FitSettings(steps=300, lr=2e-2)  # until the constant weights of a gate are found
+CRITIC = FitSettings(steps=3000, lr=1e-3)
 WITHIN = 0.99  # share of the training states that lie within `state_distance`
 
 
@@ -139,10 +147,21 @@ def run_gate(
     data_root: Path,
     settings: FitSettings,
     *,
+    costs_root: Path | None = None,
     pull: float = 0.0,
     report: Report | None = None,
 ) -> Gate:
-    """Train a gate over skills.
+    """Train a gate over skills; it begins at the constant weights of least loss.
+
+    Args:
+        loaded: The base.
+        skills: What it weighs.
+        data_root: Demonstrations of the task that trained none of the skills.
+        settings: Of the training.
+        costs_root: What others did, with costs: the steps of the task where they would do harm
+            count most. Without it, all count alike.
+        pull: Weight of the squared distance to the constant weights.
+        report: Called after each step.
 
     Raises:
         ConfigError: If one of the skills was trained on the very same data.
@@ -155,7 +174,19 @@ def run_gate(
                 "would lean on it alone; give other episodes"
             )
     adapters = {skill.card.name: skill.adapter for skill in skills}
-    return train_gate(loaded.policy, adapters, data, settings, pull=pull, report=report)
+    weight = None
+    if costs_root is not None:
+        others = read_demonstrations(costs_root, loaded.policy, loaded.preprocessor)
+        numbers = CriticSettings()
+        weight = gate_weights(train_critic(others, "safety", CRITIC, numbers), data, numbers)
+    settle = replace(settings, steps=SETTLE.steps, lr=SETTLE.lr)
+    return train_gate(
+        *(loaded.policy, adapters, data, settings),
+        weight=weight,
+        settle=settle,
+        pull=pull,
+        report=report,
+    )
 
 
 @torch.no_grad()

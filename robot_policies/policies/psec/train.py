@@ -2,7 +2,7 @@
 
     train_skill      low-rank additions to every linear layer; or one full matrix each
     train_network    full fine-tuning, or the same network from scratch
-    train_gate       alpha(s) over a library; train_weights, the best fixed alpha
+    train_weights    the best fixed alpha over a library; for alpha(s) see `levels.train_gate`
 
 The base is trained by `lerobot-train --policy.type=psec`.
 """
@@ -18,11 +18,10 @@ from torch import Tensor, nn
 
 from robot_policies.interface import ConfigError, UnknownNameError
 from robot_policies.policies.psec.demonstrations import Demonstrations
-from robot_policies.policies.psec.fit import FitSettings, Loss, Report, fit
+from robot_policies.policies.psec.fit import FitSettings, Report, fit
 from robot_policies.policies.psec.modeling_psec import Denoiser, PsecPolicy
 from robot_policies.policies.psec.networks import make_network
 from robot_policies.skills.digest import base_hash
-from robot_policies.skills.gate import Gate
 from robot_policies.skills.mixer import SkillMixer
 from robot_policies.skills.mixing import Adapter, LowRank, SkillStack, linear_layers
 
@@ -109,59 +108,6 @@ def train_network(
     return made.eval()
 
 
-def train_gate(
-    policy: PsecPolicy,
-    skills: Mapping[str, Adapter],
-    data: Demonstrations,
-    settings: FitSettings,
-    *,
-    weight: Tensor | None = None,
-    prior: Tensor | None = None,
-    pull: float = 0.0,
-    hidden: int = 256,
-    state: Path | None = None,
-    report: Report | None = None,
-) -> Gate:
-    """Train alpha(s) with the diffusion loss; base and skills are frozen.
-
-    Args:
-        policy: The base.
-        skills: The library.
-        data: Demonstrations of the task, none of which trained the newest skill: on those, that
-            skill is the best answer to everything, and the gate would learn nothing else.
-        settings: Numbers of the run; 1,001 steps in the authors' code.
-        weight: Of each step. Shape (N,).
-        prior: Weights to begin at, and to be pulled to; by default, all skills together make 1.
-            Shape (k,).
-        pull: Weight of |alpha - prior|^2. The authors pull the means of alpha to constants of
-            their two skills instead.
-        hidden: Width of the gate.
-        state: File to go on from.
-        report: Called after each step.
-    """
-    if not skills:
-        raise ConfigError("a gate needs skills to weigh")
-    start = torch.full((len(skills),), 1.0 / len(skills)) if prior is None else prior
-    features = {name: f.shape[0] for name, f in (policy.config.input_features or {}).items()}
-    with torch.random.fork_rng([]):
-        torch.manual_seed(settings.seed)
-        gate = Gate(features, len(skills), hidden).start_at(start.tolist())
-    with composed(policy, skills) as mixer:
-
-        def denoise(noisy: Tensor, observation: Tensor, step: Tensor) -> Tensor:
-            mixer.weigh(gate(observation))
-            return policy.network(noisy, observation, step)
-
-        def regulariser(rows: Tensor) -> Tensor:
-            return pull * (gate(data.observation[rows]) - start).square().sum(-1).mean()
-
-        trained = list(gate.parameters())
-        about = f"gate {list(skills)} {start.tolist()} {pull}"
-        extra = regulariser if pull else None
-        _fit(policy, denoise, trained, data, settings, weight, state, report, about, extra)
-    return gate.eval().requires_grad_(False)
-
-
 def train_weights(
     policy: PsecPolicy,
     skills: Mapping[str, Adapter],
@@ -229,17 +175,15 @@ def _fit(
     state: Path | None,
     report: Report | None,
     about: str,
-    extra: Loss | None = None,
 ) -> None:
     if weight is not None and weight.shape != (len(data),):
         raise ConfigError(f"{tuple(weight.shape)} weights for {len(data)} steps")
 
     def loss(rows: Tensor) -> Tensor:
         chosen = None if weight is None else weight[rows]
-        value = policy.loss(
+        return policy.loss(
             denoise, data.observation[rows], data.action[rows], data.valid[rows], chosen
         )
-        return value if extra is None else value + extra(rows)
 
     identity = f"{about} {base_hash(policy, policy.config)} {data.digest}"
     fit(trained, loss, len(data), settings, state=state, about=identity, report=report)

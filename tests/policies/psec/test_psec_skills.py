@@ -16,13 +16,12 @@ from robot_policies.policies.psec.demonstrations import (
     read_demonstrations,
 )
 from robot_policies.policies.psec.fit import FitSettings
-from robot_policies.policies.psec.levels import LevelMixture, train_level
+from robot_policies.policies.psec.levels import LevelMixture, train_gate
 from robot_policies.policies.psec.modeling_psec import PsecPolicy
 from robot_policies.policies.psec.processor_psec import make_psec_pre_post_processors
 from robot_policies.policies.psec.train import (
     composed,
     fresh_adapter,
-    train_gate,
     train_network,
     train_skill,
     train_weights,
@@ -197,15 +196,6 @@ def test_a_gate_learns_which_skill_the_state_asks_for(arm):
     assert gated < even
 
 
-def test_a_strong_pull_keeps_the_gate_at_its_prior(arm):
-    base, data = arm
-    train = data("orbit", 4)
-    skills = {"a": train_skill(base, train, TINY), "b": train_skill(base, train, TINY)}
-    prior = torch.tensor([0.3, -0.4])
-    gate = train_gate(base, skills, train, FEW, prior=prior, pull=1e2, hidden=16)
-    torch.testing.assert_close(gate(train.observation).mean(0), prior, atol=0.05, rtol=0.0)
-
-
 @pytest.mark.parametrize(
     ("level", "objective"),
     [("parameter", "action"), ("noise", "diffusion"), ("noise", "action"), ("action", "action")],
@@ -215,7 +205,7 @@ def test_every_level_trains_its_gate_and_nothing_else(arm, level, objective):
     train = data("orbit", 4)
     skills = {"a": train_skill(base, train, TINY), "b": train_skill(base, train, TINY)}
     fingerprint = base_hash(base, base.config)
-    gate = train_level(base, skills, train, TINY, level, objective, hidden=8)
+    gate = train_gate(base, skills, train, TINY, level, objective, hidden=8)
     assert gate.output.weight.abs().sum() > 0
     assert base_hash(base, base.config) == fingerprint
     with composed(base, skills) as mixer:
@@ -232,11 +222,11 @@ def test_a_step_of_weight_zero_teaches_a_gate_nothing(arm, level, objective):
     train = data("orbit", 4)
     skills = {"a": train_skill(base, train, TINY), "b": train_skill(base, train, TINY)}
     nothing = torch.zeros(len(train))
-    gate = train_level(base, skills, train, TINY, level, objective, weight=nothing, hidden=8)
+    gate = train_gate(base, skills, train, TINY, level, objective, weight=nothing, hidden=8)
     assert not gate.output.weight.any()
     few = dataclasses.replace(TINY, lr=1e-2)
-    pulled = train_level(base, skills, train, few, level, objective, pull=1e4, hidden=8)
-    free = train_level(base, skills, train, few, level, objective, hidden=8)
+    pulled = train_gate(base, skills, train, few, level, objective, pull=1e4, hidden=8)
+    free = train_gate(base, skills, train, few, level, objective, hidden=8)
     even = 1.0 / free.output.out_features
     assert spread(pulled, train, even) < spread(free, train, even)
 
@@ -249,7 +239,7 @@ def test_a_gate_can_begin_at_the_constant_weights_of_least_loss(arm):
         data("orbit", 4),
     )
     settle = FitSettings(steps=40, batch=64, lr=2e-2)
-    gate = train_level(base, skills, fresh, TINY, "parameter", settle=settle, pull=1e2, hidden=8)
+    gate = train_gate(base, skills, fresh, TINY, settle=settle, pull=1e2, hidden=8)
     good, nothing = gate(fresh.observation).mean(0).tolist()
     assert good > 0.55
     assert nothing == pytest.approx(0.5, abs=0.05)
@@ -290,7 +280,7 @@ def test_all_weight_on_one_member_is_that_member_at_every_level(arm):
 def test_the_action_level_has_no_noise_to_predict(arm):
     base, data = arm
     with pytest.raises(ConfigError, match="predicts no noise"):
-        train_level(base, {}, data("orbit", 1), TINY, "action", "diffusion")
+        train_gate(base, {}, data("orbit", 1), TINY, "action", "diffusion")
 
 
 # --- Weights of steps
