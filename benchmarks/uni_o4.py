@@ -53,7 +53,7 @@ ROBOTS, STEPS = 48, 500  # scored at once, for 10 s
 SCORE_SEED = 5_000  # of the start states of scores
 MILESTONES = (5_120, 10_240, 50_000, 100_000)  # steps online
 EARLY = 10_240  # the last of the first 10 k
-TRAINED = 64  # robots that train online
+TRAINED = 32  # robots that train online
 # From scratch there is no time to learn to walk before the final reward.
 SCRATCH = replace(OnlineSettings(), difficulty_steps=(10**9, 10**9 + 1))
 # As the walk itself was trained, from the walk on; the noise is as wide as while it was learned,

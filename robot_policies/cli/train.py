@@ -38,8 +38,13 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue in --out.")] = False,
     environments: Annotated[
-        int, typer.Option("--environments", min=1, help="Robots simulated side by side.")
-    ] = 192,
+        int | None,
+        typer.Option(
+            "--environments",
+            min=1,
+            help="Robots simulated side by side; by default 192, or 32 that go on from --init.",
+        ),
+    ] = None,
     threads: Annotated[int, typer.Option("--threads", min=1, help="Physics threads.")] = 2,
     torch_threads: Annotated[
         int, typer.Option("--torch-threads", min=1, help="More than the free cores is slower.")

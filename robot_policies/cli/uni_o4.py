@@ -9,6 +9,7 @@ import click
 from robot_policies.interface import ConfigError, UnknownNameError
 
 STAGES = ("online", "offline")
+FRESH, CONTINUING = 192, 32  # robots that walk side by side online
 OPTIONS = {
     "--init": "Checkpoint to start from; offline needs one",
     "--data": "Recorded dataset, for offline",
@@ -71,7 +72,7 @@ def train_stage(
     common: Common,
     options: dict[str, Any],
     *,
-    environments: int,
+    environments: int | None,
     physics_threads: int,
     minutes: float | None,
     steps: int | None,
@@ -137,7 +138,7 @@ def _reward(name: str, task: str) -> Any:
 def _online(
     common: Common,
     init: str | None,
-    environments: int,
+    environments: int | None,
     physics_threads: int,
     budget: dict[str, Any],
 ) -> str:
@@ -152,9 +153,8 @@ def _online(
     from robot_policies_sim.go1_shifted_env import make_environment
 
     folder = find_checkpoint(init) if init else None
-    environment = make_environment(
-        known, robot, environments, seed=common.seed, threads=physics_threads
-    )
+    robots = environments or (CONTINUING if folder else FRESH)
+    environment = make_environment(known, robot, robots, seed=common.seed, threads=physics_threads)
     more = {**budget, **common.settings()}
     try:
         if folder is not None:
