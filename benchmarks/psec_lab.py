@@ -29,6 +29,7 @@ from robot_policies.policies.psec.demonstrations import Demonstrations, read_dem
 from robot_policies.policies.psec.fit import FitSettings
 from robot_policies.policies.psec.modeling_psec import PsecPolicy
 from robot_policies.policies.psec.processor_psec import make_psec_pre_post_processors
+from robot_policies.policies.psec.skill_run import CRITIC
 from robot_policies.policies.psec.train import composed, train_network, train_skill
 from robot_policies.skills.adapter import read_adapter, write_adapter
 from robot_policies.skills.mixing import Adapter, linear_layers
@@ -50,7 +51,7 @@ BASE = FitSettings(steps=24_000, lr=1e-3, average_rate=2e-3)
 SHARED, SHARED_SCALE = FitSettings(steps=2500, lr=2e-3), 8.0  # much data
 SKILL, SCALE = FitSettings(steps=600, batch=128, lr=1e-3), 2.0  # few demonstrations: near the base
 FAR, FAR_SCALE = FitSettings(steps=2000, batch=128, lr=2e-3), 8.0  # what the base never saw
-CRITIC, CRITICS = FitSettings(steps=3000, lr=1e-3), CriticSettings()
+CRITICS = CriticSettings()
 
 Sampler = Callable[[Tensor], Tensor]
 

@@ -1,4 +1,4 @@
-"""The comparisons of the paper: the same library mixed in noise or in actions.
+"""Gates over a library, which mixes in parameters, or for comparison in noise or in actions.
 
     parameter  eps = eps_{W_0 + sum_i alpha_i(s) dW_i}        PSEC; the default
     noise      eps = sum_i w_i(s) eps_i, base included        NSEC

@@ -27,7 +27,7 @@ from robot_policies.skills.package import Skill, check_limits_fit, pack
 STATE, CRITIC_STATE = "training_state.safetensors", "critic_state.safetensors"
 PROBES = 2048  # samples that a loss is measured on
 SETTLE = FitSettings(steps=300, lr=2e-2)  # until the constant weights of a gate are found
-CRITIC = FitSettings(steps=3000, lr=1e-3)
+CRITIC = FitSettings(steps=3000, lr=1e-3)  # of what judges the steps of a gate
 WITHIN = 0.99  # share of the training states that lie within `state_distance`
 
 
@@ -177,13 +177,12 @@ def run_gate(
     weight = None
     if costs_root is not None:
         others = read_demonstrations(costs_root, loaded.policy, loaded.preprocessor)
-        numbers = CriticSettings()
-        weight = gate_weights(train_critic(others, "safety", CRITIC, numbers), data, numbers)
-    settle = replace(settings, steps=SETTLE.steps, lr=SETTLE.lr)
+        numbers, fitting = CriticSettings(), replace(CRITIC, seed=settings.seed)
+        weight = gate_weights(train_critic(others, "safety", fitting, numbers), data, numbers)
     return train_gate(
         *(loaded.policy, adapters, data, settings),
         weight=weight,
-        settle=settle,
+        settle=replace(SETTLE, batch=settings.batch, seed=settings.seed),
         pull=pull,
         report=report,
     )

@@ -15,7 +15,7 @@ from robot_policies.policies.uni_o4.train import run_online
 
 CONTINUED = OnlineSettings(
     rollout=32,
-    epochs=10,  # Uni-O4 `ppo_finetune` and others 10; 5 and 20 did worse here
+    epochs=10,  # Uni-O4 `ppo_finetune` 5 to 30; 5 did worse here, 20 no better
     lr=3e-4,
     lr_range=(1e-5, 1.5e-3),
     entropy_weight=0.0,
