@@ -4,6 +4,7 @@
 A fault is one line on stderr, with its traceback only under `--debug`.
 """
 
+import logging
 import os
 import signal
 import sys
@@ -116,6 +117,8 @@ def _quiet(debug: bool) -> Iterator[None]:
     with warnings.catch_warnings():
         if not debug:
             warnings.simplefilter("ignore")
+            # 80 lines where there is no FFmpeg for torchcodec; LeRobot then reads with PyAV.
+            logging.getLogger("lerobot.utils.import_utils").setLevel(logging.ERROR)
         yield
 
 

@@ -1,6 +1,8 @@
 """`robot-policies skill`, end to end on a tiny base: train, add, compose, verify, remove."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -172,6 +174,19 @@ def test_a_gate_minds_where_others_did_harm(skill, base, data, trained, tmp_path
         for made in (even, minding)
     ]
     assert not torch.equal(*bias)
+
+
+def test_a_fault_is_one_line_in_a_process_of_its_own(skill, base, trained, tmp_path):
+    """LeRobot, which looks for FFmpeg there for the first time, says nothing beside it."""
+    skill("add", trained("reach"), "--base", base)
+    words = ["skill", "compose", "x", "--base", base, "--skill", "reach", "--costs", "/nowhere"]
+    command = [Path(sys.executable).with_name("robot-policies"), *words]
+    command += ["--data", record(tmp_path / "new", 1)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "robot-policies: /nowhere: no data set there (meta/info.json is missing)"
+    ]
 
 
 def test_a_changed_skill_is_1_when_asked_about_and_3_when_added(skill, base, trained, capsys):
