@@ -40,6 +40,7 @@ from robot_policies.policies.uni_o4.offline_state import load_offline_state
 from robot_policies.policies.uni_o4.offline_walk import load, offline_on, prepare_walk
 from robot_policies.policies.uni_o4.ppo import OnlineSettings
 from robot_policies.policies.uni_o4.rollouts import Score, collect, score
+from robot_policies.policies.uni_o4.spaces import scaled_velocity
 from robot_policies.policies.uni_o4.train import STATE_FILE as ONLINE_STATE
 from robot_policies.policies.uni_o4.train import run_online
 from robot_policies.policies.uni_o4.transitions import Transitions
@@ -108,7 +109,13 @@ def logged(seed: int) -> Transitions:
     policy, robots = load(find_checkpoint(SHIPPED)), environment(robots=40, seed=seed)
     try:
         body = WalkBody(policy)
-        return collect(robots, policy, body, ROWS, noise=NOISE, seed=seed, steps=STEPS)
+        return collect(
+            *(robots, policy, body, ROWS),
+            noise=NOISE,
+            seed=seed,
+            steps=STEPS,
+            privileged=lambda info: scaled_velocity(info["motion"].velocity, policy.config),
+        )
     finally:
         robots.close()
 
@@ -215,11 +222,11 @@ def gate(arguments: argparse.Namespace) -> None:
 
 def candidates(out: Path, finished: OfflineRun) -> dict[str, GaussianActor]:
     """Return policies of different worth: of all methods, of all members, and made worse."""
-    stage = finished.stage
+    stage, privileged = finished.stage, finished.networks.critics.privileged
     assert isinstance(stage, Improvement)
-    found = {"zero-shot": GaussianActor(load(find_checkpoint(SHIPPED)))}
+    found = {"zero-shot": GaussianActor(load(find_checkpoint(SHIPPED)), privileged)}
     found |= {
-        name: GaussianActor(load(out / name))
+        name: GaussianActor(load(out / name), privileged)
         for name in (*METHODS[1:], "online", "scratch")  # Uni-O4's is one of the members
         if (out / name / "config.json").exists()
     }
@@ -229,7 +236,7 @@ def candidates(out: Path, finished: OfflineRun) -> dict[str, GaussianActor]:
         found |= {f"member {i} imitated": before, f"member {i} improved": after}  # pyright: ignore
     torch.manual_seed(0)
     for share in PERTURBED:
-        actor = GaussianActor(load(find_checkpoint(SHIPPED)))
+        actor = GaussianActor(load(find_checkpoint(SHIPPED)), privileged)
         with torch.no_grad():
             for weights in actor.mean.parameters():
                 weights.add_(share * weights.std() * torch.randn_like(weights))

@@ -92,6 +92,8 @@ def settings(method: Method, size: Size) -> OfflineSettings:
         # The paper's min Q - V; Q from the model, as the quadruped needs it, made Hopper fall.
         expansion=0,
         improvement_rate=5e-4,
+        baseline_rate=5e-4,
+        model_rate=1e-3,
         improvement_steps=size.improvement,
         gate_every=size.improvement // 10,
         baseline_steps=size.critics,

@@ -29,6 +29,7 @@ SMALL = OfflineSettings(
     expansion=0,
     improvement_steps=60,
     improvement_rate=0.02,
+    baseline_rate=0.02,
     gate_every=20,
     horizon=5,
     start_states=128,

@@ -21,15 +21,21 @@ LOG_STD = (-5.0, 0.0)  # upstream `net.py`
 class GaussianActor(nn.Module):
     """The actor of a policy with its own noise."""
 
-    def __init__(self, policy: Learner) -> None:
-        """Copy mean and noise of a policy."""
+    def __init__(self, policy: Learner, privileged: int = 0) -> None:
+        """Copy mean and noise of a policy.
+
+        Args:
+            policy: Copied.
+            privileged: Numbers before those it sees, see `Transitions`.
+        """
         super().__init__()
+        self.privileged = privileged
         self.mean = deepcopy(policy.actor)
         self.log_std = nn.Parameter(policy.log_std.detach().clone())
 
     def forward(self, observation: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log standard deviation. (B, W) -> (B, A), (A,)."""
-        return self.mean(observation), self.log_std
+        return self.mean(observation[..., self.privileged :]), self.log_std
 
 
 class TanhActor(nn.Module):

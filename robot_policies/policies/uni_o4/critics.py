@@ -47,14 +47,19 @@ class Standardizer(nn.Module):
 
 
 class Critics(nn.Module):
-    """Q1, Q2, their slow copies, and V.
+    """Q1, Q2, their slow copies, and V, which is the policy's and sees what it sees.
 
     Q is the first V plus what a net adds: V is drawn to Q, so a Q that began at nothing would
     first pull down all that a V from a checkpoint knows.
     """
 
     def __init__(
-        self, width: int, action_width: int, value: nn.Module, settings: OfflineSettings
+        self,
+        width: int,
+        action_width: int,
+        value: nn.Module,
+        settings: OfflineSettings,
+        privileged: int = 0,
     ) -> None:
         """Make the nets.
 
@@ -63,8 +68,10 @@ class Critics(nn.Module):
             action_width: Numbers in an action.
             value: The V to train, (B, W) -> (B, 1); copied.
             settings: Numbers of the phase.
+            privileged: Numbers before those that V sees.
         """
         super().__init__()
+        self.privileged = privileged
         self.scale = Standardizer(width + action_width)
         self.q = nn.ModuleList(
             mlp(width + action_width, settings.critic_hidden, 1) for _ in range(2)
@@ -91,7 +98,7 @@ class Critics(nn.Module):
 
     def v(self, observation: Tensor) -> Tensor:
         """Return V. Shape (B,)."""
-        return self.value(observation).squeeze(-1)
+        return self._seen(self.value, observation)
 
     def losses(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Return the losses of V and of Q on a batch of `Transitions.tensors`.
@@ -122,7 +129,10 @@ class Critics(nn.Module):
     def _evaluate(self, nets: nn.ModuleList, observation: Tensor, action: Tensor) -> Tensor:
         inputs = self.scale(torch.cat([observation, action], -1))
         added = torch.stack([net(inputs).squeeze(-1) for net in nets])
-        return self.first_value(observation).squeeze(-1) + added
+        return self._seen(self.first_value, observation) + added
+
+    def _seen(self, value: nn.Module, observation: Tensor) -> Tensor:
+        return value(observation[..., self.privileged :]).squeeze(-1)
 
 
 def expectile_loss(error: Tensor, expectile: float) -> Tensor:

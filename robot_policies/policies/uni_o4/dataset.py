@@ -21,7 +21,7 @@ from robot_policies.policies.uni_o4.configuration_uni_o4 import ACTION, UniO4Con
 from robot_policies.policies.uni_o4.memory import Memory
 from robot_policies.policies.uni_o4.processor_uni_o4 import make_uni_o4_pre_post_processors
 from robot_policies.policies.uni_o4.quadruped import DOWN, gravity
-from robot_policies.policies.uni_o4.spaces import FALL_GRAVITY
+from robot_policies.policies.uni_o4.spaces import FALL_GRAVITY, scaled_velocity
 from robot_policies.policies.uni_o4.transitions import Transitions, check
 
 FALL_HEIGHT = 0.16  # m, the trunk nearly on the ground
@@ -53,7 +53,8 @@ def read_walks(
         limit_actions: Refuse targets outside the joints' ranges.
 
     Returns:
-        Steps between two standing states; those with a tracker glitch are left out.
+        Steps between two standing states; those with a tracker glitch are left out. Where the log
+        knows the velocity, it stands before what the policy saw.
 
     Raises:
         ConfigError: In one line, if the folder is something else or its numbers cannot be.
@@ -69,18 +70,17 @@ def read_walks(
         if len(columns[STATE]) < 2:
             continue
         observation = _observations(columns, config, preprocess)
-        parts.append(_steps(root, number, columns, observation, reward(columns, config.dt)))
+        rewards = reward(columns, config.dt)
+        parts.append(_steps(root, number, columns, observation, rewards, config))
     if not parts:
         raise ConfigError(f"{root}: no episode of two rows or more")
-    names = ("observation", "action", "reward", "next_observation", "terminal", "last", "episode")
-    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     lower, upper = (
         (np.array(limit) - config.default_position) / config.action_scale
         if limit_actions
         else np.array(sign * UNLIMITED)
         for limit, sign in ((config.lower, -1.0), (config.upper, 1.0))
     )
-    return check(Transitions(str(root), **joined), lower, upper)
+    return check(Transitions.joined(parts), lower, upper)
 
 
 def _info(root: Path) -> dict[str, Any]:
@@ -183,7 +183,7 @@ def _named(
 
 
 def _observations(columns: Columns, config: UniO4Config, preprocess: Any) -> np.ndarray:
-    """Return what the policy saw before each row. Shape (n, W)."""
+    """Return what the log knew before each row. Shape (n, W)."""
     count, frames = len(columns[STATE]), config.history
     index = np.arange(count)[:, None] + np.arange(1 - frames, 1)
     before = np.arange(count)[:, None] + np.arange(-frames, 1)
@@ -202,11 +202,20 @@ def _observations(columns: Columns, config: UniO4Config, preprocess: Any) -> np.
         "action_is_pad": torch.from_numpy(before < 0),
         "frame_index": torch.arange(count),
     }
-    return Memory(config).window(batch).numpy()
+    seen = Memory(config).window(batch).numpy()
+    if real_reward.VELOCITY not in columns:
+        return seen
+    velocity = scaled_velocity(columns[real_reward.VELOCITY][:, :3], config)
+    return np.concatenate([velocity, seen], 1)
 
 
 def _steps(
-    root: Path, number: int, columns: Columns, observation: np.ndarray, reward: np.ndarray
+    root: Path,
+    number: int,
+    columns: Columns,
+    observation: np.ndarray,
+    reward: np.ndarray,
+    config: UniO4Config,
 ) -> Transitions:
     """Return the steps of an episode that begin on four feet."""
     fallen = _fallen(columns)
@@ -223,6 +232,7 @@ def _steps(
         terminal=terminal,
         last=~continued,
         episode=np.full(len(reward), number),
+        privileged=observation.shape[1] - config.history * config.frame_width,
     )
     return steps.take(kept)
 

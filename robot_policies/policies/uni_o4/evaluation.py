@@ -29,12 +29,13 @@ class Expansion:
     policy's (Feinberg et al. 2018, arXiv 1803.00101). Where a command takes effect late and is one
     of fifty a second, its worth is far below the noise of a log: a fitted Q finds the state's
     worth and nothing of the action's. The model, which predicts the next state without that
-    noise, does.
+    noise, does. Where its elites disagree about a reward, their disagreement is taken off, or the
+    policy is drawn to where they are wrong (Yu et al. 2020, MOPO).
 
     Attributes:
         model: One-step models; the mean of the elites is followed.
         critics: Supply V.
-        settings: `expansion` steps.
+        settings: `expansion` steps, `caution` times the disagreement.
     """
 
     model: TransitionModel
@@ -48,8 +49,8 @@ class Expansion:
         total, weight = torch.zeros(len(observation)), torch.ones(len(observation))
         for _ in range(settings.expansion):
             done = space.execute(observation, action)
-            observation, reward = self.model.mean_step(observation, done)
-            total += weight * settings.reward_scale * reward
+            observation, reward, doubt = self.model.mean_step(observation, done)
+            total += weight * settings.reward_scale * (reward - settings.caution * doubt)
             weight = weight * settings.gamma * (~space.terminated(observation)).float()
             action, _ = policy(observation)
         return total + weight * self.critics.v(observation)

@@ -42,8 +42,7 @@ def read_hdf5(path: Path) -> Transitions:
             )
             if episodes:
                 parts = [_minari(path, file[name], i) for i, name in enumerate(episodes)]
-                joined = {n: np.concatenate([part[n] for part in parts]) for n in parts[0]}
-                return check(Transitions(str(path), **joined), -1.0, 1.0)
+                return check(Transitions.joined(parts), -1.0, 1.0)
             raise ConfigError(
                 f"{path}: neither Minari (groups episode_0, ...) nor D4RL ({', '.join(D4RL)}); "
                 f"it has {sorted(names)[:8]}"
@@ -84,7 +83,7 @@ def _d4rl(path: Path, file: Any) -> Transitions:
     return data.take(kept)
 
 
-def _minari(path: Path, group: Any, number: int) -> dict[str, np.ndarray]:
+def _minari(path: Path, group: Any, number: int) -> Transitions:
     missing = [name for name in MINARI if name not in group]
     if missing:
         raise ConfigError(f"{path}: episode {number} lacks {missing}")
@@ -103,15 +102,16 @@ def _minari(path: Path, group: Any, number: int) -> dict[str, np.ndarray]:
             f"{[len(array) for array in rest]} of {MINARI[2:]}; expected one observation more"
         )
     reward, terminal, _ = rest
-    return {
-        "observation": observation[:-1],
-        "action": action,
-        "reward": reward.astype(np.float32),
-        "next_observation": observation[1:],
-        "terminal": terminal.astype(bool),
-        "last": np.arange(count) == count - 1,
-        "episode": np.full(count, number),
-    }
+    return Transitions(
+        source=str(path),
+        observation=observation[:-1],
+        action=action,
+        reward=reward.astype(np.float32),
+        next_observation=observation[1:],
+        terminal=terminal.astype(bool),
+        last=np.arange(count) == count - 1,
+        episode=np.full(count, number),
+    )
 
 
 def _vectors(path: Path, name: str, array: np.ndarray) -> np.ndarray:

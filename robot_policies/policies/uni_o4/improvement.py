@@ -89,9 +89,12 @@ class Improver:
         """Return the clipped surrogate of one member on actions of its copy. Scalar.
 
         The advantage is min Q - V. From the model, Q is compared within a pair of opposite
-        deviations from the mean instead, which leaves no trace of the state's own worth.
+        deviations from the mean instead, which leaves no trace of the state's own worth; a batch
+        holds half as many states then.
         """
         behavior = self.behavior[member]
+        if self.expansion is not None:
+            observation = observation[: (len(observation) + 1) // 2]
         with torch.no_grad():
             mean, log_std = behavior(observation)
             noise = log_std.exp() * torch.randn_like(mean)

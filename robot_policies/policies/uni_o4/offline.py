@@ -110,7 +110,7 @@ def prepare(
     policies = nn.ModuleList(actor() for _ in range(settings.count))
     networks = Networks(
         policies,
-        Critics(space.width, space.action_width, value(), settings),
+        Critics(space.width, space.action_width, value(), settings, data.privileged),
         TransitionModel(space, settings),
         space,
         data,

@@ -1,7 +1,8 @@
 """Numbers of the offline phase.
 
 Sources: [paper] Uni-O4 (Lei et al. 2024, arXiv 2311.03351); [code] its public code, `main.py`;
-[own] chosen here, for a robot's few minutes of data and two processor cores.
+[MOPO] Yu et al. 2020 (arXiv 2005.13239); [own] chosen here, for a robot's few minutes of data and
+two processor cores.
 """
 
 from dataclasses import dataclass
@@ -52,16 +53,17 @@ class OfflineSettings:
     model_members: int = 5  # [code] 7
     model_elites: int = 3  # [code] 5
     model_hidden: tuple[int, ...] = (200, 200)  # [code] 4 x 200
-    model_rate: float = 1e-3  # [code]
+    model_rate: float = 3e-3  # [code] 1e-3, with which 30 epochs are far too few
     model_decay: float = 5e-5  # [code] 2.5e-5 to 1e-4 by layer
     model_holdout: int = 1000  # rows, at most a fifth of the data [code]
     model_patience: int = 5  # epochs without gain [code]
     model_gain: float = 0.01  # share by which the hold-out error must fall to count [code]
     model_epochs: int = 30  # at most [own]
 
-    expansion: int = 10  # model steps in Q; 0 is the paper's min Q(s, a), see `Expansion` [own]
-    improvement_steps: int = 200  # [code] 1e4
-    improvement_rate: float = 1e-4  # falls linearly to 0 [code]
+    expansion: int = 20  # model steps in Q; 0 is the paper's min Q(s, a), see `Expansion` [own]
+    caution: float = 3.0  # deviations of the elites' rewards taken off; [MOPO] 0.5 to 5
+    improvement_steps: int = 240  # [code] 1e4
+    improvement_rate: float = 3e-4  # falls linearly to 0; [code] 1e-4
     clip: float = 0.25  # falls linearly to 0, as said; [code] stops falling after 200 steps
     gate: Literal["paired", "off"] = "paired"
     gate_every: int = 40  # steps between two checks; [code] 100
@@ -78,6 +80,7 @@ class OfflineSettings:
     td3_noise: float = 0.2  # idem
     td3_noise_clip: float = 0.5  # idem
     baseline_steps: int = 1000  # of iql and td3_bc [own]
+    baseline_rate: float = 1e-4  # of their policies [own]
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot be."""

@@ -284,7 +284,7 @@ class Weighted(Stage):
         super().__init__(networks)
         self.total = self.settings.baseline_steps
         parameters = networks.policies.parameters()
-        self.optimizers = [torch.optim.Adam(parameters, lr=self.settings.improvement_rate)]
+        self.optimizers = [torch.optim.Adam(parameters, lr=self.settings.baseline_rate)]
 
     def step(self) -> dict[str, float]:
         """Take one step."""
@@ -309,7 +309,7 @@ class Td3BcFit(Stage):
         self.extra["pair"] = self.pair
         self.optimizers = [
             torch.optim.Adam(self.pair.critics.q.parameters(), lr=settings.critic_rate),
-            torch.optim.Adam(policy.parameters(), lr=settings.improvement_rate),
+            torch.optim.Adam(policy.parameters(), lr=settings.baseline_rate),
         ]
 
     def step(self) -> dict[str, float]:

@@ -87,10 +87,15 @@ def offline_on(
     threads: int = 1,
     hold_out: float = 0.0,
 ) -> Mapping[str, Any]:
-    """Improve a policy on rows that are read already; arguments as of `offline`."""
+    """Improve a policy on rows that are read already; arguments as of `offline`.
+
+    What the policy did not see is for Uni-O4 alone; other methods learn as they were published.
+    """
     torch.set_num_threads(threads)
+    settings = settings or OfflineSettings()
+    logged = logged if settings.method == "uni_o4" else logged.seen()
     kept, held = logged.split(hold_out) if hold_out else (logged, None)
-    run = prepare_walk(policy, kept, settings or OfflineSettings(), seed)
+    run = prepare_walk(policy, kept, settings, seed)
     result = policy.requires_grad_(False)
 
     def on_save(run: OfflineRun) -> None:
@@ -126,10 +131,10 @@ def prepare_walk(
     policy: UniO4Policy, data: Transitions, settings: OfflineSettings, seed: int
 ) -> OfflineRun:
     """Make a run whose members and V start from a policy, with the noise of the logs."""
-    first = GaussianActor(policy)
+    first = GaussianActor(policy, data.privileged)
     with torch.no_grad():
         observation = torch.from_numpy(data.observation)
-        means = torch.cat([first.mean(rows) for rows in observation.split(4096)])
+        means = torch.cat([first(rows)[0] for rows in observation.split(4096)])
         spread = (torch.from_numpy(data.action) - means).std(0).clamp(min=LEAST_STD)
         first.log_std.copy_(spread.log())
     made = 0
@@ -139,7 +144,8 @@ def prepare_walk(
         made += 1
         return deepcopy(first) if made == 1 else _varied(first)
 
-    return prepare(data, WalkSpace(policy.config), actor, lambda: policy.value, settings, seed)
+    space = WalkSpace(policy.config, data.privileged)
+    return prepare(data, space, actor, lambda: policy.value, settings, seed)
 
 
 def adapted(policy: UniO4Policy, run: OfflineRun) -> UniO4Policy:

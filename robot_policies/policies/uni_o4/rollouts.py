@@ -1,7 +1,8 @@
 """Walk a policy in a vectorised environment: to log what it did, or to know how good it is."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -76,6 +77,7 @@ def collect(
     noise: float | None,
     seed: int,
     steps: int,
+    privileged: Callable[[Mapping[str, Any]], np.ndarray] | None = None,
     source: str = "simulation",
 ) -> Transitions:
     """Log a noisy policy.
@@ -88,6 +90,9 @@ def collect(
         noise: Deviation of the action; the policy's own if not given.
         seed: Of start states and noise.
         steps: Longest episode.
+        privileged: Returns from a step's `info` what the log knows after it and the policy does
+            not see, normalised, (N, P). An episode's first step is left out then, since nothing
+            was known before it.
         source: Named in messages about the data.
 
     Returns:
@@ -99,6 +104,7 @@ def collect(
     body.forget()
     rows: dict[str, list[np.ndarray]] = {}
     observation = body.observe(features)
+    first, known = np.ones(environment.num_envs, dtype=bool), None
     for _ in range(-(-count // environment.num_envs)):
         mean = policy.actor(observation)
         spread = policy.log_std.exp() if noise is None else noise
@@ -109,20 +115,29 @@ def collect(
         body.forget(done)
         following = body.observe(features)
         after = following if final is None else torch.where(done[:, None], final, following)
+        unseen = None if privileged is None else privileged(info)
         step: Mapping[str, np.ndarray] = {
-            "observation": observation.numpy(),
+            "observation": _joined(unseen if known is None else known, observation),
             "action": action.numpy(),
             "reward": reward.astype(np.float32),
-            "next_observation": after.numpy(),
+            "next_observation": _joined(unseen, after),
             "terminal": fallen,
             "last": fallen | timeout,
+            "first": first,
         }
         for name, values in step.items():
             rows.setdefault(name, []).append(values.copy())
-        observation = following
+        observation, known, first = following, unseen, fallen | timeout
     body.forget()
     stacked = {name: np.stack(values, 1) for name, values in rows.items()}  # (N, T, ...)
     stacked["last"][:, -1] = True
     flat = {name: array.reshape(-1, *array.shape[2:]) for name, array in stacked.items()}
+    first = flat.pop("first")
     episode = np.cumsum(np.append(0, flat["last"][:-1]))
-    return Transitions(source, episode=episode, **flat)
+    width = 0 if known is None else known.shape[1]
+    data = Transitions(source, episode=episode, privileged=width, **flat)
+    return data if privileged is None else data.take(~first)
+
+
+def _joined(unseen: np.ndarray | None, seen: torch.Tensor) -> np.ndarray:
+    return seen.numpy() if unseen is None else np.concatenate([unseen, seen.numpy()], 1)

@@ -7,6 +7,7 @@ own action. A model that had to predict them would spend its accuracy there.
 from collections.abc import Callable
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -93,13 +94,22 @@ class BoxSpace:
 
 
 class WalkSpace:
-    """Frames of the quadruped policy, the newest last; layout as in `Quadruped.frame`."""
+    """What the policy does not see of the quadruped, and its frames, the newest last.
 
-    def __init__(self, config: UniO4Config) -> None:
-        """Lay out the newest frame: turn 3, gravity 3, command 3, q J, dq J, last J, clock 2."""
+    The layout of a frame is that of `Quadruped.frame`.
+    """
+
+    def __init__(self, config: UniO4Config, privileged: int = 0) -> None:
+        """Lay out the newest frame: turn 3, gravity 3, command 3, q J, dq J, last J, clock 2.
+
+        Args:
+            config: The policy.
+            privileged: Numbers before the frames.
+        """
         joints = len(config.joint_names)
-        self.width = config.history * config.frame_width
-        self.action_width, self.change_width = joints, 6 + 2 * joints
+        self.width = privileged + config.history * config.frame_width
+        self.action_width, self.change_width = joints, privileged + 6 + 2 * joints
+        self._privileged = privileged
         self._frame = config.frame_width
         self._command = slice(6, 9)
         self._state = slice(9, 9 + 2 * joints)
@@ -119,28 +129,36 @@ class WalkSpace:
         return self._quadruped.limit(action, newest[:, self._state], newest[:, self._last])
 
     def change(self, observation: Tensor, following: Tensor) -> Tensor:
-        """Return what turn, gravity, positions and speeds gain. Shape (B, 6 + 2 J)."""
+        """Return what all that is measured gains. Shape (B, P)."""
         return self._measured(following) - self._measured(observation)
 
     def advance(self, observation: Tensor, action: Tensor, change: Tensor) -> Tensor:
         """Return the frames one step on. Shape (B, W)."""
         newest = observation[:, -self._frame :]
+        unseen = self._privileged
         measured = self._measured(observation) + change
-        gravity = torch.nn.functional.normalize(measured[:, 3:6], dim=-1)
-        clock = newest[:, -2:] @ self._turn_clock.T  # sine and cosine, 0 if asked to stand
-        frame = torch.cat(
-            [measured[:, :3], gravity, newest[:, self._command], measured[:, 6:], action, clock],
-            -1,
+        privileged, turn, gravity, state = measured.split(
+            [unseen, 3, 3, measured.shape[-1] - unseen - 6], -1
         )
-        return torch.cat([observation[:, self._frame :], frame], -1)
+        gravity = torch.nn.functional.normalize(gravity, dim=-1)
+        clock = newest[:, -2:] @ self._turn_clock.T  # sine and cosine, 0 if asked to stand
+        frame = torch.cat([turn, gravity, newest[:, self._command], state, action, clock], -1)
+        return torch.cat([privileged, observation[:, unseen + self._frame :], frame], -1)
 
     def terminated(self, observation: Tensor) -> Tensor:
         """Return whether the robot has fallen over. Shape (B,), boolean."""
         return ~(observation[:, 5 - self._frame] <= FALL_GRAVITY)
 
     def _measured(self, observation: Tensor) -> Tensor:
+        """Return what is privileged, turn, gravity, positions and speeds. Shape (B, P)."""
         newest = observation[:, -self._frame :]
-        return torch.cat([newest[:, :6], newest[:, self._state]], -1)
+        privileged = observation[:, : self._privileged]
+        return torch.cat([privileged, newest[:, :6], newest[:, self._state]], -1)
+
+
+def scaled_velocity(velocity: np.ndarray, config: UniO4Config) -> np.ndarray:
+    """Return the trunk's velocity in the body frame in units of the command. (N, 3) [m/s]."""
+    return (velocity / config.command_scale[0]).astype(np.float32)
 
 
 def _hopper(observation: Tensor) -> Tensor:

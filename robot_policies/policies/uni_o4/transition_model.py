@@ -102,12 +102,17 @@ class TransitionModel(nn.Module):
         return mean.std(0, correction=0).mean(-1)
 
     @torch.no_grad()
-    def mean_step(self, observation: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the next observation (B, W) and reward (B,) that the elites agree on."""
+    def mean_step(self, observation: Tensor, action: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what the elites expect in the mean.
+
+        Returns:
+            Next observation (B, W), reward (B,), and the deviation of their rewards (B,).
+        """
         mean, _ = self(observation, action, self.elites)
         expected = mean.mean(0) * self.outputs.std + self.outputs.mean
+        doubt = mean[..., -1].std(0, correction=0) * self.outputs.std[-1]
         following = self.space.advance(observation, action, expected[:, :-1])
-        return following, expected[:, -1]
+        return following, expected[:, -1], doubt
 
     @torch.no_grad()
     def step(

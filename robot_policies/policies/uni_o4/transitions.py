@@ -4,7 +4,8 @@ A time limit is no terminal: the episode would have gone on, and values are carr
 """
 
 import hashlib
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import numpy as np
@@ -23,13 +24,17 @@ class Transitions:
 
     Attributes:
         source: Where they are from, for messages.
-        observation: What the policy saw, normalised. Shape (N, W).
+        observation: What the log knows, normalised: `privileged` numbers that the policy did not
+            see, then what it saw. Shape (N, W).
         action: What was done, in units of the policy's action. Shape (N, A).
         reward: Shape (N,).
         next_observation: Shape (N, W).
         terminal: Whether the step ended the episode for good, such as a fall. Shape (N,).
         last: Whether the next row does not continue this one. Shape (N,).
         episode: Number of the episode. Shape (N,).
+        privileged: How many numbers of an observation the policy did not see. What an action is
+            worth depends on them, such as on the robot's own velocity, so critics and models see
+            them (as in asymmetric actor-critic, Pinto et al. 2017).
     """
 
     source: str
@@ -40,6 +45,7 @@ class Transitions:
     terminal: np.ndarray
     last: np.ndarray
     episode: np.ndarray
+    privileged: int = 0
 
     def __len__(self) -> int:
         return len(self.reward)
@@ -53,9 +59,27 @@ class Transitions:
             sha.update(f"{name}{array.shape}{array.dtype}".encode() + array.tobytes())
         return sha.hexdigest()
 
+    @staticmethod
+    def joined(parts: Sequence["Transitions"]) -> "Transitions":
+        """Return the rows of all parts, of one source, behind each other."""
+        arrays = {
+            name: np.concatenate([getattr(part, name) for part in parts]) for name in _arrays()
+        }
+        return replace(parts[0], **arrays)
+
     def take(self, rows: np.ndarray) -> "Transitions":
         """Return some rows, by mask or index."""
-        return Transitions(self.source, **{name: getattr(self, name)[rows] for name in _arrays()})
+        return replace(self, **{name: getattr(self, name)[rows] for name in _arrays()})
+
+    def seen(self) -> "Transitions":
+        """Return the same rows with what the policy saw alone."""
+        observation, following = self.observation, self.next_observation
+        return replace(
+            self,
+            observation=observation[:, self.privileged :],
+            next_observation=following[:, self.privileged :],
+            privileged=0,
+        )
 
     def split(self, share: float, seed: int = 0) -> tuple["Transitions", "Transitions"]:
         """Return training rows, and those of a share of the episodes held out (at least one)."""
@@ -133,4 +157,5 @@ def check(data: Transitions, lower: np.ndarray | float, upper: np.ndarray | floa
 
 
 def _arrays() -> list[str]:
-    return [field.name for field in fields(Transitions) if field.name != "source"]
+    others = ("source", "privileged")
+    return [field.name for field in fields(Transitions) if field.name not in others]

@@ -74,12 +74,23 @@ def test_rows_are_what_the_policy_would_have_seen(folder, config):
         seen.append(memory.observe(batch)[0])
         memory.last, memory.steps = action[k : k + 1], memory.steps + 1.0
     seen = torch.stack(seen).numpy()
-    np.testing.assert_allclose(data.observation[: ROWS - 1], seen[:-1], atol=1e-5)
-    np.testing.assert_allclose(data.next_observation[: ROWS - 1], seen[1:], atol=1e-5)
+    velocity = logged["truth.base_velocity"][:, :3] / 0.5  # which only the log knows
+    known = np.concatenate([velocity, seen], 1)
+    assert data.privileged == 3
+    np.testing.assert_allclose(data.observation[: ROWS - 1], known[:-1], atol=1e-5)
+    np.testing.assert_allclose(data.next_observation[: ROWS - 1], known[1:], atol=1e-5)
     np.testing.assert_allclose(data.action[: ROWS - 1], action[:-1], atol=1e-5)
     assert len(data) == 2 * (ROWS - 1)
     assert data.last.nonzero()[0].tolist() == [ROWS - 2, 2 * ROWS - 3]
     assert not data.terminal.any()
+
+
+def test_a_log_that_does_not_know_the_velocity_holds_what_the_policy_saw(folder, config):
+    known = read(folder, config)
+    edited(folder, lambda info: info["features"].pop("truth.base_velocity"))
+    blind = read_walks(folder, config, lambda columns, dt: np.zeros(ROWS - 1))
+    assert blind.privileged == 0
+    np.testing.assert_array_equal(blind.observation, known.observation[:, 3:])
 
 
 def test_a_fall_is_a_terminal_and_what_follows_is_left_out(tmp_path, config):
@@ -205,7 +216,7 @@ def test_columns_of_unequal_length_are_refused(folder, config):
 
 
 def test_the_model_advances_a_walk_as_it_was_logged(folder, config):
-    data, space = read(folder, config).tensors(), WalkSpace(config)
+    data, space = read(folder, config).tensors(), WalkSpace(config, privileged=3)
     observation, following = data["observation"], data["next_observation"]
     change = space.change(observation, following)
     assert change.shape == (len(observation), space.change_width)
@@ -218,7 +229,7 @@ def test_the_model_advances_a_walk_as_it_was_logged(folder, config):
 
 
 def test_the_model_executes_what_the_robot_would(folder, config):
-    data, space = read(folder, config).tensors(), WalkSpace(config)
+    data, space = read(folder, config).tensors(), WalkSpace(config, privileged=3)
     wild = 100.0 * torch.ones_like(data["action"])
     upper = (torch.tensor(config.upper) - torch.tensor(config.default_position)) / 0.25
     assert (space.execute(data["observation"], wild) < upper).all()

@@ -198,16 +198,35 @@ def test_a_model_step_in_q_is_its_reward_and_v_beyond(finished):
     networks = run.networks
     expansion = Expansion(networks.model, networks.critics, replace(SMALL, expansion=1))
     state, action = torch.tensor([[0.5], [1.9]]), torch.tensor([[0.2], [0.1]])
-    following, reward = networks.model.mean_step(state, action)
+    following, reward, doubt = networks.model.mean_step(state, action)
     q = expansion.q(Linear(0.3), state, action)
+    certain = reward - SMALL.caution * doubt
     with torch.no_grad():
-        torch.testing.assert_close(q, reward + 0.9 * networks.critics.v(following))
+        torch.testing.assert_close(q, certain + 0.9 * networks.critics.v(following))
     following = torch.full_like(following, 2.5)  # beyond 2 the episode is over
-    networks.model.mean_step = lambda *_: (following, reward)
+    networks.model.mean_step = lambda *_: (following, reward, doubt)
     try:
-        torch.testing.assert_close(expansion.q(Linear(0.3), state, action), reward)
+        torch.testing.assert_close(expansion.q(Linear(0.3), state, action), certain)
     finally:
         del networks.model.mean_step
+
+
+def test_elites_that_disagree_about_a_reward_make_it_worth_less(finished):
+    run, _ = finished
+    model, critics = run.networks.model, run.networks.critics
+    state, action = torch.tensor([[0.5]]), torch.tensor([[0.2]])
+    assert len(model.elites) == 2
+    means, _ = model(state, action, model.elites)
+    apart = (means[0, :, -1] - means[1, :, -1]).abs() * model.outputs.std[-1]
+    _, _, doubt = model.mean_step(state, action)
+    torch.testing.assert_close(doubt, 0.5 * apart)
+    bold, careful = (
+        Expansion(model, critics, replace(SMALL, expansion=1, caution=caution))
+        for caution in (0.0, 2.0)
+    )
+    policy = Linear(0.3)
+    lost = bold.q(policy, state, action) - careful.q(policy, state, action)
+    torch.testing.assert_close(lost, SMALL.reward_scale * apart)
 
 
 def test_improves_with_q_from_the_model(finished):

@@ -8,10 +8,11 @@ from robot_policies.catalog import load_robot, load_task, make_backend
 from robot_policies.control.episode import run_episode
 from robot_policies.interface import ConfigError
 from robot_policies.policies.catalog import find_checkpoint, load_policy
+from robot_policies.policies.uni_o4.behavior import GaussianActor
 from robot_policies.policies.uni_o4.body import WalkBody
 from robot_policies.policies.uni_o4.offline_walk import load
 from robot_policies.policies.uni_o4.rollouts import collect, score
-from robot_policies.policies.uni_o4.spaces import WalkSpace
+from robot_policies.policies.uni_o4.spaces import WalkSpace, scaled_velocity
 from robot_policies_sim.go1_shifted_env import make_environment
 
 GO1 = load_robot("go1")
@@ -72,6 +73,36 @@ def test_collected_rows_follow_from_each_other(judged):
     torch.testing.assert_close(made, rows["next_observation"], rtol=0.0, atol=1e-5)
     again = collect(judged, policy, WalkBody(policy), 240, noise=0.3, seed=0, steps=20)
     assert data.digest == again.digest
+
+
+def test_what_the_policy_does_not_see_stands_before_what_it_sees(judged):
+    policy = load(WALK)
+    common = {"noise": 0.3, "seed": 0, "steps": 20}
+    plain = collect(judged, policy, WalkBody(policy), 240, **common)
+    velocities = []
+
+    def privileged(info):
+        velocities.append(info["motion"].velocity)
+        return scaled_velocity(info["motion"].velocity, policy.config)
+
+    data = collect(judged, policy, WalkBody(policy), 240, **common, privileged=privileged)
+    first = np.append(True, plain.last[:-1])
+    assert len(data) == 240 - first.sum()
+    assert data.privileged == 3
+    np.testing.assert_array_equal(data.observation[:, 3:], plain.observation[~first])
+    after = np.stack(velocities, 1).reshape(-1, 3)[~first]  # one robot after the other
+    np.testing.assert_allclose(data.next_observation[:, :3], 2.0 * after, rtol=1e-6)
+    inside = ~data.last[:-1]
+    np.testing.assert_array_equal(data.next_observation[:-1][inside], data.observation[1:][inside])
+    space, rows = WalkSpace(policy.config, 3), data.tensors()
+    assert rows["observation"].shape[1] == space.width
+    change = space.change(rows["observation"], rows["next_observation"])
+    assert change.shape[1] == space.change_width
+    made = space.advance(rows["observation"], rows["action"], change)
+    torch.testing.assert_close(made, rows["next_observation"], rtol=0.0, atol=1e-5)
+    np.testing.assert_array_equal(data.seen().observation, data.observation[:, 3:])
+    seen = GaussianActor(policy, data.privileged)(rows["observation"])[0]
+    torch.testing.assert_close(seen, policy.actor(rows["observation"][:, 3:]))
 
 
 def test_trials_need_commands():
