@@ -111,9 +111,8 @@ def test_a_skill_that_comes_and_goes_finds_the_same_memory(runtime, tmp_path):
 def test_a_policy_that_explores_is_answered_by_torch(tmp_path):
     folder = shutil.copytree(FOLDER, tmp_path / "exploring")
     text = (folder / "config.json").read_text()
-    (folder / "config.json").write_text(
-        text.replace('"type": "uni_o4",', '"type": "uni_o4", "exploration": 0.3,')
-    )
+    assert '"exploration": 0.0' in text
+    (folder / "config.json").write_text(text.replace('"exploration": 0.0', '"exploration": 0.3'))
     exploring = LerobotRuntime(folder)
     observation = next(episode(exploring.observation_spec))
     first = exploring.act(observation).values

@@ -9,7 +9,7 @@ import torch
 from lerobot.configs.policies import PreTrainedConfig
 from torch import nn
 
-from robot_policies.interface import CheckpointError
+from robot_policies.interface import CheckpointError, ConfigError
 from robot_policies.policies.uni_o4.behavior import GaussianActor
 from robot_policies.policies.uni_o4.configuration_uni_o4 import UniO4Config
 from robot_policies.policies.uni_o4.dataset import Reward, read_walks
@@ -24,7 +24,7 @@ from robot_policies.policies.weights import load_weights
 
 # Equal copies stay equal: where all members are one, the divergence has no gradient.
 MEMBER_SPREAD = 0.02  # share of a layer's deviation by which copies differ at first
-LEAST_STD = 0.05  # of the logged noise, in units of the action
+LEAST_STD = 0.05  # of the logged noise, in units of the action; with less nothing can be compared
 
 
 def offline(
@@ -130,13 +130,23 @@ def load(folder: Path) -> UniO4Policy:
 def prepare_walk(
     policy: UniO4Policy, data: Transitions, settings: OfflineSettings, seed: int
 ) -> OfflineRun:
-    """Make a run whose members and V start from a policy, with the noise of the logs."""
+    """Make a run whose members and V start from a policy, with the noise of the logs.
+
+    Raises:
+        ConfigError: If the logs hold the policy's own actions and nothing else.
+    """
     first = GaussianActor(policy, data.privileged)
     with torch.no_grad():
         observation = torch.from_numpy(data.observation)
         means = torch.cat([first(rows)[0] for rows in observation.split(4096)])
-        spread = (torch.from_numpy(data.action) - means).std(0).clamp(min=LEAST_STD)
-        first.log_std.copy_(spread.log())
+        spread = (torch.from_numpy(data.action) - means).std(0)
+        first.log_std.copy_(spread.clamp(min=LEAST_STD).log())
+    if float(spread.mean()) < LEAST_STD:
+        raise ConfigError(
+            f"{data.source}: its actions deviate by {float(spread.mean()):.3f} from what the "
+            f"policy says, expected at least {LEAST_STD}: without noise nothing is learned about "
+            f'other actions; log with "exploration": 0.3 in config.json'
+        )
     made = 0
 
     def actor() -> nn.Module:

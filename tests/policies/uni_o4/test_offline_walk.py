@@ -17,7 +17,7 @@ from robot_policies.policies.uni_o4.dataset import read_walks
 from robot_policies.policies.uni_o4.export import export
 from robot_policies.policies.uni_o4.offline import RESULT
 from robot_policies.policies.uni_o4.offline_settings import OfflineSettings
-from robot_policies.policies.uni_o4.offline_walk import load, offline
+from robot_policies.policies.uni_o4.offline_walk import load, offline, offline_on
 from robot_policies.policies.uni_o4.train import LOG
 from robot_policies_sim.go1_shifted_env import make_environment
 from robot_policies_sim.tasks.go1_recorded import recorded_reward
@@ -77,6 +77,16 @@ def test_the_logged_actions_are_noisy(recorded):
         seen = data.observation[:, data.privileged :]
         mean = load(WALK).actor(torch.from_numpy(seen)).numpy()
     assert 0.2 < (data.action - mean).std() < 0.4
+
+
+def test_logs_without_noise_are_refused(recorded, tmp_path):
+    policy = load(WALK)
+    data = read_walks(recorded[0], policy.config, REWARD)
+    with torch.no_grad():
+        said = policy.actor(torch.from_numpy(data.seen().observation)).numpy()
+    with pytest.raises(ConfigError, match=r"deviate by 0\.000 from what the policy says"):
+        offline_on(policy, replace(data, action=said), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.fixture(scope="module")
