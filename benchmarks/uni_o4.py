@@ -108,9 +108,8 @@ def logged(seed: int) -> Transitions:
     """Return what the shipped policy did under the shifts; the same rows for the same seed."""
     policy, robots = load(find_checkpoint(SHIPPED)), environment(robots=40, seed=seed)
     try:
-        body = WalkBody(policy)
         return collect(
-            *(robots, policy, body, ROWS),
+            *(robots, policy, WalkBody(policy), ROWS),
             noise=NOISE,
             seed=seed,
             steps=STEPS,

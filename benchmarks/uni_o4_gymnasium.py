@@ -268,7 +268,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def table(arguments: argparse.Namespace) -> None:
-    """Print normalised returns, mean over seeds and interval."""
+    """Print normalised returns, and how far Uni-O4 is above the others on the same data."""
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
     for path in sorted(arguments.out.glob("*/scores.jsonl")):
         task, _, seed = path.parent.name.rpartition("-")
@@ -278,8 +278,16 @@ def table(arguments: argparse.Namespace) -> None:
         for name, value in scores.items():
             found[task, name].append(100.0 * (value - low) / (high - low))
     for (task, name), values in found.items():
-        line = {"task": task, "policy": name, "seeds": len(values), **mean(values).to_json()}
-        print(json.dumps(line))
+        line = {"task": task, "policy": name, "each": np.round(values, 1).tolist()}
+        print(json.dumps({**line, **mean(values).to_json()}))
+    for method in METHODS[1:]:
+        pairs = [
+            (found[task, f"{kind} uni_o4"], found[task, f"{kind} {method}"])
+            for task in TASKS
+            for kind in KINDS
+        ]
+        above = [ours - theirs for both in pairs for ours, theirs in zip(*both, strict=True)]
+        print(json.dumps({"uni_o4_above": method, "pairs": len(above), **mean(above).to_json()}))
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from robot_policies.policies.uni_o4.critics import Critics
 from robot_policies.policies.uni_o4.losses import gaussian_log_prob
 from robot_policies.policies.uni_o4.offline_settings import OfflineSettings
+from robot_policies.policies.uni_o4.offline_stages import Networks, Stage, descend
 from robot_policies.policies.uni_o4.spaces import Space
 
 
@@ -74,3 +75,50 @@ class Td3Bc(nn.Module):
         pairs = zip(self.slow_policy.parameters(), self.policy.parameters(), strict=True)
         for slow, fast in pairs:
             slow.lerp_(fast, self.settings.target_rate)
+
+
+class Weighted(Stage):
+    """The advantage-weighted policy of implicit Q-learning."""
+
+    name = "weighted"
+
+    def __init__(self, networks: Networks) -> None:
+        super().__init__(networks)
+        self.total = self.settings.baseline_steps
+        parameters = networks.policies.parameters()
+        self.optimizers = [torch.optim.Adam(parameters, lr=self.settings.baseline_rate)]
+
+    def step(self) -> dict[str, float]:
+        """Take one step."""
+        policy = self.networks.policies[0]
+        loss = advantage_weighted_loss(
+            policy, self.networks.critics, self.networks.batch(), self.settings
+        )
+        return {"loss": descend(self.optimizers[0], loss)}
+
+
+class Td3BcFit(Stage):
+    """TD3+BC."""
+
+    name = "td3_bc"
+
+    def __init__(self, networks: Networks) -> None:
+        super().__init__(networks)
+        settings = self.settings
+        self.total = settings.baseline_steps
+        policy = networks.policies[0]
+        self.pair = Td3Bc(policy, networks.critics, networks.space, settings)
+        self.extra["pair"] = self.pair
+        self.optimizers = [
+            torch.optim.Adam(self.pair.critics.q.parameters(), lr=settings.critic_rate),
+            torch.optim.Adam(policy.parameters(), lr=settings.baseline_rate),
+        ]
+
+    def step(self) -> dict[str, float]:
+        """Take one step with the critics, and every second time with the policy."""
+        batch = self.networks.batch()
+        loss = descend(self.optimizers[0], self.pair.critic_loss(batch))
+        if (self.done + 1) % self.settings.target_every == 0:
+            descend(self.optimizers[1], self.pair.policy_loss(batch))
+            self.pair.follow()
+        return {"q_loss": loss}

@@ -1,6 +1,6 @@
 """Stage `offline` of Uni-O4: from logged transitions to a better policy, without the robot.
 
-Phases follow each other as `offline_stages.STAGES` says for the method. The state on disk names
+Phases follow each other as `STAGES` says for the method. The state on disk names
 the data and the numbers it was made from, so what was learned from other data is never reused;
 killed at any time, `resume` continues as if nothing had happened.
 """
@@ -18,12 +18,15 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from torch import nn
 
 from robot_policies.interface import CheckpointError, RobotPoliciesError
+from robot_policies.policies.uni_o4.baselines import Td3BcFit, Weighted
 from robot_policies.policies.uni_o4.critics import Critics
 from robot_policies.policies.uni_o4.improvement import choose
 from robot_policies.policies.uni_o4.offline_settings import OfflineSettings
 from robot_policies.policies.uni_o4.offline_stages import (
-    STAGES,
+    Behavior,
+    CriticFit,
     Improvement,
+    ModelFit,
     Networks,
     Stage,
 )
@@ -37,6 +40,14 @@ RESULT = "offline.json"
 STATE_FILE = "offline_state.safetensors"
 LOG_EVERY = 50  # steps
 BEYOND = 10.0  # times the largest possible value, at which the critics are said to diverge
+
+STAGES: Mapping[str, tuple[type[Stage], ...]] = {
+    "bc": (Behavior,),
+    "iql": (Behavior, CriticFit, Weighted),
+    "td3_bc": (Behavior, CriticFit, Td3BcFit),
+    "bppo": (Behavior, CriticFit, Improvement),
+    "uni_o4": (Behavior, CriticFit, ModelFit, Improvement),
+}
 
 
 class TrainingDiverged(RobotPoliciesError):

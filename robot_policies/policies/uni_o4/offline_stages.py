@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from robot_policies.policies.uni_o4.baselines import Td3Bc, advantage_weighted_loss
 from robot_policies.policies.uni_o4.behavior import member_loss
 from robot_policies.policies.uni_o4.critics import Critics
 from robot_policies.policies.uni_o4.evaluation import Expansion, ModelRollouts
@@ -121,7 +120,7 @@ class Behavior(Stage):
             for i in range(len(policies))
         ]
         loss = torch.stack(losses).sum()
-        return {"loss": _descend(self.optimizers[0], loss) / len(losses)}
+        return {"loss": descend(self.optimizers[0], loss) / len(losses)}
 
 
 class CriticFit(Stage):
@@ -153,8 +152,8 @@ class CriticFit(Stage):
             batch["returns"] = self.numbers["returns"][rows]
         of_value, of_q = critics.losses(batch)
         record = {
-            "value_loss": _descend(self.optimizers[0], of_value),
-            "q_loss": _descend(self.optimizers[1], of_q),
+            "value_loss": descend(self.optimizers[0], of_value),
+            "q_loss": descend(self.optimizers[1], of_q),
         }
         if (self.done + 1) % self.settings.target_every == 0:
             critics.follow()
@@ -204,7 +203,7 @@ class ModelFit(Stage):
         losses = []
         for rows in order.split(self.settings.batch, dim=1):
             loss = model.loss(data["observation"][rows], data["action"][rows], self._targets[rows])
-            losses.append(_descend(self.optimizers[0], loss))
+            losses.append(descend(self.optimizers[0], loss))
         errors, best = model.errors(self._held), self.numbers["errors"]
         gained = errors < best
         enough = bool((errors < (1.0 - self.settings.model_gain) * best).any())
@@ -275,63 +274,8 @@ class Improvement(Stage):
         return self.improver.behavior
 
 
-class Weighted(Stage):
-    """The advantage-weighted policy of implicit Q-learning."""
-
-    name = "weighted"
-
-    def __init__(self, networks: Networks) -> None:
-        super().__init__(networks)
-        self.total = self.settings.baseline_steps
-        parameters = networks.policies.parameters()
-        self.optimizers = [torch.optim.Adam(parameters, lr=self.settings.baseline_rate)]
-
-    def step(self) -> dict[str, float]:
-        """Take one step."""
-        policy = self.networks.policies[0]
-        loss = advantage_weighted_loss(
-            policy, self.networks.critics, self.networks.batch(), self.settings
-        )
-        return {"loss": _descend(self.optimizers[0], loss)}
-
-
-class Td3BcFit(Stage):
-    """TD3+BC."""
-
-    name = "td3_bc"
-
-    def __init__(self, networks: Networks) -> None:
-        super().__init__(networks)
-        settings = self.settings
-        self.total = settings.baseline_steps
-        policy = networks.policies[0]
-        self.pair = Td3Bc(policy, networks.critics, networks.space, settings)
-        self.extra["pair"] = self.pair
-        self.optimizers = [
-            torch.optim.Adam(self.pair.critics.q.parameters(), lr=settings.critic_rate),
-            torch.optim.Adam(policy.parameters(), lr=settings.baseline_rate),
-        ]
-
-    def step(self) -> dict[str, float]:
-        """Take one step with the critics, and every second time with the policy."""
-        batch = self.networks.batch()
-        loss = _descend(self.optimizers[0], self.pair.critic_loss(batch))
-        if (self.done + 1) % self.settings.target_every == 0:
-            _descend(self.optimizers[1], self.pair.policy_loss(batch))
-            self.pair.follow()
-        return {"q_loss": loss}
-
-
-STAGES: Mapping[str, tuple[type[Stage], ...]] = {
-    "bc": (Behavior,),
-    "iql": (Behavior, CriticFit, Weighted),
-    "td3_bc": (Behavior, CriticFit, Td3BcFit),
-    "bppo": (Behavior, CriticFit, Improvement),
-    "uni_o4": (Behavior, CriticFit, ModelFit, Improvement),
-}
-
-
-def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> float:
+def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> float:
+    """Take one step and return the loss."""
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()

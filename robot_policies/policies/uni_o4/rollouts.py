@@ -104,7 +104,7 @@ def collect(
     body.forget()
     rows: dict[str, list[np.ndarray]] = {}
     observation = body.observe(features)
-    first, known = np.ones(environment.num_envs, dtype=bool), None
+    known = None
     for _ in range(-(-count // environment.num_envs)):
         mean = policy.actor(observation)
         spread = policy.log_std.exp() if noise is None else noise
@@ -123,17 +123,16 @@ def collect(
             "next_observation": _joined(unseen, after),
             "terminal": fallen,
             "last": fallen | timeout,
-            "first": first,
         }
         for name, values in step.items():
             rows.setdefault(name, []).append(values.copy())
-        observation, known, first = following, unseen, fallen | timeout
+        observation, known = following, unseen
     body.forget()
     stacked = {name: np.stack(values, 1) for name, values in rows.items()}  # (N, T, ...)
     stacked["last"][:, -1] = True
     flat = {name: array.reshape(-1, *array.shape[2:]) for name, array in stacked.items()}
-    first = flat.pop("first")
-    episode = np.cumsum(np.append(0, flat["last"][:-1]))
+    first = np.append(True, flat["last"][:-1])
+    episode = np.cumsum(first) - 1
     width = 0 if known is None else known.shape[1]
     data = Transitions(source, episode=episode, privileged=width, **flat)
     return data if privileged is None else data.take(~first)

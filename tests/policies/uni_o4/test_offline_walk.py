@@ -116,8 +116,9 @@ def test_the_result_walks_and_says_what_it_is(adapted):
 def test_a_baseline_learns_from_what_the_policy_saw(recorded, tmp_path):
     settings = replace(TINY, method="iql", baseline_steps=4)
     said = offline(recorded[0], WALK, tmp_path, REWARD, settings=settings, hold_out=0.5)
-    assert said["held_out"]["value_correlation"] <= 1.0
-    assert load_policy(str(tmp_path), robot=GO1).robot == "go1"
+    data = read_walks(recorded[0], load(WALK).config, REWARD)
+    assert said["data"] == data.seen().split(0.5)[0].digest != data.split(0.5)[0].digest
+    assert np.isfinite(said["held_out"]["value_correlation"])
 
 
 def test_the_same_seed_gives_the_same_policy(recorded, adapted, tmp_path):
