@@ -175,17 +175,25 @@ def run(make: Callable[[], GraphNode]) -> None:
     # One thread: several collapse at 500 Hz in rclpy, and nothing here blocks it for long.
     executor = SingleThreadedExecutor()
     executor.add_node(node)
+    fault = None
     try:
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except RuntimeError as error:
+        fault = error
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # impatience must not cut a recording short
         release(node)
+        # A signal while a message is being converted comes out as a RuntimeError of pybind11;
+        # rclpy ends the context on every signal, within milliseconds.
+        interrupted = not rclpy.ok()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # what is left may be cut short
         rclpy.try_shutdown()
         exempt_from_collection()
+    if fault is not None and not interrupted:
+        raise fault
 
 
 def _text(value: Any) -> str:

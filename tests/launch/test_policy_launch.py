@@ -62,7 +62,7 @@ def test_the_stop_service_latches_and_stops_one_robot_only(pair, sent):
     assert pair.wait(lambda: len(sent["left"]) > 20)
 
     assert set(modes(sent["left"])) == {"damp"}  # although chunks go on coming
-    assert "policy" in modes(sent["right"])
+    assert pair.wait(lambda: "policy" in modes(sent["right"]))
     assert pair.wait(lambda: statuses(diagnostics, "left/backend"))
     assert "estop was called" in statuses(diagnostics, "left/backend")[-1].message
 
