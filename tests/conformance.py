@@ -29,7 +29,7 @@ from robot_policies.interface import (
     Task,
     Trial,
 )
-from robot_policies.interface.observation import IMU, STATE, VELOCITY_COMMAND
+from robot_policies.interface.observation import IMU, STATE, VELOCITY_COMMAND, is_picture
 from robot_policies.interface.observation import TASK as INSTRUCTION
 
 REFUSED = (BackendError, ContractError)
@@ -156,6 +156,17 @@ def every_promised_stream_arrives_and_keeps_its_spec(handle: _Handle) -> None:
     if IMU in state.features:
         norm = np.linalg.norm(state.features[IMU][:4])
         assert abs(norm - 1.0) < 1e-3, f"orientation of norm {norm}"
+
+
+def pictures_are_left_out_where_nobody_wants_them(handle: _Handle) -> None:
+    handle.start()
+    handle.step()
+    backend = handle.backend
+    without = backend.read(pictures=False)
+    provided = {STATE, *backend.provides}
+    assert {STATE, *without.features} == {name for name in provided if not is_picture(name)}
+    assert without.stamps.keys() == without.features.keys()
+    assert {STATE, *backend.read().features} == provided
 
 
 def stamps_never_go_back(handle: _Handle) -> None:
@@ -309,6 +320,7 @@ BACKEND_RULES: tuple[Callable[[_Handle], None], ...] = (
     it_says_what_it_is_before_it_is_connected,
     reading_and_writing_need_a_connection,
     every_promised_stream_arrives_and_keeps_its_spec,
+    pictures_are_left_out_where_nobody_wants_them,
     stamps_never_go_back,
     a_reader_cannot_move_the_robot,
     write_returns_what_was_really_sent,

@@ -117,8 +117,8 @@ class LerobotBackend:
         self._slope = Slope()
         self._hold()
 
-    def read(self) -> RobotState:
-        """Return positions, velocities and the newest picture of each camera."""
+    def read(self, pictures: bool = True) -> RobotState:
+        """Return positions, velocities and the newest picture of each camera that is wanted."""
         robot = self._connected("read")
         stamp = self._clock()
         try:
@@ -129,13 +129,14 @@ class LerobotBackend:
         velocity = self._slope.update(position, stamp)
         if all(f"{motor}.vel" in measured for motor in self._motors):
             velocity = self._scale * [float(measured[f"{motor}.vel"]) for motor in self._motors]
-        pictures = {name: self._picture(measured, name) for name in self._cameras}
+        wanted = self._cameras if pictures else ()
+        seen = {name: self._picture(measured, name) for name in wanted}
         return RobotState(
             stamp=stamp,
             joint_position=position,
             joint_velocity=velocity,
-            features=pictures,
-            stamps={name: self._captured(name, stamp) for name in pictures},
+            features=seen,
+            stamps={name: self._captured(name, stamp) for name in seen},
         )
 
     def write(self, command: Command) -> Command:

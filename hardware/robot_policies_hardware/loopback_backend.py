@@ -2,7 +2,7 @@
 
 It stands in for hardware wherever the path to the robot is to be tried and the physics is not:
 launch tests, bring-up of a new policy, latency measurements. What its sensors show is made up
-and says so: cameras give the magenta and black chequers of a missing texture.
+and says so: cameras give the magenta and black chequers of a missing texture, and no depth.
 """
 
 import time
@@ -13,6 +13,7 @@ import numpy as np
 
 from robot_policies.interface import (
     ActionKind,
+    ArraySpec,
     BackendError,
     Command,
     CommandMode,
@@ -20,7 +21,7 @@ from robot_policies.interface import (
     RobotState,
     check_command,
 )
-from robot_policies.interface.observation import IMAGES, IMU
+from robot_policies.interface.observation import IMAGES, IMU, is_picture
 
 GRAVITY = 9.80665  # m/s^2, standard; a resting accelerometer measures it upwards
 LEVEL_AND_AT_REST = np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, GRAVITY])
@@ -54,9 +55,10 @@ class LoopbackBackend:
         self._start = self._end = spec.default
         self._speed = np.zeros_like(spec.default)
         self._moves_for = 0.0
-        self._images = {
-            f"{IMAGES}.{camera.name}": chequers(camera.height, camera.width)
-            for camera in spec.cameras
+        self._pictures = {
+            feature: _made_up(stream)
+            for feature, stream in spec.streams.items()
+            if is_picture(feature)
         }
 
     def connect(self) -> None:
@@ -64,10 +66,10 @@ class LoopbackBackend:
         self._since = self._clock()
         self._connected = True
 
-    def read(self) -> RobotState:
+    def read(self, pictures: bool = True) -> RobotState:
         """Return where the joints are now, and made-up sensor readings."""
         now = self._now("read")
-        features = dict(self._images)
+        features = dict(self._pictures) if pictures else {}
         if self.spec.imu_link:
             features[IMU] = LEVEL_AND_AT_REST.copy()
         position, velocity = self._motion(now)
@@ -124,6 +126,17 @@ class LoopbackBackend:
         free = self._start + self._speed * elapsed
         position = np.clip(free, self.spec.lower, self.spec.upper)
         return position, np.where(position == free, self._speed, 0.0)
+
+
+def _made_up(stream: ArraySpec) -> np.ndarray:
+    height, width = stream.shape[:2]
+    assert height is not None
+    assert width is not None
+    if stream.name.startswith(f"{IMAGES}."):
+        return chequers(height, width)
+    nothing = np.zeros((height, width), stream.dtype)
+    nothing.setflags(write=False)
+    return nothing
 
 
 def chequers(height: int, width: int) -> np.ndarray:

@@ -139,7 +139,7 @@ class Ros2ControlBackend:
             self.close()
             raise
 
-    def read(self) -> RobotState:
+    def read(self, pictures: bool = True) -> RobotState:
         """Return the newest measurement of every joint.
 
         Raises:
@@ -160,13 +160,14 @@ class Ros2ControlBackend:
         velocity = _all_or_none([joint.velocity for joint in measured])
         slope = self._slope.update(position, oldest.stamp)
         effort = _all_or_none([joint.effort for joint in measured])
+        seen = self._pictures if pictures else {}
         return RobotState(
             stamp=oldest.stamp,
             joint_position=position,
             joint_velocity=slope if velocity is None else velocity,
             joint_effort=np.empty(0) if effort is None else effort,
-            features={feature: pixels for feature, (pixels, _) in self._pictures.items()},
-            stamps={feature: stamp for feature, (_, stamp) in self._pictures.items()},
+            features={feature: pixels for feature, (pixels, _) in seen.items()},
+            stamps={feature: stamp for feature, (_, stamp) in seen.items()},
         )
 
     def write(self, command: Command) -> Command:

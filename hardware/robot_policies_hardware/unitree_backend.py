@@ -123,7 +123,7 @@ class UnitreeBackend:
             raise
         self._mute = self._dry_run
 
-    def read(self) -> RobotState:
+    def read(self, pictures: bool = True) -> RobotState:
         """Return the newest measurement.
 
         Raises:

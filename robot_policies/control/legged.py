@@ -63,9 +63,9 @@ class LeggedRobot:
         self.modes.restart()
         self._servo.connect()
 
-    def read(self) -> RobotState:
+    def read(self, pictures: bool = True) -> RobotState:
         """Return the newest measurement, and what the robot does by itself."""
-        state, mode, reason = self._servo.read(), self.modes.mode, self.modes.reason
+        state, mode, reason = self._servo.read(pictures), self.modes.mode, self.modes.reason
         if mode is LeggedMode.ESTOP:
             return replace(state, fault=state.fault or reason)
         if mode is LeggedMode.POLICY:

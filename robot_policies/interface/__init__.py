@@ -17,6 +17,7 @@ from robot_policies.interface.backend import (
     Simulator,
     Supervisor,
     check_command,
+    without_pictures,
 )
 from robot_policies.interface.errors import (
     BackendError,
@@ -68,4 +69,5 @@ __all__ = [
     "Trial",
     "UnknownNameError",
     "check_command",
+    "without_pictures",
 ]

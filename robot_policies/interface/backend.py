@@ -1,7 +1,7 @@
 """What a simulator, a recorded log and a physical robot have in common."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from robot_policies.interface.action import ActionKind
 from robot_policies.interface.errors import BackendError
-from robot_policies.interface.observation import VELOCITY_COMMAND_NAMES
+from robot_policies.interface.observation import VELOCITY_COMMAND_NAMES, is_picture
 from robot_policies.interface.robot import RobotSpec
 from robot_policies.interface.robot_parts import Gains
 from robot_policies.interface.spec import ArraySpec
@@ -74,6 +74,14 @@ class Command:
     kind: ActionKind = ActionKind.JOINT_POSITION
     mode: CommandMode = CommandMode.POLICY
     gains: Gains | None = None
+
+
+def without_pictures(state: RobotState) -> RobotState:
+    """Return a state without the streams that come from cameras."""
+    features = {name: value for name, value in state.features.items() if not is_picture(name)}
+    return replace(
+        state, features=features, stamps={name: state.stamps[name] for name in features}
+    )
 
 
 def check_command(
@@ -141,8 +149,13 @@ class RobotBackend(Protocol):
         """
         ...
 
-    def read(self) -> RobotState:
-        """Return the newest measurement."""
+    def read(self, pictures: bool = True) -> RobotState:
+        """Return the newest measurement.
+
+        Args:
+            pictures: Whether the streams that come from cameras are wanted. Without them they are
+                left out of the state, and a simulator does not draw them.
+        """
         ...
 
     def write(self, command: Command) -> Command:

@@ -2,6 +2,8 @@
 
 Feature names are LeRobot's: `observation.state` (elements `<joint>.pos` [rad or m] and
 `<joint>.vel` [rad/s or m/s]), `observation.images.<camera>` (height, width, 3; uint8 RGB),
+`observation.depth.<camera>` (height, width; metres along the optical axis, 0 where nothing was
+measured), `observation.labels.<camera>` (height, width; uint8 class of what is seen),
 `observation.points` (n, 3; metres), `observation.imu`, `observation.velocity_command`,
 `observation.environment_state` (where things are, `<thing>.x` and so on in the base frame; metres)
 and the language instruction `task`, which is a string.
@@ -16,6 +18,8 @@ from robot_policies.interface.spec import ArraySpec
 
 STATE = "observation.state"
 IMAGES = "observation.images"
+DEPTH = "observation.depth"
+LABELS = "observation.labels"
 POINTS = "observation.points"
 IMU = "observation.imu"
 WRENCH = "observation.wrench"
@@ -33,6 +37,11 @@ VELOCITY_COMMAND_NAMES = ("linear.x", "linear.y", "angular.z")
 VELOCITY_COMMAND_UNITS = ("m/s", "m/s", "rad/s")
 WRENCH_NAMES = tuple(f"{part}.{axis}" for part in ("force", "torque") for axis in "xyz")
 WRENCH_UNITS = ("N",) * 3 + ("N m",) * 3
+
+
+def is_picture(feature: str) -> bool:
+    """Return whether a stream comes from cameras, and so costs much to take."""
+    return feature == POINTS or feature.startswith((f"{IMAGES}.", f"{DEPTH}.", f"{LABELS}."))
 
 
 class Observation(Mapping[str, np.ndarray | str]):

@@ -6,7 +6,15 @@ from functools import cached_property
 
 import numpy as np
 
-from robot_policies.interface.observation import IMAGES, IMU, IMU_NAMES, IMU_UNITS, STATE
+from robot_policies.interface.observation import (
+    DEPTH,
+    IMAGES,
+    IMU,
+    IMU_NAMES,
+    IMU_UNITS,
+    LABELS,
+    STATE,
+)
 from robot_policies.interface.robot_parts import Camera, Gains, Joint, Link, Workspace
 from robot_policies.interface.spec import ArraySpec
 
@@ -24,7 +32,7 @@ class RobotSpec:
         control_rate: Rate at which policies command it. [Hz]
         servo_rate: Rate of the joint servo. [Hz]
         floating_base: Whether the base moves freely.
-        cameras: Colour cameras.
+        cameras: Cameras.
         imu_link: Link that carries the inertial unit; empty if there is none.
         tilt_limit: Largest angle between the base's z axis and up; `None` is unlimited. [rad]
         workspace: Box the end effector must stay in; `None` is unlimited.
@@ -118,5 +126,12 @@ class RobotSpec:
             streams[IMU] = ArraySpec(IMU, (10,), unit=IMU_UNITS, names=IMU_NAMES)
         for camera in self.cameras:
             name = f"{IMAGES}.{camera.name}"
-            streams[name] = ArraySpec(name, (camera.height, camera.width, 3), np.dtype(np.uint8))
+            size = camera.height, camera.width
+            streams[name] = ArraySpec(name, (*size, 3), np.dtype(np.uint8))
+            if camera.depth:
+                name = f"{DEPTH}.{camera.name}"
+                streams[name] = ArraySpec(name, size, unit="m", lower=np.zeros(()))
+            if camera.labels:
+                name = f"{LABELS}.{camera.name}"
+                streams[name] = ArraySpec(name, size, np.dtype(np.uint8))
         return streams

@@ -138,7 +138,7 @@ class Link:
 
 @dataclass(frozen=True, eq=False)
 class Camera:
-    """A pinhole colour camera; its frame looks along -z with y up (OpenGL, MuJoCo).
+    """A pinhole camera; its frame looks along -z with y up (OpenGL, MuJoCo).
 
     Attributes:
         name: Camera name; its feature is `observation.images.<name>`.
@@ -148,6 +148,9 @@ class Camera:
         link: Link it is mounted on.
         position: In the link frame. Shape (3,). [m]
         rotation: Roll, pitch, yaw in the link frame. Shape (3,). [rad]
+        rate: Pictures per second; the robot's control rate where the table says nothing. [Hz]
+        depth: Whether it measures depth, aligned with the picture.
+        labels: Whether each pixel has a class, aligned with the picture.
     """
 
     name: str
@@ -157,6 +160,14 @@ class Camera:
     link: str
     position: np.ndarray
     rotation: np.ndarray
+    rate: float
+    depth: bool = False
+    labels: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a camera that takes no pictures."""
+        if not (np.isfinite(self.rate) and self.rate > 0.0):
+            raise ConfigError(f"camera '{self.name}': rate {self.rate} Hz must be > 0")
 
 
 @dataclass(frozen=True, eq=False)

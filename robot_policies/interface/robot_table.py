@@ -46,8 +46,11 @@ def read_robot(data: Mapping[str, Any], where: str) -> RobotSpec:
     for mode in GAIN_MODES:
         if mode not in gains:
             raise ConfigError(f"{where}: gains.{mode} is missing")
+    rate = rest.get("control_rate")
+    if not isinstance(rate, int | float):
+        raise ConfigError(f"{where}: control_rate must be a number of Hz, got {rate!r}")
     cameras = tuple(
-        _camera(name, entry, link_names, f"{where}: cameras.{name}")
+        _camera(name, {"rate": rate, **entry}, link_names, f"{where}: cameras.{name}")
         for name, entry in _entries(rest.pop("cameras", {}), f"{where}: cameras")
     )
     workspace = rest.pop("workspace", None)

@@ -24,6 +24,7 @@ from robot_policies.interface import (
     ConfigError,
     RobotSpec,
     RobotState,
+    without_pictures,
 )
 from robot_policies.interface.observation import IMAGES, STATE
 from robot_policies.interface.schema import check_keys
@@ -104,14 +105,14 @@ class GymnasiumBackend:
         self._state = self._measure(observed, info)
         return self._state
 
-    def read(self) -> RobotState:
-        """Return the newest observation.
+    def read(self, pictures: bool = True) -> RobotState:
+        """Return the newest observation; an environment draws its pictures with every step.
 
         Raises:
             BackendError: Before the first `reset`.
         """
         self._require_running("read")
-        return self._state
+        return self._state if pictures else without_pictures(self._state)
 
     def write(self, command: Command) -> Command:
         """Set the action of the next steps; a damping command keeps the last one.

@@ -11,8 +11,9 @@ import mujoco
 import numpy as np
 
 from robot_policies.interface import RobotSpec, RobotState
-from robot_policies.interface.observation import IMAGES, IMU
-from robot_policies.interface.robot_parts import Gains
+from robot_policies.interface.observation import IMU
+from robot_policies.interface.robot_parts import Camera, Gains
+from robot_policies_sim.cameras import Picture
 from robot_policies_sim.frames import to_body
 from robot_policies_sim.initial import Initial
 from robot_policies_sim.model_mjcf import mjcf
@@ -61,6 +62,12 @@ class MujocoBackend(SteppedSimulator):
         if self._renderer is None:
             self._renderer = OffscreenRenderer(self._model)
         return self._renderer.draw(self._model, self._data, camera, width, height)
+
+    def _look(self, camera: Camera) -> Picture:
+        fixed = mujoco.MjvCamera()
+        fixed.type = mujoco.mjtCamera.mjCAMERA_FIXED
+        fixed.fixedcamid = self._model.camera(camera.name).id
+        return Picture(self._draw(fixed, camera.width, camera.height))
 
     def _load(self, robot: RobotSpec, scene: Mapping[str, Any]) -> None:
         self._model = mujoco.MjModel.from_xml_string(mjcf(robot, scene))
@@ -128,12 +135,6 @@ class MujocoBackend(SteppedSimulator):
             orientation, gyro, accelerometer = self._inertial
             turned = np.concatenate([orientation[XYZW], gyro, accelerometer])
             features[IMU] = turned.astype(np.float32)
-        for camera in self.cameras:
-            fixed = mujoco.MjvCamera()
-            fixed.type = mujoco.mjtCamera.mjCAMERA_FIXED
-            fixed.fixedcamid = self._model.camera(camera.name).id
-            image = self._draw(fixed, camera.width, camera.height)
-            features[f"{IMAGES}.{camera.name}"] = image
         return RobotState(
             stamp=self.time,
             joint_position=data.qpos[self._qpos],

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from robot_policies.interface import RobotSpec, RobotState
-from robot_policies.interface.observation import IMAGES, IMU
-from robot_policies.interface.robot_parts import Gains
+from robot_policies.interface.observation import IMU
+from robot_policies.interface.robot_parts import Camera, Gains
+from robot_policies_sim.cameras import Picture
 from robot_policies_sim.frames import cross, matrix, quaternion, to_body
 from robot_policies_sim.initial import Initial
 from robot_policies_sim.pybullet_engine import pybullet
@@ -61,6 +62,16 @@ class PybulletBackend(SteppedSimulator):
         eye = target - view.distance * ahead
         focal = height / 2 / np.tan(np.radians(45.0) / 2)  # MuJoCo's free camera opens 45 degrees
         return draw(self._client, eye, target, np.array([0.0, 0.0, 1.0]), width, height, focal)
+
+    def _look(self, camera: Camera) -> Picture:
+        pose = self._link_pose(camera.link)
+        turn = matrix(pose[3:])
+        eye = pose[:3] + turn @ camera.position
+        axes = turn @ matrix(quaternion(camera.rotation))  # looks along -z, y is up
+        size = camera.width, camera.height
+        return Picture(
+            draw(self._client, eye, eye - axes[:, 2], axes[:, 1], *size, camera.focal_length)
+        )
 
     def _load(self, robot: RobotSpec, scene: Mapping[str, Any]) -> None:
         client, world = self._client, World.from_mapping(scene)
@@ -138,20 +149,6 @@ class PybulletBackend(SteppedSimulator):
         features: dict[str, np.ndarray] = {}
         if self.spec.imu_link:
             features[IMU] = self._imu()
-        for camera in self.cameras:
-            pose = self._link_pose(camera.link)
-            turn = matrix(pose[3:])
-            eye = pose[:3] + turn @ camera.position
-            axes = turn @ matrix(quaternion(camera.rotation))  # looks along -z, y is up
-            features[f"{IMAGES}.{camera.name}"] = draw(
-                self._client,
-                eye,
-                eye - axes[:, 2],
-                axes[:, 1],
-                camera.width,
-                camera.height,
-                camera.focal_length,
-            )
         return RobotState(
             stamp=self.time,
             joint_position=position,

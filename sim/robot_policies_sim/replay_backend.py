@@ -23,6 +23,7 @@ from robot_policies.interface import (
     RobotSpec,
     RobotState,
     check_command,
+    without_pictures,
 )
 from robot_policies.interface.errors import RecordingEnded, suggestion
 from robot_policies.interface.observation import IMAGES, STATE, VELOCITY_COMMAND
@@ -127,14 +128,14 @@ class ReplayBackend:
         self._state = self._measure(log)
         return self._state
 
-    def read(self) -> RobotState:
+    def read(self, pictures: bool = True) -> RobotState:
         """Return the present row; the newest of its streams is stamped row / rate.
 
         Raises:
             BackendError: Before the first `reset`.
         """
         self._require_running("read")
-        return self._state
+        return self._state if pictures else without_pictures(self._state)
 
     def write(self, command: Command) -> Command:
         """Keep the command; the recorded robot does not follow it.

@@ -24,8 +24,9 @@ from robot_policies.interface import (
     Supervisor,
     check_command,
 )
-from robot_policies.interface.observation import ENVIRONMENT_STATE, IMAGES
-from robot_policies.interface.robot_parts import Gains
+from robot_policies.interface.observation import ENVIRONMENT_STATE, is_picture
+from robot_policies.interface.robot_parts import Camera, Gains
+from robot_policies_sim.cameras import Cameras, Picture
 from robot_policies_sim.initial import Initial
 from robot_policies_sim.world import AXES, World
 
@@ -50,15 +51,15 @@ class SteppedSimulator(ABC):
         Args:
             spec: The robot.
             scene: World description, see `World`.
-            cameras: Whether to draw the robot's camera images; they cost most of a read.
+            cameras: Whether the robot has its cameras.
         """
         self.spec = spec
         self.world = World.from_mapping(scene)
-        self.cameras = spec.cameras if cameras else ()
+        self._cameras = Cameras(spec, self._look) if cameras else None
         self.provides: dict[str, ArraySpec] = {
             feature: stream
             for feature, stream in spec.streams.items()
-            if cameras or not feature.startswith(IMAGES)
+            if cameras or not is_picture(feature)
         }
         if self.world.tracked:
             names = tuple(f"{thing}.{axis}" for thing, axis in self.world.tracked)
@@ -103,6 +104,8 @@ class SteppedSimulator(ABC):
         self._commands: deque[tuple[int, Command]] = deque()
         self._in_force: Command | None = None
         self._state: RobotState | None = None
+        if self._cameras:
+            self._cameras.restart()
         self._running = True
         self._target = initial.positions(self.spec)
         self._apply(Command(0.0, self._target, mode=CommandMode.HOLD))
@@ -113,8 +116,11 @@ class SteppedSimulator(ABC):
         """Time since the start of the episode [s]."""
         return self._steps / self.spec.servo_rate
 
-    def read(self) -> RobotState:
-        """Return the state now; reading twice at one time gives the same object.
+    def read(self, pictures: bool = True) -> RobotState:
+        """Return the state now; reading twice at one time measures once.
+
+        Args:
+            pictures: Whether to draw the cameras that are due; they cost most of a read.
 
         Raises:
             BackendError: Before the first `reset`.
@@ -125,7 +131,14 @@ class SteppedSimulator(ABC):
             joints = (state.joint_position, state.joint_velocity, state.joint_effort)
             for array in (*joints, *state.features.values(), *state.truth.values()):
                 array.setflags(write=False)  # everybody who reads now shares them
-        return self._state
+        if not (pictures and self._cameras):
+            return self._state
+        seen, stamps = self._cameras.read(self.time)
+        return replace(
+            self._state,
+            features={**self._state.features, **seen},
+            stamps={**self._state.stamps, **stamps},
+        )
 
     def write(self, command: Command) -> Command:
         """Give the servo a target; it takes effect after the episode's latency.
@@ -152,19 +165,21 @@ class SteppedSimulator(ABC):
                 f"no multiple of the physics step {1.0 / self.spec.servo_rate:g} s"
             )
         for _ in range(round(steps)):
-            self._state = None
             while self._commands and self._commands[0][0] <= self._steps:
                 self._in_force = self._commands.popleft()[1]
                 self._apply(self._in_force)
             if self._supervisor:
-                self._apply(self._supervisor(self._in_force, self.read(), self.time))
+                self._apply(self._supervisor(self._in_force, self.read(pictures=False), self.time))
             while self._pushes and self._pushes[0].time <= self.time:
                 self._push(np.array(self._pushes.popleft().velocity))
             if self._speed.any():
                 self._follow(self._target + self._speed / self.spec.servo_rate)
             self._step()
             self._steps += 1
-        self._state = None
+            self._state = None
+            if self._cameras and self._cameras.is_due(self.time):
+                self.read(pictures=False)  # brings what is drawn up to date
+                self._cameras.expose(self.time)
         if not self._is_finite():
             raise BackendError(f"{self.name}: the physics diverged before {self.time:g} s")
 
@@ -214,6 +229,10 @@ class SteppedSimulator(ABC):
         """Return a picture of the scene for people. Shape (height, width, 3), uint8 RGB."""
 
     @abstractmethod
+    def _look(self, camera: Camera) -> Picture:
+        """Draw what a camera sees now; the state was measured before."""
+
+    @abstractmethod
     def _load(self, robot: RobotSpec, scene: Mapping[str, Any]) -> None:
         """Build the world."""
 
@@ -243,7 +262,7 @@ class SteppedSimulator(ABC):
 
     @abstractmethod
     def _measure(self) -> RobotState:
-        """Read every sensor and the truth now."""
+        """Read every sensor but the cameras, and the truth, now."""
 
 
 def within_reach(

@@ -37,7 +37,7 @@ class PointSimulator:
         self.time, self.position, self.written = 0.0, np.array(options["start"]), []
         return self.read()
 
-    def read(self):
+    def read(self, pictures=True):
         return RobotState(self.time, self.position.copy(), np.zeros(2))
 
     def write(self, command):
@@ -301,7 +301,7 @@ def _without_time(backend, clock):
         spec, provides, accepts = backend.spec, backend.provides, backend.accepts
         connect, write, stop, close = backend.connect, backend.write, backend.stop, backend.close
 
-        def read(self):
+        def read(self, pictures=True):
             return RobotState(clock.now(), backend.position.copy(), np.zeros(2))
 
     return Robot()

@@ -1,0 +1,102 @@
+"""A simulated robot's cameras: each is drawn when it is due, and until then shows its last picture.
+
+Drawing costs most of a simulated step. A camera at the robot's control rate or above is drawn when
+somebody looks and no earlier; a slower one takes its pictures at its own moments, whoever looks,
+so that what a policy sees does not depend on who else is watching.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from robot_policies.interface import RobotSpec
+from robot_policies.interface.observation import DEPTH, IMAGES, LABELS
+from robot_policies.interface.robot_parts import Camera
+
+SLACK = 1e-9  # of a period; a moment is a sum of servo steps
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """What a camera saw; arrays are aligned pixel by pixel.
+
+    Attributes:
+        color: Shape (height, width, 3), uint8 RGB.
+        depth: Distance along the optical axis, 0 where there is nothing. Shape (height, width). [m]
+            `None` if the camera measures none.
+        labels: Class of what is seen, see `World.classes`. Shape (height, width), uint8.
+            `None` if the camera gives none.
+    """
+
+    color: np.ndarray
+    depth: np.ndarray | None = None
+    labels: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        """Freeze the arrays: everybody who reads until the next picture shares them."""
+        for field in fields(self):
+            array = getattr(self, field.name)
+            if array is not None:
+                array.setflags(write=False)
+
+    def streams(self, camera: str) -> dict[str, np.ndarray]:
+        """Return the arrays by feature name."""
+        arrays = {IMAGES: self.color, DEPTH: self.depth, LABELS: self.labels}
+        return {f"{kind}.{camera}": a for kind, a in arrays.items() if a is not None}
+
+
+class Cameras:
+    """All cameras of one robot, with the last picture of each."""
+
+    def __init__(self, robot: RobotSpec, look: Callable[[Camera], Picture]) -> None:
+        """Take no picture yet.
+
+        Args:
+            robot: The robot.
+            look: Draws what a camera sees now.
+        """
+        self._cameras, self._look = robot.cameras, look
+        self._slow = [camera for camera in robot.cameras if camera.rate < robot.control_rate]
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget all pictures; an episode starts at time 0."""
+        self._seen: dict[str, tuple[Picture, float]] = {}
+
+    def is_due(self, now: float) -> bool:
+        """Return whether a camera takes a picture at this moment [s], even if nobody looks."""
+        return any(self._is_due(camera, now) for camera in self._slow)
+
+    def expose(self, now: float) -> None:
+        """Draw the cameras that take a picture at this moment [s], even if nobody looks."""
+        self._draw(self._slow, now)
+
+    def read(self, now: float) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+        """Return the newest pictures by feature name, and when each was taken [s].
+
+        Args:
+            now: Time since the start of the episode. [s]
+        """
+        self._draw(self._cameras, now)
+        features, stamps = {}, {}
+        for camera, (picture, stamp) in self._seen.items():
+            streams = picture.streams(camera)
+            features |= streams
+            stamps |= dict.fromkeys(streams, stamp)
+        return features, stamps
+
+    def _draw(self, cameras: list[Camera] | tuple[Camera, ...], now: float) -> None:
+        for camera in cameras:
+            if self._is_due(camera, now):
+                self._seen[camera.name] = self._look(camera), now
+
+    def _is_due(self, camera: Camera, now: float) -> bool:
+        if camera.name not in self._seen:
+            return True
+        before = self._seen[camera.name][1]
+        return _frame(camera, now) > _frame(camera, before)
+
+
+def _frame(camera: Camera, moment: float) -> int:
+    return int(np.floor(moment * camera.rate + SLACK))
