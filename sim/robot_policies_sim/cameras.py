@@ -1,4 +1,4 @@
-"""A simulated robot's cameras: each is drawn when it is due, and until then shows its last picture.
+"""A simulated robot's cameras: each is drawn when it is due, and keeps its picture until then.
 
 Drawing costs most of a simulated step. A camera at the robot's control rate or above is drawn when
 somebody looks and no earlier; a slower one takes its pictures at its own moments, whoever looks,
@@ -23,10 +23,10 @@ class Picture:
 
     Attributes:
         color: Shape (height, width, 3), uint8 RGB.
-        depth: Distance along the optical axis, 0 where there is nothing. Shape (height, width). [m]
-            `None` if the camera measures none.
-        labels: Class of what is seen, see `World.classes`. Shape (height, width), uint8.
-            `None` if the camera gives none.
+        depth: Distance along the optical axis, 0 where there is nothing; `None` if the camera
+            measures none. Shape (height, width), float32. [m]
+        labels: Class of what is seen; `None` if the camera gives none. Shape (height, width),
+            uint8.
     """
 
     color: np.ndarray
