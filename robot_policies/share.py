@@ -1,4 +1,4 @@
-"""Where the shipped files lie, and how they are read: safe YAML, a wrong name refused.
+"""Where the shipped files lie, and how they are found: a wrong name is refused.
 
 A bare clone and an editable install read them beside the package; a plain pip install or colcon
 build reads `share/robot_policies` under the installation prefix.
@@ -9,8 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from robot_policies.documents import read_yaml
 from robot_policies.interface.errors import ConfigError, UnknownNameError
 
 PACKAGE = "robot_policies"
@@ -51,18 +50,3 @@ def read_config(kind: str, name: str) -> dict[str, Any]:
     if name not in config_names(kind):
         raise UnknownNameError(kind.removesuffix("s"), name, config_names(kind))
     return read_yaml(share_directory() / "config" / kind / f"{name}.yaml")
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML file that must hold a mapping.
-
-    Raises:
-        ConfigError: If the file cannot be read, or holds anything else.
-    """
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path.name}: {' '.join(str(error).split())}") from None
-    if not isinstance(data, dict):
-        raise ConfigError(f"{path.name}: expected a mapping, got {type(data).__name__}")
-    return data

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from robot_policies.catalog import load_robot
+from robot_policies.documents import read_yaml
 from robot_policies.interface import (
     EXECUTOR_MODES,
     ActionKind,
@@ -34,7 +35,6 @@ from robot_policies.interface import (
 )
 from robot_policies.interface.errors import suggestion
 from robot_policies.interface.schema import build, check_keys
-from robot_policies.share import read_yaml
 
 FILE = "contract.yaml"
 PERCENT = "%"

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from robot_policies.documents import read_yaml
 from robot_policies.interface import CheckpointError
 from robot_policies.policies.checkpoint import Checkpoint, read_checkpoint
 from robot_policies.policies.contract import FILE as CONTRACT
-from robot_policies.share import read_yaml
 from robot_policies.skills.digest import base_hash, normaliser_hash
 from robot_policies.skills.mixing import linear_layers
 

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from robot_policies import documents
 from robot_policies.interface import CheckpointError, ConfigError, JointLimits
 from robot_policies.interface.limits import limits_from_json, limits_to_json
 from robot_policies.interface.schema import build
@@ -27,7 +28,6 @@ FORMAT = 1
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 VERSION = re.compile(r"(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})")
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-MAX_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -187,21 +187,16 @@ def read_card(folder: Path) -> SkillCard:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object from a small, regular file, without repeated keys.
+    """Read a JSON object from a file that lies in a skill's own folder.
 
     Raises:
         CheckpointError: In one line.
     """
-    check_file(path, MAX_BYTES)
+    check_file(path, documents.MAX_BYTES)
     try:
-        data = json.loads(
-            path.read_text(encoding="utf-8"), object_pairs_hook=_unique, parse_constant=_refuse
-        )
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: {' '.join(str(error).split())}") from None
-    if not isinstance(data, dict):
-        raise CheckpointError(f"{path}: expected a JSON object, got {type(data).__name__}")
-    return data
+        return documents.read_json(path)
+    except ConfigError as error:
+        raise CheckpointError(str(error)) from None
 
 
 def check_file(path: Path, limit: int) -> None:
@@ -222,16 +217,3 @@ def check_file(path: Path, limit: int) -> None:
 
 def _finite(value: Any) -> bool:
     return type(value) in (int, float) and math.isfinite(value)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    data = dict(pairs)
-    if len(data) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"key '{twice}' stands there twice")
-    return data
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no JSON number")

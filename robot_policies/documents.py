@@ -1,0 +1,152 @@
+"""YAML and JSON files as data, whoever wrote them: of a bounded size, depth and number of values.
+
+A YAML file of 400 bytes can stand for 10^9 values, and a deep one ends the reader. Such a file, a
+key that stands there twice and a number that no computation can use are one line each.
+"""
+
+import json
+from collections.abc import Callable
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from robot_policies.interface.errors import ConfigError
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 64
+MAX_VALUES = 200_000  # of the whole document, each alias counted as what it stands for
+MAX_INTEGER = 1 << 63
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file that must hold a mapping.
+
+    Raises:
+        ConfigError: If the file cannot be read, or holds anything else.
+    """
+    return _read(path, parse_yaml, "mapping")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file that must hold an object.
+
+    Raises:
+        ConfigError: If the file cannot be read, or holds anything else.
+    """
+    return _read(path, parse_json, "JSON object")
+
+
+def parse_yaml(text: str) -> Any:
+    """Return what a YAML document says.
+
+    Raises:
+        ValueError: If it is no YAML, too deep or too large.
+    """
+    loader = _Loader(text)
+    try:
+        _check_events(text)
+        node = loader.get_single_node()
+        data = None if node is None else loader.construct_document(_check_keys(node))
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from None
+    finally:
+        loader.dispose()
+    _check_values(data)
+    return data
+
+
+def parse_json(text: str) -> Any:
+    """Return what a JSON document says.
+
+    Raises:
+        ValueError: If it is no JSON, too deep or too large, or repeats a key.
+    """
+    try:
+        data = json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite
+        )
+    except RecursionError:
+        raise ValueError(f"nested deeper than {MAX_DEPTH}") from None
+    _check_values(data)
+    return data
+
+
+def _read(path: Path, parse: Callable[[str], Any], kind: str) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ValueError(f"has {path.stat().st_size} bytes, at most {MAX_BYTES} make sense")
+        data = parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: expected a {kind}, got {type(data).__name__}")
+    return data
+
+
+def _check_events(text: str) -> None:
+    """Refuse what is too deep before it is composed, which is recursive."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        _check_depth(depth)
+
+
+def _check_keys(root: yaml.Node) -> yaml.Node:
+    """Refuse repeated keys, of which YAML's loaders take the last."""
+    nodes, seen = [root], set()
+    while nodes:
+        node = nodes.pop()
+        if id(node) in seen or isinstance(node, yaml.ScalarNode):
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            _unique([(key.value, None) for key, _ in node.value if isinstance(key.value, str)])
+            nodes.extend(value for _, value in node.value)
+        else:
+            nodes.extend(node.value)
+    return root
+
+
+def _check_values(data: Any) -> None:
+    values, left = [(data, 1)], MAX_VALUES
+    while values:
+        value, depth = values.pop()
+        left -= 1
+        if left < 0:
+            raise ValueError(f"holds more than {MAX_VALUES} values")
+        _check_depth(depth)
+        if isinstance(value, dict):
+            values.extend((entry, depth + 1) for entry in value.values())
+        elif isinstance(value, list):
+            values.extend((entry, depth + 1) for entry in value)
+        elif isinstance(value, int) and abs(value) >= MAX_INTEGER:
+            raise ValueError(f"a number of {value.bit_length()} bits, at most 63 make sense")
+
+
+def _check_depth(depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise ValueError(f"nested deeper than {MAX_DEPTH}")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    data = dict(pairs)
+    if len(data) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"key '{twice}' stands there twice")
+    return data
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not isfinite(value):
+        raise ValueError(f"{text} is larger than any number")
+    return value
