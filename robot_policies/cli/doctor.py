@@ -44,7 +44,8 @@ class Finding:
 
     Attributes:
         name: What.
-        state: `ok`, `absent` (optional and not there) or `missing` (needed and not there).
+        state: `ok`, `caution` (works, but look at it), `absent` (optional and not there) or
+            `missing` (needed and not there).
         detail: Version, device or reason.
         fix: What to type, or empty.
     """
@@ -131,9 +132,18 @@ def _rendering() -> Iterator[Finding]:
 
 
 def _dds() -> Iterator[Finding]:
-    fault = _fault(["-m", "robot_policies.nodes.round_trip"], {})
+    from robot_policies.launching.network import graph_environment
+
+    fault = _fault(["-m", "robot_policies.nodes.round_trip"], graph_environment())
     fix = "pip install 'robot_policies[ros]', or source the setup.bash of a ROS 2" if fault else ""
     yield Finding("DDS round trip", "missing" if fault else "ok", fault or "works", fix)
+
+
+def _network() -> Iterator[Finding]:
+    from robot_policies.launching.network import graph_environment, reach
+
+    who = reach(graph_environment())
+    yield Finding("who reaches a graph", "ok" if who.local else "caution", who.text, who.fix)
 
 
 def _fault(arguments: list[str], environment: Mapping[str, str], folder: str = ".") -> str:
@@ -195,6 +205,7 @@ EXAMINATIONS: tuple[Callable[[], Iterator[Finding]], ...] = (
     _libraries,
     _rendering,
     _dds,
+    _network,
     _gpu,
     _serial_ports,
     _vendor_sdks,

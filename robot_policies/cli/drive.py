@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from robot_policies.cli.options import Namespace, Network
+
 HELP = """1 stand up / stand   2 walk   0 lie down   x EMERGENCY STOP   r release it
 w s forward   a d sideways   q e turn   space still   Ctrl-C end (the robot stops)"""
 
@@ -14,18 +16,19 @@ def register(app: typer.Typer) -> None:
 
 
 def drive(
-    namespace: Annotated[
-        str, typer.Option("--namespace", help="Namespace of the robot's nodes.")
-    ] = "/",
+    namespace: Namespace = "/",
     keyboard: Annotated[
         bool, typer.Option("--keyboard/--joystick", help="This terminal, or the topic `joy`.")
     ] = True,
+    network: Network = "none",
 ) -> None:
     """Steer a robot with modes; when this ends or loses its joystick, the robot stops."""
     from robot_policies.interface import ConfigError
+    from robot_policies.launching.network import join
     from robot_policies.nodes.keyboard import has_terminal, steer
 
     if keyboard and not has_terminal():
         raise ConfigError("drive: no terminal to read keys from; with a joystick: --joystick")
+    join(network)
     print(HELP if keyboard else "listening to 'joy'")
     steer(namespace, keyboard)

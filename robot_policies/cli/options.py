@@ -16,3 +16,7 @@ Backend = Annotated[
 ]
 Task = Annotated[str, typer.Option("--task", help="What to do; see `list tasks`.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of all that is sampled.")]
+Namespace = Annotated[str, typer.Option("--namespace", help="Namespace of the robot's nodes.")]
+Network = Annotated[
+    str, typer.Option("--network", help="As the launch argument: none, open, or peers A;B.")
+]

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 
 from robot_policies.interface import BackendError
-from robot_policies.launching.description import Process, describe
-from robot_policies.launching.supervisor import find_launch_file
+from robot_policies.launching.network import graph_environment
 
 PATIENCE = 60.0  # s; beyond the measured time, for start and end
 
@@ -99,7 +98,7 @@ def measure_images(count: int, *, domain: int = 99, profile: bool = True) -> dic
     Raises:
         BackendError: If the processes did not run to their end.
     """
-    environment = launch_environment() if profile else dict(os.environ)
+    environment = graph_environment() if profile else dict(os.environ)
     command = [sys.executable, "-m", "robot_policies.nodes.image_probe", str(count)]
     done = _run(command, count / 30.0, environment, domain)
     if done.returncode:
@@ -113,13 +112,6 @@ def measure_images(count: int, *, domain: int = 99, profile: bool = True) -> dic
         "lost": count - len(delays),
         "rate_hz": 30.0,
     }
-
-
-def launch_environment() -> dict[str, str]:
-    """Return the environment that the shipped launch file gives its nodes."""
-    steps = describe(find_launch_file("policy.launch.xml"), {}).steps
-    process = next(step.action for step in steps if isinstance(step.action, Process))
-    return dict(process.environment)
 
 
 def _run(

@@ -4,6 +4,7 @@ It ends with status 0 when the backend has finished its trial, and with 3 when a
 gives up or dies; the launch file ends with it.
 """
 
+import os
 import sys
 import time
 from typing import Any
@@ -14,7 +15,9 @@ from lifecycle_msgs.msg import State, Transition
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
+from rclpy.utilities import get_rmw_implementation_identifier
 
+from robot_policies.launching.network import reach
 from robot_policies.nodes.graph_node import ERROR, diagnosis
 from robot_policies.nodes.managed_node import ManagedNode
 
@@ -48,6 +51,9 @@ class BringupNode(Node):
         Raises:
             Fault: If a node does not appear or refuses.
         """
+        who = reach(os.environ, get_rmw_implementation_identifier())
+        if not who.local:
+            self.get_logger().warning(f"this graph can be called by {who.text}")
         for number, verb in UP:
             for node in self._nodes:
                 if not node.appears(APPEARANCE):

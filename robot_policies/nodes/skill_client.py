@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 
-import rclpy
 from rcl_interfaces.srv import SetParametersAtomically
-from rclpy.executors import SingleThreadedExecutor
 
-from robot_policies.interface import BackendError
 from robot_policies.nodes.skills import skill_parameters
+from robot_policies.nodes.visitor import visit
 
 
 def use_skills(
@@ -32,22 +30,10 @@ def use_skills(
     Raises:
         BackendError: If the node is not there, or does not answer.
     """
-    context = rclpy.Context()
-    rclpy.init(context=context)
-    try:
-        own = rclpy.create_node("skill_client", context=context)
-        executor = SingleThreadedExecutor(context=context)
-        executor.add_node(own)
-        client = own.create_client(SetParametersAtomically, f"{node}/set_parameters_atomically")
-        if not client.wait_for_service(timeout_sec=patience):
-            raise BackendError(f"no node '{node}' that takes parameters within {patience:g} s")
-        wanted = skill_parameters(skills, weights, fallback)
-        parameters = [parameter.to_parameter_msg() for parameter in wanted]
-        future = client.call_async(SetParametersAtomically.Request(parameters=parameters))
-        executor.spin_until_future_complete(future, timeout_sec=patience)
-        answer = future.result() if future.done() else None
-        if answer is None:
-            raise BackendError(f"node '{node}' did not answer within {patience:g} s")
-        return "" if answer.result.successful else answer.result.reason
-    finally:
-        rclpy.try_shutdown(context=context)
+    wanted = skill_parameters(skills, weights, fallback)
+    request = SetParametersAtomically.Request(parameters=[p.to_parameter_msg() for p in wanted])
+    with visit("skill_client") as visitor:
+        answer = visitor.call(
+            SetParametersAtomically, f"{node}/set_parameters_atomically", request, patience
+        )
+    return "" if answer.result.successful else answer.result.reason

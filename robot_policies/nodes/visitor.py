@@ -1,0 +1,70 @@
+"""A process that talks to a running graph for a moment: it asks one thing and leaves."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+
+from robot_policies.interface import BackendError
+from robot_policies.launching.network import CLOSED, join
+
+PATIENCE = 10.0  # s; for a service to be found, and for its answer
+
+
+class Visitor:
+    """Calls services of a graph.
+
+    Attributes:
+        node: Its node.
+    """
+
+    def __init__(self, node: Node, executor: SingleThreadedExecutor) -> None:
+        """Keep node and executor."""
+        self.node, self._executor = node, executor
+
+    def call(self, service: type, name: str, request: Any, patience: float = PATIENCE) -> Any:
+        """Return the answer of a service.
+
+        Args:
+            service: Its type.
+            name: Its full name.
+            request: What to ask.
+            patience: How long to wait for the service, and for its answer. [s]
+
+        Raises:
+            BackendError: If nobody offers the service, or no answer comes.
+        """
+        client = self.node.create_client(service, name)
+        if not client.wait_for_service(timeout_sec=patience):
+            domain = self.node.context.get_domain_id()
+            raise BackendError(f"nobody offers {name} in ROS domain {domain} ({patience:g} s)")
+        future = client.call_async(request)
+        self._executor.spin_until_future_complete(future, timeout_sec=patience)
+        if not future.done():
+            raise BackendError(f"{name} did not answer within {patience:g} s")
+        return future.result()
+
+
+@contextmanager
+def visit(name: str, network: str = CLOSED) -> Iterator[Visitor]:
+    """Take part in a graph while the block runs.
+
+    Args:
+        name: Name of the node that asks.
+        network: Who can reach it, as the launch argument `network`.
+    """
+    join(network)
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    executor = SingleThreadedExecutor(context=context)
+    try:
+        node = rclpy.create_node(name, context=context)
+        executor.add_node(node)
+        yield Visitor(node, executor)
+        node.destroy_node()
+    finally:
+        executor.shutdown()
+        rclpy.try_shutdown(context=context)
