@@ -1,8 +1,10 @@
-"""The actions of a recorded episode as a policy, to see what another robot makes of them."""
+"""The actions of a recorded episode as a policy, to see what another robot makes of them.
+
+They are joint positions, or joint velocities where the data set says so by its units.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -11,14 +13,12 @@ from robot_policies.interface import (
     ActionKind,
     ActionSpec,
     ArraySpec,
-    ConfigError,
     Observation,
     ObservationSpec,
     RobotSpec,
     RobotState,
     Statistics,
 )
-from robot_policies.interface.errors import suggestion
 from robot_policies.interface.observation import STATE
 
 ACTION = "action"
@@ -43,26 +43,37 @@ class RecordedActions:
             robot: The robot that is to follow; joints are matched by name.
 
         Raises:
-            ConfigError: If the episode cannot be read, or was not made by such a robot.
+            ConfigError: If the episode cannot be read, or was not made by such a robot, or does
+                not say its units.
         """
+        from robot_policies.data.reading import open_dataset
         from robot_policies_sim.logged_episode import read_episode
 
-        log = read_episode(dataset, episode)
+        recorded = open_dataset(dataset)
+        recorded.require_robot(robot.name)
         joints = robot.joint_names
         measured = tuple(f"{joint}.pos" for joint in joints)
-        self._actions = _by_name(log.columns, log.features, ACTION, joints, dataset)
-        self._positions = _by_name(log.columns, log.features, STATE, measured, dataset)
-        self.robot = robot.name
-        self.duration = len(log) / log.fps
-        self._dt, self._start = 1.0 / log.fps, None
-        float64 = np.dtype(np.float64)
         units = tuple("m" if joint.sliding else "rad" for joint in robot.joints)
+        speeds = tuple(f"{unit}/s" for unit in units)
+        said = set(recorded.units(ACTION))
+        turns = bool(said) and said <= {*speeds, "deg/s"}
+        action_units = speeds if turns else units
+        actions = recorded.vector(ACTION, joints, action_units, robot)
+        positions = recorded.vector(STATE, measured, units, robot)
+        log = read_episode(dataset, episode)
+        self._actions = actions.of(log.columns[ACTION])
+        self._positions = positions.of(log.columns[STATE])
+        self.robot = robot.name
+        self._dt = recorded.periods_per_row(robot.control_rate) / robot.control_rate
+        self._start = None
+        self.duration = len(log) * self._dt
+        float64 = np.dtype(np.float64)
         self.observation_spec = ObservationSpec(
             {STATE: ArraySpec(STATE, (len(joints),), float64, units, measured)}
         )
         self.action_spec = ActionSpec(
-            ActionKind.JOINT_POSITION,
-            ArraySpec(ACTION, (len(joints),), float64, units, joints),
+            ActionKind.JOINT_VELOCITY if turns else ActionKind.JOINT_POSITION,
+            ArraySpec(ACTION, (len(joints),), float64, action_units, joints),
             dt=self._dt,
             horizon=1,
         )
@@ -88,20 +99,3 @@ class RecordedActions:
 
     def _row(self, elapsed: float) -> int:
         return min(max(round(elapsed / self._dt), 0), len(self._actions) - 1)
-
-
-def _by_name(
-    columns: Mapping[str, np.ndarray],
-    features: Mapping[str, Mapping[str, Any]],
-    feature: str,
-    wanted: tuple[str, ...],
-    dataset: Path,
-) -> np.ndarray:
-    """Return a column in the order of names. Shape (rows, n)."""
-    if feature not in features:
-        raise ConfigError(f"{dataset}: no '{feature}'.{suggestion(feature, features)}")
-    names: list[str] = list(features[feature].get("names") or ())
-    for name in wanted:
-        if name not in names:
-            raise ConfigError(f"{dataset}: {feature} has no '{name}'.{suggestion(name, names)}")
-    return np.asarray(columns[feature])[:, [names.index(name) for name in wanted]].astype(float)

@@ -14,6 +14,8 @@ The logs are those of https://github.com/Lei-Kun/Uni-O4, branch `unio4-offline-r
 - There are no capture stamps: row k of a trajectory is stamped k / 50 s.
 - The T265 loses track at times. Rows with |v| > 2 m/s (about 1 %) are kept as they are and marked
   in `truth.velocity_outlier`.
+- The first row of many trajectories is left over from the fall that ended the one before. Rows
+  that cannot follow the row before them are kept and marked: `breaks` of `meta/recordings.jsonl`.
 """
 
 import zipfile
@@ -22,6 +24,8 @@ from pathlib import Path
 
 import numpy as np
 
+from robot_policies.catalog import load_robot
+from robot_policies.data.continuity import breaks
 from robot_policies.data.dataset import Conversion
 from robot_policies.data.writer import DatasetFolder
 from robot_policies.interface import ConfigError
@@ -97,21 +101,28 @@ def convert_go1_logs(
             raise ConfigError(f"{source}: no trajectory {index}; there are {len(lengths)}, from 0")
     starts = np.concatenate(([0], np.cumsum(lengths)))
     folder = DatasetFolder(Path(out), FPS, "go1", features())
-    frames = outliers = 0
+    frames = outliers = broken = affected = 0
+    robot = load_robot("go1")
+    limit = robot.velocity[[robot.joint_names.index(joint) for joint in JOINTS]]
     for done, index in enumerate(chosen):
         rows = slice(starts[index], starts[index + 1])
         columns = to_columns(states[rows], actions[rows])
+        at = breaks(FPS, columns[STATE][:, : len(JOINTS)], limit, columns[IMU][:, :4])
         about = {"source": LICENCE, "trajectory": index, "task": TASK, "robot": "go1"}
+        about["breaks"] = at.tolist()
+        broken, affected = broken + len(at), affected + bool(len(at))
         folder.add_columns(columns, TASK, about)
         frames += len(columns[STATE])
         outliers += int(columns["truth.velocity_outlier"].sum())
         if progress is not None:
             progress(done + 1, len(chosen))
     folder.close()
-    note = (
-        f"{outliers} of {frames} rows have |v| > {OUTLIER_SPEED:g} m/s (tracker glitches), marked"
+    notes = (
+        f"{outliers} of {frames} rows have |v| > {OUTLIER_SPEED:g} m/s (tracker glitches), marked",
+        f"{broken} of {frames} rows cannot follow the row before, in {affected} of {len(chosen)} "
+        "episodes, marked",
     )
-    return Conversion(Path(out), len(chosen), frames, (note,))
+    return Conversion(Path(out), len(chosen), frames, notes)
 
 
 def features() -> dict[str, dict[str, object]]:

@@ -23,7 +23,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from robot_policies.data.dataset import ABOUT_FILE, AUTOMATIC, read_info
+from robot_policies.data.dataset import ABOUT_FILE, AUTOMATIC, read_info, require_files
 from robot_policies.interface import ConfigError
 from robot_policies.interface.errors import suggestion
 
@@ -53,7 +53,9 @@ class DatasetFolder:
         if root.is_dir() and not any(root.iterdir()):
             root.rmdir()
         if root.exists():
-            _check_same(root, read_info(root), round(fps), robot, features)
+            info = read_info(root)
+            require_files(root, info)
+            _check_same(root, info, round(fps), robot, features)
         features = {k: {**f, "shape": tuple(f["shape"])} for k, f in features.items()}
         self.root, self._features = root, features
         root.parent.mkdir(parents=True, exist_ok=True)

@@ -35,11 +35,9 @@ from robot_policies.interface import (
 )
 from robot_policies.interface.errors import suggestion
 from robot_policies.interface.schema import build, check_keys
+from robot_policies.interface.units import PERCENT, to_si
 
 FILE = "contract.yaml"
-PERCENT = "%"
-SCALES = {"deg": (np.pi / 180.0, "rad"), "deg/s": (np.pi / 180.0, "rad/s")}
-SI = ("rad", "rad/s", "m", "m/s", "m/s^2", "N", "N m", "1")
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,25 +194,7 @@ def _elements(entry: Any, width: int, robot: str, where: str) -> Elements:
     units = [units] * width if isinstance(units, str) else units
     if not isinstance(units, list) or len(units) != width:
         raise ConfigError(f"{where}: unit must be one text or {width} of them, got {units!r}")
-    rows = [_conversion(name, unit, robot, where) for name, unit in zip(names, units, strict=True)]
+    table = load_robot(robot) if PERCENT in units else None
+    rows = [to_si(name, unit, table, where) for name, unit in zip(names, units, strict=True)]
     scale, offset, si = zip(*rows, strict=True)
     return Elements(tuple(names), si, np.array(scale), np.array(offset))
-
-
-def _conversion(name: str, unit: Any, robot: str, where: str) -> tuple[float, float, str]:
-    if unit in SI:
-        return 1.0, 0.0, unit
-    if unit in SCALES:
-        scale, si = SCALES[unit]
-        return scale, 0.0, si
-    if unit != PERCENT:
-        known = [*SI, *SCALES, PERCENT]
-        raise ConfigError(f"{where}.{name}: no unit '{unit}'.{suggestion(str(unit), known)}")
-    table = load_robot(robot)
-    joints = {joint.name: joint for joint in table.joints}
-    joint = joints.get(name.removesuffix(".pos"))
-    if joint is None:
-        raise ConfigError(
-            f"{where}: '{name}' is in %, but {robot} has no such joint.{suggestion(name, joints)}"
-        )
-    return (joint.upper - joint.lower) / 100.0, joint.lower, "m" if joint.sliding else "rad"

@@ -1,6 +1,5 @@
 """One episode of a LeRobotDataset v3 folder, read without LeRobot: Parquet, JSON and MP4."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -9,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from robot_policies.data.dataset import EPISODES, file_of, read_info
 from robot_policies.interface import ConfigError
-
-VERSION = "v3.0"
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,34 +45,12 @@ class LoggedEpisode:
                 with av.open(BytesIO(picture["bytes"]), mode="r") as container:
                     yield next(container.decode(video=0)).to_ndarray(format="rgb24")
             return
-        place = {
-            f"{part}_index": self.place[f"videos/{name}/{part}_index"]
-            for part in ("chunk", "file")
-        }
         start = self.place[f"videos/{name}/from_timestamp"] - 0.5 / self.fps
-        path = self.root / self.video_path.format(video_key=name, **place)
+        path = file_of(self.root, self.video_path, self.place, f"videos/{name}", name)
         with av.open(str(path), mode="r") as container:
             for frame in container.decode(video=0):
                 if frame.time is not None and frame.time >= start:
                     yield frame.to_ndarray(format="rgb24")
-
-
-def read_info(root: Path) -> dict[str, Any]:
-    """Read what a dataset says about itself.
-
-    Raises:
-        ConfigError: If it is no LeRobotDataset v3 folder.
-    """
-    path = root / "meta" / "info.json"
-    try:
-        info = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{root}: no LeRobotDataset: {error}") from None
-    if info.get("codebase_version") != VERSION:
-        raise ConfigError(
-            f"{root}: version {info.get('codebase_version')}, only {VERSION} is read"
-        )
-    return info
 
 
 def read_episode(root: Path, index: int) -> LoggedEpisode:
@@ -97,9 +73,7 @@ def read_episode(root: Path, index: int) -> LoggedEpisode:
         )
     try:
         place = _place(root, index)
-        path = root / info["data_path"].format(
-            chunk_index=place["data/chunk_index"], file_index=place["data/file_index"]
-        )
+        path = file_of(root, info["data_path"], place, "data")
         table = pq.read_table(path, filters=[("episode_index", "=", index)])
     except (OSError, ArrowException, KeyError) as error:
         raise ConfigError(f"{root}: episode {index} cannot be read: {error}") from None
@@ -118,7 +92,7 @@ def read_episode(root: Path, index: int) -> LoggedEpisode:
 def _place(root: Path, index: int) -> dict[str, Any]:
     import pyarrow.parquet as pq
 
-    for path in sorted((root / "meta" / "episodes").glob("*/*.parquet")):
+    for path in sorted((root / EPISODES).glob("*/*.parquet")):
         for row in pq.read_table(path, filters=[("episode_index", "=", index)]).to_pylist():
             return row
     raise ConfigError(f"{root}: meta/episodes does not list episode {index}")

@@ -1,19 +1,26 @@
 """A recorded log as the robot: commands are judged and kept, not executed.
 
-It plays one episode of a LeRobotDataset v3 folder: what `robot-policies data record` wrote, or
-the real Go1 logs after `robot-policies data convert`. The dataset's joints and other elements are
-found by name. `truth.*` columns become the truth, and so does the logged
-`observation.velocity_command` (as `velocity_command`), so that a task's metrics say how the
-recorded robot moved. At the end of the log `advance` raises `RecordingEnded`, which ends an
-episode without being a fault.
+It plays one episode of a LeRobotDataset v3 folder: what `robot-policies data record` or `generate`
+wrote, or the real Go1 logs after `robot-policies data convert`. The dataset's joints and other
+elements are found by name, and their units are compared. Where no joint velocity was recorded, it
+is the slope of the positions since the row before. `truth.*` columns become the truth, and so does
+the logged `observation.velocity_command` (as `velocity_command`), so that a task's metrics say how
+the recorded robot moved.
+
+Rows that cannot follow each other (`data/continuity.py`) are no motion of one robot: the longest
+stretch without such a break is played, and a warning says what was left out. At the end `advance`
+raises `RecordingEnded`, which ends an episode without being a fault.
 """
 
+import logging
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from robot_policies.data.reading import open_dataset
 from robot_policies.interface import (
     ActionKind,
     ArraySpec,
@@ -25,14 +32,16 @@ from robot_policies.interface import (
     check_command,
     without_pictures,
 )
-from robot_policies.interface.errors import RecordingEnded, suggestion
+from robot_policies.interface.errors import RecordingEnded
 from robot_policies.interface.observation import IMAGES, STATE, VELOCITY_COMMAND
 from robot_policies.share import share_directory
 from robot_policies_sim.initial import Initial
-from robot_policies_sim.logged_episode import LoggedEpisode, read_episode, read_info
+from robot_policies_sim.logged_episode import LoggedEpisode, read_episode
+from robot_policies_sim.logged_robot import EFFORT, find_motion, find_vectors
 from robot_policies_sim.world import World
 
-EFFORT = "observation.effort"
+_LOGGER = logging.getLogger(__name__)
+
 STAMP = "capture_stamp."
 TRUTH = "truth."
 
@@ -67,30 +76,21 @@ class ReplayBackend:
         """
         self.spec, self._scene, self._episode = spec, scene, episode
         self._root = _find(dataset)
-        info = read_info(self._root)
-        if info.get("robot_type") not in (None, spec.name):
-            raise ConfigError(
-                f"{self._root}: recorded on '{info['robot_type']}', the robot is '{spec.name}'"
-            )
-        self._features: Mapping[str, Mapping[str, Any]] = info["features"]
-        self.provides = self._streams()
+        self._recorded = open_dataset(self._root)
+        self._recorded.require_robot(spec.name)
+        self._recorded.require_rate(spec.control_rate)
+        self._vectors = find_vectors(self._recorded, spec)
+        self.provides: dict[str, ArraySpec] = {
+            name: array
+            for name, array in spec.streams.items()
+            if name in self._vectors or (not array.names and name in self._recorded.features)
+        }
         self.commands: list[Command] = []
         self._log: LoggedEpisode | None = None
-        self._row = -1
+        self._joints = np.empty((0, 0))
+        self._rows, self._row = range(0), -1
         self._figure: Any = None
         self._images: dict[str, tuple[Iterator[np.ndarray], np.ndarray]] = {}
-
-    def _streams(self) -> dict[str, ArraySpec]:
-        streams = {}
-        for name, spec in self.spec.streams.items():
-            if name not in self._features:
-                continue
-            if spec.names:
-                _order(name, spec.names, self._features[name], self._root)
-            streams[name] = spec
-        if STATE not in streams:
-            raise ConfigError(f"{self._root}: no '{STATE}'.{suggestion(STATE, self._features)}")
-        return streams
 
     def connect(self) -> None:
         """Read the episode.
@@ -98,15 +98,19 @@ class ReplayBackend:
         Raises:
             ConfigError: If there is no such episode, or it cannot be read.
         """
-        self._log = read_episode(self._root, self._episode)
-        if self._log.fps != self.spec.control_rate:
-            raise BackendError(
-                f"{self._root}: {self._log.fps:g} rows/s, but '{self.spec.name}' is controlled "
-                f"at {self.spec.control_rate:g} Hz"
+        log = read_episode(self._root, self._episode)
+        self._joints, self._rows, at = find_motion(log, self._vectors, self.spec)
+        if len(at):
+            _LOGGER.warning(
+                "%s: episode %d: row %d cannot follow the row before it; the trial is the longest "
+                "stretch without such a break, rows %d to %d (%d of %d rows are left out)",
+                *(self._root, self._episode, at[0], self._rows.start, self._rows.stop - 1),
+                *(len(log) - len(self._rows), len(log)),
             )
+        self._log = log
 
     def reset(self, seed: int, options: Mapping[str, Any]) -> RobotState:
-        """Go to the first row; a log knows no other initial condition.
+        """Go to the first row of the trial; a log knows no other initial condition.
 
         Args:
             seed: Unused.
@@ -122,9 +126,9 @@ class ReplayBackend:
         self._images = {}
         for name in self.provides:
             if name.startswith(IMAGES):
-                images = log.images(name)
+                images = islice(log.images(name), self._rows.start, None)
                 self._images[name] = images, next(images)
-        self._row = 0
+        self._row = self._rows.start
         self._state = self._measure(log)
         return self._state
 
@@ -156,16 +160,15 @@ class ReplayBackend:
             RecordingEnded: If the log has no such row.
         """
         log = self._require_running("advance")
-        rows = dt * log.fps
+        rows = dt * self.spec.control_rate
         if not (np.isfinite(rows) and round(rows) >= 1 and abs(rows - round(rows)) < 1e-6):
             raise BackendError(
-                f"replay: cannot advance {dt:g} s, no multiple of the {1.0 / log.fps:g} s "
-                "between rows"
+                f"replay: cannot advance {dt:g} s, no multiple of the "
+                f"{1.0 / self.spec.control_rate:g} s between rows"
             )
-        if self._row + round(rows) >= len(log):
-            raise RecordingEnded(
-                f"{self._root}: episode {self._episode} ends after {len(log) / log.fps:g} s"
-            )
+        if self._row + round(rows) >= self._rows.stop:
+            lasted = len(self._rows) / self.spec.control_rate
+            raise RecordingEnded(f"{self._root}: episode {self._episode} ends after {lasted:g} s")
         for _ in range(round(rows)):
             self._row += 1
             self._images = {n: (images, next(images)) for n, (images, _) in self._images.items()}
@@ -197,28 +200,27 @@ class ReplayBackend:
             for name in (*self.provides, EFFORT)
         }
         known = [float(stamp) for stamp in logged.values() if stamp is not None]
-        now, newest = self._row / log.fps, max(known, default=0.0)
+        now = (self._row - self._rows.start) / self.spec.control_rate
+        newest = max(known, default=0.0)
         stamps = {
             name: now if stamp is None else now - (newest - float(stamp))
             for name, stamp in logged.items()
         }
-        features: dict[str, np.ndarray] = {}
+        vectors = {name: v.of(row[name]) for name, v in self._vectors.items() if name != STATE}
+        features = {name: shown for name, (_, shown) in self._images.items()}
         for name, spec in self.provides.items():
-            if name in self._images:
-                features[name] = self._images[name][1]
-            else:
-                order = _order(name, spec.names, self._features[name], self._root)
-                features[name] = np.asarray(row[name])[order].astype(spec.dtype)
-        state = features.pop(STATE).astype(np.float64)
+            if name in vectors:
+                features[name] = vectors[name].astype(spec.dtype)
+        state = self._joints[self._row].copy()
         n = len(self.spec.joints)
-        effort = np.atleast_1d(row[EFFORT]).astype(np.float64) if EFFORT in row else np.empty(0)
+        effort = vectors.get(EFFORT, np.empty(0))
         truth = {
-            name.removeprefix(TRUTH): np.array(value, ndmin=1)
+            name.removeprefix(TRUTH): np.array(value, ndmin=1)[self._recorded.axes(name) or ...]
             for name, value in row.items()
             if name.startswith(TRUTH)
         }
-        if VELOCITY_COMMAND in row:
-            truth["velocity_command"] = np.array(row[VELOCITY_COMMAND])
+        if VELOCITY_COMMAND in vectors:
+            truth["velocity_command"] = vectors[VELOCITY_COMMAND]
         for array in (state, effort, *features.values(), *truth.values()):
             array.setflags(write=False)  # a reader cannot move the robot
         return RobotState(
@@ -249,19 +251,3 @@ def _find(dataset: str) -> Path:
         if place.is_dir():
             return place
     raise ConfigError(f"no dataset '{dataset}': neither {places[0]} nor {places[1]} is a folder")
-
-
-def _order(
-    name: str, wanted: tuple[str, ...], feature: Mapping[str, Any], root: Path
-) -> list[int]:
-    """Return where the wanted elements lie in a logged feature."""
-    names = feature.get("names") or []
-    if not isinstance(names, list):
-        raise ConfigError(f"{root}: '{name}' has no list of element names, but {names!r}")
-    for element in wanted:
-        if element not in names:
-            raise ConfigError(f"{root}: '{name}' has no '{element}'.{suggestion(element, names)}")
-    units = feature.get("unit") or []
-    if any(unit in ("deg", "deg/s") for unit in units):
-        raise ConfigError(f"{root}: '{name}' is in degrees; convert it to rad")
-    return [names.index(element) for element in wanted]

@@ -1,5 +1,7 @@
 """A log as the robot."""
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +12,10 @@ from conformance import check_backend
 from robot_policies.catalog import load_robot, load_task, make_backend
 from robot_policies.control.episode import run_episode
 from robot_policies.data.convert import convert_go1_logs
+from robot_policies.data.dataset import read_episodes
+from robot_policies.data.demonstrations import Order, generate
 from robot_policies.data.recorder import Recorder
-from robot_policies.interface import BackendError, Command, ConfigError
+from robot_policies.interface import Command, ConfigError
 from robot_policies.interface.errors import RecordingEnded
 from robot_policies.policies.hold import HoldPolicy
 from robot_policies_sim.replay_backend import ReplayBackend
@@ -149,12 +153,59 @@ def test_a_recorded_simulation_can_be_replayed(tmp_path):
     assert result.metrics["fall"] == 0.0
 
 
+def test_a_row_that_is_left_over_from_a_fall_is_left_out(tmp_path, caplog):
+    """As 14 real logs begin: tilted by 1.6 rad, and upright one row later."""
+    states = np.zeros((20, 76), np.float32)
+    states[:, 2] = -1.0
+    states[0, :3] = [0.0, -1.0, 0.0]
+    actions, lengths = np.zeros((20, 12), np.float32), np.array([20])
+    np.savez(tmp_path / "logs.npz", states=states, actions=actions, lengths=lengths)
+    made = convert_go1_logs(tmp_path / "logs.npz", tmp_path / "walk")
+    assert made.notes[1] == "1 of 20 rows cannot follow the row before, in 1 of 1 episodes, marked"
+    assert read_episodes(tmp_path / "walk")[0]["breaks"] == [1]
+    robot, task = load_robot("go1"), load_task("go1_walk")
+    backend = make_backend("replay", robot, dataset=str(tmp_path / "walk"))
+    backend.connect()
+    assert "rows 1 to 19 (1 of 20 rows are left out)" in caplog.text
+    result = run_episode(backend, HoldPolicy(robot), task, seed=3)
+    assert (result.ended_by, result.steps) == ("recording ended", 19)
+
+
+def test_demonstrations_are_replayed_with_the_slope_as_velocity(tmp_path):
+    root = generate(Order("arm_reach_avoid/reach", "mujoco", 0.0), tmp_path / "d", 1, 0).dataset
+    robot = load_robot(load_task("arm_reach_avoid/reach").robot)
+    backend = make_backend("replay", robot, dataset=str(root))
+    backend.connect()
+    states = [backend.reset(0, {})]  # type: ignore[attr-defined]
+    for _ in range(5):
+        backend.advance(1 / robot.control_rate)  # type: ignore[attr-defined]
+        states.append(backend.read())
+    position = np.array([state.joint_position for state in states])
+    velocity = np.array([state.joint_velocity for state in states])
+    slope = np.diff(position, axis=0) * robot.control_rate
+    assert abs(slope).max() > 0.1
+    np.testing.assert_allclose(velocity, slope[[0, *range(5)]], atol=1e-9)
+
+
+def test_the_recorded_inertial_unit_is_found_by_name_in_any_order(standing, tmp_path):
+    shutil.copytree(standing, tmp_path / "turned")
+    path = tmp_path / "turned" / "meta" / "info.json"
+    info = json.loads(path.read_text())
+    names = info["features"]["observation.imu"]["names"]
+    names[:4] = ["orientation.w", *names[:3]]
+    path.write_text(json.dumps(info))
+    backend = make_backend("replay", load_robot("go1"), dataset=str(tmp_path / "turned"))
+    backend.connect()
+    imu = backend.reset(0, {}).features["observation.imu"]  # type: ignore[attr-defined]
+    np.testing.assert_allclose(imu[:4], [0.0, 0.0, 1.0, 0.0], atol=1e-6)  # as the names say
+
+
 def test_what_cannot_be_replayed_is_refused_in_one_line(waved, standing, tmp_path):
     go1 = load_robot("go1")
     for options, message in (
         ({"dataset": str(tmp_path)}, "no LeRobotDataset"),
         ({"dataset": "no/such/folder"}, "no dataset 'no/such/folder'"),
-        ({"dataset": str(waved)}, "recorded on 'toy', the robot is 'go1'"),
+        ({"dataset": str(waved)}, "recorded on 'toy', expected 'go1'"),
     ):
         with pytest.raises(ConfigError, match=message) as error:
             make_backend("replay", go1, **options)
@@ -165,5 +216,5 @@ def test_what_cannot_be_replayed_is_refused_in_one_line(waved, standing, tmp_pat
     with pytest.raises(ConfigError, match=r"no 'rigth.pos'. Did you mean 'right.pos'"):
         ReplayBackend(other, {}, dataset=str(waved))
     slow = sample.robot(control_rate=25.0)
-    with pytest.raises(BackendError, match="50 rows/s, but 'toy' is controlled at 25 Hz"):
-        ReplayBackend(slow, {}, dataset=str(waved)).connect()
+    with pytest.raises(ConfigError, match="fps: 50 rows/s, expected 25 within 1 %"):
+        ReplayBackend(slow, {}, dataset=str(waved))

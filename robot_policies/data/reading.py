@@ -1,0 +1,208 @@
+"""What a data set says of itself, held against what its reader expects.
+
+Every reader of recordings goes through here: elements are found by name, their units compared,
+rate and robot too. What differs is converted where the data set says from what (`deg`, and `%` of
+a joint's range), and refused otherwise: nothing is trained, replayed or commanded on a guess.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from robot_policies.data.dataset import INFO, read_info, require_files
+from robot_policies.interface import ConfigError, RobotSpec
+from robot_policies.interface.errors import suggestion
+from robot_policies.interface.units import to_si
+from robot_policies.learning.elements import flat_names
+
+RATE_TOLERANCE = 0.01  # LeRobot stores whole frames/s, cameras give 29.97
+FOLLOWER = "_follower"  # LeRobot's robot types end so: `so101_follower` is the robot `so101`
+POSITION = ".pos"  # an element without an ending is a position
+AXES = "xyzw"
+
+
+@dataclass(frozen=True, eq=False)
+class Vector:
+    """Where the wanted elements of a feature stand, and what makes the wanted units of them.
+
+    Attributes:
+        index: Place of each wanted element in a row.
+        scale: What a number is multiplied by. Shape (n,).
+        offset: What is added then. Shape (n,).
+    """
+
+    index: list[int]
+    scale: np.ndarray
+    offset: np.ndarray
+
+    @property
+    def same(self) -> bool:
+        """Whether the units are the wanted ones already."""
+        return bool((self.scale == 1.0).all() and (self.offset == 0.0).all())
+
+    def of(self, values: Any) -> np.ndarray:
+        """Return the wanted elements of rows. Shape (..., width) -> (..., n), float64."""
+        return np.asarray(values, np.float64)[..., self.index] * self.scale + self.offset
+
+
+@dataclass(frozen=True, eq=False)
+class Recorded:
+    """A LeRobotDataset v3 folder that is whole.
+
+    Attributes:
+        root: The folder.
+        fps: Rows per second.
+        robot: Robot it was recorded on; empty if it does not say.
+        features: LeRobot's description of each column.
+    """
+
+    root: Path
+    fps: float
+    robot: str
+    features: Mapping[str, Mapping[str, Any]]
+
+    def require_robot(self, robot: str) -> None:
+        """Refuse another robot; a data set that names none is judged by its joints alone.
+
+        Raises:
+            ConfigError: If it is of another one.
+        """
+        if self.robot and robot not in (self.robot, self.robot.removesuffix(FOLLOWER)):
+            raise ConfigError(
+                f"{self.root}: recorded on '{self.robot}', expected '{robot}'. If it is that "
+                f"robot by another name, write it as robot_type in {INFO}"
+            )
+
+    def require_rate(self, rate: float) -> None:
+        """Refuse rows that are more than 1 % from a rate. [1/s].
+
+        Raises:
+            ConfigError: If they are.
+        """
+        if abs(self.fps / rate - 1.0) > RATE_TOLERANCE:
+            raise ConfigError(
+                f"{self.root}: fps: {self.fps:g} rows/s, expected {rate:g} within 1 %. Record at "
+                "that rate, or resample the data"
+            )
+
+    def periods_per_row(self, rate: float) -> int:
+        """Return how many control periods lie between two rows.
+
+        Args:
+            rate: Control rate. [1/s]
+
+        Raises:
+            ConfigError: If rows come faster, or it is no whole number within 1 %.
+        """
+        periods = max(round(rate / self.fps), 1)
+        if abs(self.fps * periods / rate - 1.0) > RATE_TOLERANCE:
+            raise ConfigError(
+                f"{self.root}: fps: {self.fps:g} rows/s, expected {rate:g} or a whole fraction of "
+                "it within 1 %. Record at such a rate, or resample the data"
+            )
+        return periods
+
+    def vector(
+        self,
+        feature: str,
+        names: Sequence[str],
+        units: Sequence[str],
+        robot: RobotSpec | None = None,
+        *,
+        convert: bool = True,
+    ) -> Vector:
+        """Find elements of a feature by name and see to their units.
+
+        `elbow` and `elbow.pos` are the same element: LeRobot names an action's joints as `.pos`.
+
+        Args:
+            feature: Its name.
+            names: Wanted elements.
+            units: Wanted unit of each.
+            robot: Its table says what `%` of a joint's range is.
+            convert: Whether other units are converted, or refused as unknown ones are.
+
+        Raises:
+            ConfigError: If the feature or an element is missing, or a unit is unsaid or another.
+        """
+        given, said = self.elements(feature), self.units(feature)
+        where = f"{self.root}: '{feature}'"
+        short = [name.removesuffix(POSITION) for name in given]
+        index = []
+        for name in names:
+            if name in given:
+                index.append(given.index(name))
+            elif name.removesuffix(POSITION) in short:
+                index.append(short.index(name.removesuffix(POSITION)))
+            else:
+                raise ConfigError(f"{where} has no '{name}'.{suggestion(name, given)}")
+        if not said:
+            raise ConfigError(
+                f'{where} does not say its units, expected {_short(units)}. Write "unit": [one '
+                f"for each of its {len(given)} names] beside its names in {INFO}; rad, m, deg and "
+                "% of a joint's range are read. LeRobot records arms in deg and grippers in %, "
+                "unless use_degrees=false"
+            )
+        rows = []
+        for name, unit, place in zip(names, units, index, strict=True):
+            scale, offset, si = to_si(given[place], said[place], robot, where)
+            back, zero, wanted = to_si(name, unit, robot, where)
+            if si != wanted or (unit != said[place] and not convert):
+                way = "Convert the column" if si == wanted else "It is another quantity"
+                raise ConfigError(
+                    f"{where}: '{given[place]}' is in {said[place]}, expected {unit}. {way}, or "
+                    f"correct the unit in {INFO}"
+                )
+            same = unit == said[place]
+            rows.append((1.0, 0.0) if same else (scale / back, (offset - zero) / back))
+        scales, offsets = np.array(rows, np.float64).reshape(-1, 2).T
+        return Vector(index, scales, offsets)
+
+    def elements(self, feature: str) -> list[str]:
+        """Return the names of a feature's elements.
+
+        Raises:
+            ConfigError: If there is no such feature.
+        """
+        if feature not in self.features:
+            raise ConfigError(f"{self.root}: no '{feature}'.{suggestion(feature, self.features)}")
+        return flat_names(self.features[feature])
+
+    def units(self, feature: str) -> list[str]:
+        """Return the unit of each element of a feature; empty if it does not say.
+
+        Raises:
+            ConfigError: If there is no such feature, or units and names do not match.
+        """
+        names, said = self.elements(feature), self.features[feature].get("unit")
+        if said is None:
+            return []
+        said = [said] * len(names) if isinstance(said, str) else said
+        if not isinstance(said, list) or len(said) != len(names):
+            raise ConfigError(
+                f"{self.root}: '{feature}' has unit {said!r}, expected one for each of {names}"
+            )
+        return [str(unit) for unit in said]
+
+    def axes(self, feature: str) -> list[int] | None:
+        """Return the order that makes x, y, z (, w) of a feature; `None` if it names no axes."""
+        names = self.elements(feature)
+        return [names.index(a) for a in AXES if a in names] if set(names) <= set(AXES) else None
+
+
+def open_dataset(root: Path) -> Recorded:
+    """Read what a data set says of itself, and see that every file of it is there.
+
+    Raises:
+        ConfigError: If the folder is no LeRobotDataset v3, or a file is missing or damaged.
+    """
+    info = read_info(root)
+    require_files(root, info)
+    return Recorded(root, float(info["fps"]), str(info.get("robot_type") or ""), info["features"])
+
+
+def _short(units: Sequence[str]) -> str:
+    return ", ".join(dict.fromkeys(units))
