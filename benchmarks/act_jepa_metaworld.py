@@ -25,7 +25,7 @@ import yaml
 from robot_policies.data.demonstrations import Order, generate
 from robot_policies.evaluation.statistics import compare_success, mean, rate
 from robot_policies.evaluation.suite import Suite, run_suite
-from robot_policies.learning.elements import ACTION
+from robot_policies.learning.elements import ACTION, CONTRACT_VERSION
 from robot_policies.policies.act_jepa import train as act_jepa
 
 NAMES = ("push-v3", "pick-place-v3", "door-open-v3", "coffee-pull-v3")
@@ -115,6 +115,7 @@ def make_runnable(folder: Path) -> None:
     path.write_text(json.dumps(pipeline, indent=2))
     names = json.loads((folder / "config.json").read_text())["element_names"]
     contract = {
+        "version": CONTRACT_VERSION,
         "robot": "",  # the policy knows several environments, which are different robots here
         "dt": 1.0 / 80.0,
         "task": True,

@@ -13,6 +13,7 @@ from robot_policies.interface import (
     ActionKind,
     ActionSpec,
     ArraySpec,
+    Finding,
     Observation,
     ObservationSpec,
     RobotSpec,
@@ -33,6 +34,7 @@ class RecordedActions:
 
     name = "recorded"
     statistics: Mapping[str, Statistics] = {}
+    findings: tuple[Finding, ...] = ()
 
     def __init__(self, dataset: Path, episode: int, robot: RobotSpec) -> None:
         """Read an episode.

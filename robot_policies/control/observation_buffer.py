@@ -22,7 +22,11 @@ from robot_policies.interface import (
 )
 from robot_policies.interface.errors import suggestion
 from robot_policies.interface.observation import (
+    DEPTH,
     IMAGES,
+    LABELS,
+    MAX_AGE,
+    MAX_SKEW,
     STATE,
     TASK,
     VELOCITY_COMMAND,
@@ -36,7 +40,7 @@ GOAL_STREAMS = {
         VELOCITY_COMMAND, (3,), unit=VELOCITY_COMMAND_UNITS, names=VELOCITY_COMMAND_NAMES
     )
 }
-MAX_AGE = 0.15  # s
+CAMERAS = {IMAGES: "camera", DEPTH: "camera's depth", LABELS: "camera's labels"}
 # After it a robot whose planner died or whose cable broke stands still, whoever commanded it and
 # whatever was between them; an instruction stays in force until it is changed. [s]
 COMMAND_TIMEOUT = 0.5
@@ -64,17 +68,17 @@ class ObservationBuffer:
         self,
         spec: ObservationSpec,
         provides: Mapping[str, ArraySpec],
-        max_age: float | Mapping[str, float] = MAX_AGE,
-        max_skew: float = 0.1,
+        max_age: float = MAX_AGE,
+        max_skew: float = MAX_SKEW,
     ) -> None:
         """Find every needed element among the provided ones.
 
         Args:
-            spec: What the policy needs.
+            spec: What the policy needs, with its own limits of age and skew. Goals do not age
+                unless it names them.
             provides: What the robot gives. Goal streams need not be listed.
-            max_age: Oldest sample to act on, for all sensors or by feature name. Goals do not age
-                unless they are named. [s]
-            max_skew: Largest time between the captures of two sensors. [s]
+            max_age: Oldest sample of any other sensor to act on. [s]
+            max_skew: Largest time any other sensor may lie behind the newest one. [s]
 
         Raises:
             ContractError: If a needed feature or element is not provided, or in another unit.
@@ -82,14 +86,10 @@ class ObservationBuffer:
         provides = {**GOAL_STREAMS, **provides}
         self._sources = {name: _source(needed, provides) for name, needed in spec.items()}
         self._features = (*self._sources, *((TASK,) if spec.needs_task else ()))
-        self._max_age = max_age if isinstance(max_age, Mapping) else {}
-        self._default_age = MAX_AGE if isinstance(max_age, Mapping) else max_age
         self._max_skew = max_skew
-        for name in self._max_age:
-            if name not in self._features:
-                raise ContractError(
-                    f"max_age: no feature '{name}'.{suggestion(name, self._features)}"
-                )
+        aged = dict.fromkeys(self._features, max_age) | dict.fromkeys(GOALS, np.inf)
+        self._ages = {**aged, **spec.max_age}
+        self._skews = {**dict.fromkeys(self._features, max_skew), **spec.max_skew}
         self.reset()
 
     def reset(self) -> None:
@@ -153,19 +153,20 @@ class ObservationBuffer:
         sensors = {name: self._stamps[name] for name in self._features if name not in GOALS}
         if not sensors:
             return Observation(values, dict(self._stamps))
-        oldest, newest = min(sensors, key=sensors.__getitem__), max(sensors.values())
-        if newest - sensors[oldest] > self._max_skew:
-            raise StaleObservation(
-                f"{label(oldest)} {1e3 * (newest - sensors[oldest]):.0f} ms behind the newest "
-                f"stream, limit {1e3 * self._max_skew:.0f} ms"
-            )
+        newest = max(sensors.values())
+        for name, stamp in sensors.items():
+            if newest - stamp > self._skews[name]:
+                raise StaleObservation(
+                    f"{label(name)} {1e3 * (newest - stamp):.0f} ms behind the newest stream, "
+                    f"limit {1e3 * self._skews[name]:.0f} ms"
+                )
         # A goal is in force since its stamp; the moment of an observation is the sensors'.
         stamps = {name: min(self._stamps[name], newest) for name in self._features}
         return Observation(values, stamps)
 
     def _check_age(self, feature: str, now: float) -> None:
         age = now - self._stamps[feature]
-        limit = self._max_age.get(feature, np.inf if feature in GOALS else self._default_age)
+        limit = self._ages[feature]
         if age < -self._max_skew:
             raise StaleObservation(
                 f"{label(feature)} stamped {self._stamps[feature]:.3f} s, but it is {now:.3f} s: "
@@ -185,8 +186,9 @@ class ObservationBuffer:
 
 def label(feature: str) -> str:
     """Return what people call a stream: `wrist camera`, `joint states`, `velocity command`."""
-    if feature.startswith(f"{IMAGES}."):
-        return f"{feature.removeprefix(f'{IMAGES}.')} camera"
+    for prefix, suffix in CAMERAS.items():
+        if feature.startswith(f"{prefix}."):
+            return f"{feature.removeprefix(f'{prefix}.')} {suffix}"
     names = {STATE: "joint states", TASK: "instruction"}
     return names.get(feature, feature.removeprefix("observation.").replace("_", " "))
 

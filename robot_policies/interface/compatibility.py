@@ -45,6 +45,7 @@ def check_compatible(policy: Policy, robot: RobotSpec, backend: RobotBackend) ->
         *_observation(policy, backend),
         *_action(policy, robot, backend),
         *audit_statistics(policy, robot),
+        *policy.findings,
     ]
     order = ("error", "warning", "info")
     return Report(tuple(sorted(findings, key=lambda finding: order.index(finding.level))))

@@ -26,6 +26,8 @@ WRENCH = "observation.wrench"
 VELOCITY_COMMAND = "observation.velocity_command"
 ENVIRONMENT_STATE = "observation.environment_state"  # LeRobot's name
 TASK = "task"
+MAX_AGE = 0.15  # s; oldest sample of a sensor to act on, where the policy says nothing else
+MAX_SKEW = 0.1  # s; largest time a sensor may lie behind the newest one, likewise
 
 IMU_NAMES = (
     *(f"orientation.{axis}" for axis in "xyzw"),
@@ -42,6 +44,11 @@ WRENCH_UNITS = ("N",) * 3 + ("N m",) * 3
 def is_picture(feature: str) -> bool:
     """Return whether a stream comes from cameras, and so costs much to take."""
     return feature == POINTS or feature.startswith((f"{IMAGES}.", f"{DEPTH}.", f"{LABELS}."))
+
+
+def words(instruction: str) -> list[str]:
+    """Return the words of an instruction, in lower case and without punctuation."""
+    return [word for part in instruction.lower().split() if (word := part.strip(".,;:!?\"'"))]
 
 
 class Observation(Mapping[str, np.ndarray | str]):
@@ -86,23 +93,54 @@ class Observation(Mapping[str, np.ndarray | str]):
 
 
 class ObservationSpec(Mapping[str, ArraySpec]):
-    """The features a policy needs; `task` is listed apart because it is no array."""
+    """The features a policy needs; `task` is listed apart because it is no array.
+
+    Attributes:
+        needs_task: Whether the policy reads the instruction `task`.
+        tasks: The instructions it can follow; empty if it takes any.
+        vocabulary: The words an instruction may be made of; empty if it takes any.
+        max_age: Oldest sample to act on, by feature name where it is not `MAX_AGE`. [s]
+        max_skew: Largest time behind the newest sensor, by feature name where it is not
+            `MAX_SKEW`. [s]
+    """
 
     def __init__(
         self,
         features: Mapping[str, ArraySpec],
         needs_task: bool = False,
         tasks: tuple[str, ...] = (),
+        vocabulary: tuple[str, ...] = (),
+        max_age: Mapping[str, float] | None = None,
+        max_skew: Mapping[str, float] | None = None,
     ) -> None:
         """Keep the specs.
 
         Args:
             features: Spec of each feature.
-            needs_task: Whether the policy reads the instruction `task`.
-            tasks: The instructions it knows; empty if it takes any.
+            needs_task: See the attributes.
+            tasks: See the attributes.
+            vocabulary: See the attributes; upper and lower case are the same.
+            max_age: See the attributes.
+            max_skew: See the attributes.
+
+        Raises:
+            ContractError: If a time limit is of a feature that is not needed, or is no time.
         """
         self._features = dict(features)
-        self.needs_task, self.tasks = needs_task, tasks
+        self.needs_task, self.tasks = needs_task, tuple(tasks)
+        self.vocabulary = tuple(word.lower() for word in vocabulary)
+        self.max_age = self._times("max_age", max_age or {})
+        self.max_skew = self._times("max_skew", max_skew or {})
+
+    def _times(self, what: str, limits: Mapping[str, float]) -> dict[str, float]:
+        known = (*self._features, *((TASK,) if self.needs_task else ()))
+        for name, limit in limits.items():
+            if name not in known:
+                raise ContractError(f"{what}: no feature '{name}'.{suggestion(name, known)}")
+            is_number = isinstance(limit, int | float) and not isinstance(limit, bool)
+            if not is_number or not 0.0 < limit < np.inf:
+                raise ContractError(f"{what}: {name}: {limit!r} must be a number of seconds > 0")
+        return {name: float(limit) for name, limit in limits.items()}
 
     def __getitem__(self, name: str) -> ArraySpec:
         """Return the spec of one feature."""
@@ -131,12 +169,28 @@ class ObservationSpec(Mapping[str, ArraySpec]):
         task = observation.get(TASK)
         if not isinstance(task, str):
             raise ContractError("the policy needs an instruction, but 'task' is missing")
+        self.check_instruction(task)
+
+    def check_instruction(self, task: str) -> None:
+        """Refuse an instruction that the policy was not taught.
+
+        Raises:
+            ContractError: Naming the instruction, or the word in it.
+        """
         if self.tasks and task not in self.tasks:
             raise ContractError(f"no instruction '{task}'.{suggestion(task, self.tasks)}")
+        if not self.vocabulary:
+            return
+        for word in words(task):
+            if word not in self.vocabulary:
+                raise ContractError(
+                    f"instruction '{task}': no word '{word}'.{suggestion(word, self.vocabulary)}"
+                )
 
     def example(self, rng: np.random.Generator, stamp: float = 0.0) -> Observation:
         """Return a random observation that `validate` accepts."""
         values: dict[str, np.ndarray | str] = {n: s.example(rng) for n, s in self.items()}
         if self.needs_task:
-            values[TASK] = self.tasks[0] if self.tasks else "do the task"
+            values[TASK] = self.tasks[0] if self.tasks else " ".join(self.vocabulary[:3])
+            values[TASK] = values[TASK] or "do the task"
         return Observation(values, dict.fromkeys(values, stamp))

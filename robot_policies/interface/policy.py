@@ -8,6 +8,7 @@ import numpy as np
 
 from robot_policies.interface.action import ActionChunk, ActionSpec
 from robot_policies.interface.observation import Observation, ObservationSpec
+from robot_policies.interface.report import Finding
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +36,7 @@ class Policy(Protocol):
         observation_spec: Features it needs.
         action_spec: Actions it produces.
         statistics: Normalisation statistics per feature, `action` included; empty if it has none.
+        findings: What was found when it was loaded; every check of it lists them.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Policy(Protocol):
     observation_spec: ObservationSpec
     action_spec: ActionSpec
     statistics: Mapping[str, Statistics]
+    findings: tuple[Finding, ...]
 
     def reset(self, seed: int) -> None:
         """Forget the episode and seed whatever the policy samples."""

@@ -25,6 +25,7 @@ class ArraySpec:
         names: Names of the elements along the last axis; empty where elements have none.
         lower: Inclusive lower bound, broadcastable to the array; `None` is unbounded.
         upper: Inclusive upper bound, likewise.
+        frame: Link whose frame coordinates are in; empty where they are in none.
     """
 
     name: str
@@ -34,6 +35,7 @@ class ArraySpec:
     names: tuple[str, ...] = ()
     lower: np.ndarray | None = None
     upper: np.ndarray | None = None
+    frame: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a specification that contradicts itself."""

@@ -13,6 +13,7 @@ import yaml
 from robot_policies.interface import ActionKind, ExecutorMode, RobotSpec
 
 ACTION = "action"
+CONTRACT_VERSION = 2
 SUFFIXES = (".pos", ".vel")
 
 
@@ -76,6 +77,7 @@ def write_contract(
     entries = {key: {"names": names[key], "unit": units[key]} for key in names}
     entries[ACTION]["names"] = [joint_of(name) for name in names[ACTION]]
     contract = {
+        "version": CONTRACT_VERSION,
         "robot": robot,
         "dt": dt,
         "task": task,

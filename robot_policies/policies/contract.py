@@ -3,16 +3,24 @@
 LeRobot's `config.json` says how wide a feature is, and not what its elements are. This file says
 it, beside the checkpoint:
 
+    version: 2
     robot: go1
     dt: 0.02                      # s between two actions
     task: false                   # whether the policy reads an instruction; may be left out
+    vocabulary: [put, the, cube]  # words of its instructions; any if left out
     executor: splice              # how its chunks are merged: open_loop if left out
-    observation:                  # one entry per feature that is a vector; images need none
+    max_age: {observation.points: 0.3}   # s, of a sample it acts on; 0.15 where nothing is said
+    max_skew: {observation.points: 0.3}  # s, behind the newest sensor; 0.1 where nothing is said
+    observation:                  # one entry per feature but images, depth and labels
       observation.state: {names: [FR_hip_joint.pos, FR_hip_joint.vel], unit: [rad, rad/s]}
+      observation.points: {frame: base}    # a cloud: the link whose frame it is in
     action: {kind: joint_position, names: [FR_hip_joint], unit: rad}
 
 Units are those of the training data. `deg` and `deg/s` are converted to SI, and `%` of a joint's
 range (LeRobot's gripper) to the joint's unit by the robot's table: once, here, both ways.
+
+A file without `version` is of version 1, which has no `vocabulary`, `max_age` and `max_skew` and
+names no frame. It means what it always meant.
 """
 
 from collections.abc import Mapping
@@ -22,51 +30,22 @@ from typing import Any
 
 import numpy as np
 
-from robot_policies.catalog import load_robot
 from robot_policies.documents import read_yaml
 from robot_policies.interface import (
     EXECUTOR_MODES,
     ActionKind,
-    ArraySpec,
     CheckpointError,
     ConfigError,
     ExecutorMode,
-    UnknownNameError,
+    Finding,
 )
 from robot_policies.interface.errors import suggestion
 from robot_policies.interface.schema import build, check_keys
-from robot_policies.interface.units import PERCENT, to_si
+from robot_policies.learning.elements import CONTRACT_VERSION
+from robot_policies.policies.elements import Elements, read_elements
 
 FILE = "contract.yaml"
-
-
-@dataclass(frozen=True, eq=False)
-class Elements:
-    """The elements of one vector, in the checkpoint's order.
-
-    Attributes:
-        names: Shape (width,).
-        units: SI unit of each element.
-        scale: SI value of one unit of the checkpoint. Shape (width,).
-        offset: SI value of the checkpoint's zero. Shape (width,).
-    """
-
-    names: tuple[str, ...]
-    units: tuple[str, ...]
-    scale: np.ndarray
-    offset: np.ndarray
-
-    def to_si(self, values: np.ndarray) -> np.ndarray:
-        """Convert from the checkpoint's units. Shape (..., width)."""
-        return values * self.scale + self.offset
-
-    def from_si(self, values: np.ndarray) -> np.ndarray:
-        """Convert to the checkpoint's units. Shape (..., width)."""
-        return (values - self.offset) / self.scale
-
-    def spec(self, name: str, dtype: type = np.float32) -> ArraySpec:
-        """Return the spec of the vector in SI."""
-        return ArraySpec(name, (len(self.names),), np.dtype(dtype), self.units, self.names)
+SINCE_2 = ("vocabulary", "max_age", "max_skew")
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,22 +53,41 @@ class Contract:
     """What `contract.yaml` says.
 
     Attributes:
+        version: Of the file's form.
         robot: Robot the checkpoint was trained for.
         dt: Time between two actions. [s]
         kind: What the elements of an action are.
         action: Elements of an action.
         observation: Elements of each feature that is a vector.
+        frames: Frame of each feature that is a cloud.
         task: Whether the policy reads an instruction.
+        vocabulary: Words its instructions are made of; empty if it takes any.
         executor: How its chunks are merged.
+        max_age: Oldest sample to act on, by feature. [s]
+        max_skew: Largest time behind the newest sensor, by feature. [s]
     """
 
+    version: int
     robot: str
     dt: float
     kind: ActionKind
     action: Elements
     observation: Mapping[str, Elements]
+    frames: Mapping[str, str]
     task: bool
+    vocabulary: tuple[str, ...]
     executor: ExecutorMode
+    max_age: Mapping[str, float]
+    max_skew: Mapping[str, float]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What there is to say of the file itself."""
+        if self.version == CONTRACT_VERSION:
+            return ()
+        frames = "".join(f", and 'frame: LINK' to {name}" for name in self.frames)
+        text = f"{FILE} is of version {self.version}: add 'version: {CONTRACT_VERSION}'{frames}"
+        return (Finding("info", "contract_version", text),)
 
 
 @dataclass(frozen=True)
@@ -100,65 +98,99 @@ class _File:
     observation: Mapping[str, Any] = field(default_factory=dict)
     task: bool = False
     executor: ExecutorMode = "open_loop"
+    version: int = 1
+    vocabulary: tuple[str, ...] = ()
+    max_age: Mapping[str, float] = field(default_factory=dict)
+    max_skew: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse a step that takes no time, and an executor there is not."""
+        """Refuse a version there is not, a step that takes no time, an unknown executor."""
+        if self.version not in range(1, CONTRACT_VERSION + 1) or self.version is True:
+            raise ValueError(
+                f"version {self.version!r} is not known, only 1 to {CONTRACT_VERSION}; "
+                "a newer release may read it"
+            )
+        if self.version == 1:
+            for key in SINCE_2:
+                if getattr(self, key):
+                    raise ValueError(f"'{key}' needs 'version: {CONTRACT_VERSION}'")
         if self.executor not in EXECUTOR_MODES:
-            raise UnknownNameError("executor", str(self.executor), EXECUTOR_MODES, FILE)
+            raise ValueError(
+                f"no executor '{self.executor}'.{suggestion(str(self.executor), EXECUTOR_MODES)}"
+            )
         if not (isinstance(self.dt, int | float) and 0.0 < self.dt < np.inf):
-            raise ConfigError(f"dt {self.dt!r} must be a number of seconds > 0")
+            raise ValueError(f"dt {self.dt!r} must be a number of seconds > 0")
+        spoken = self.vocabulary
+        if not isinstance(spoken, list | tuple) or not all(isinstance(w, str) for w in spoken):
+            raise ValueError(f"vocabulary must be a list of words, got {spoken!r}")
+        if spoken and not self.task:
+            raise ValueError("a vocabulary needs 'task: true': nothing else reads instructions")
+        for key in ("observation", "action", "max_age", "max_skew"):
+            if not isinstance(getattr(self, key), Mapping):
+                raise ValueError(f"{key}: expected a mapping, got {getattr(self, key)!r}")
 
 
-def read_contract(path: Path, vectors: Mapping[str, int], action_width: int) -> Contract:
+def read_contract(
+    path: Path, vectors: Mapping[str, int], action_width: int, clouds: tuple[str, ...] = ()
+) -> Contract:
     """Read `contract.yaml` and hold it against the checkpoint's configuration.
 
     Args:
         path: The file.
         vectors: Width of each feature that is a vector, as `config.json` has it.
         action_width: Width of an action, likewise.
+        clouds: Features that are clouds of points, likewise.
 
     Raises:
         CheckpointError: If the file is missing, or names more or fewer elements than there are.
-        ConfigError: If the file has an unknown key or unit.
+        ConfigError: If the file has an unknown key, unit or version.
     """
     if not path.is_file():
         features = ", ".join(
             f"{name}: {{names: [{width} names], unit: rad}}" for name, width in vectors.items()
         )
         raise CheckpointError(
-            f"{path} is missing, and LeRobot's config.json names no joints. Write it: "
+            f"{path} is missing, and LeRobot's config.json names no joints. Write it with "
+            f"'robot-policies contract --from DATASET', or: version: {CONTRACT_VERSION}, "
             f"robot: NAME, dt: SECONDS, observation: {{{features}}}, action: "
             f"{{kind: joint_position, names: [{action_width} joints], unit: rad}}"
             " (unit: deg and % are converted)"
         )
     where, data = _read(path)
     for name in data.observation:
-        if name not in vectors:
+        if name not in vectors and name not in clouds:
             raise CheckpointError(
-                f"{where}: config.json has no vector '{name}'.{suggestion(name, vectors)}"
+                f"{where}: config.json has no vector or cloud '{name}'."
+                f"{suggestion(name, (*vectors, *clouds))}"
             )
-    elements = {}
     for name, width in vectors.items():
         if name not in data.observation:
             raise CheckpointError(
                 f"{where}: observation lacks '{name}': its {width} elements need names and units"
             )
-        elements[name] = _elements(
-            data.observation[name], width, data.robot, f"{where}: observation.{name}"
-        )
     action = dict(data.action)
     kind = action.pop("kind", ActionKind.JOINT_POSITION)
     if kind not in list(ActionKind):
         kinds = [str(known) for known in ActionKind]
         raise ConfigError(f"{where}: action: no kind '{kind}'.{suggestion(str(kind), kinds)}")
     return Contract(
+        version=data.version,
         robot=data.robot,
         dt=float(data.dt),
         kind=ActionKind(kind),
-        action=_elements(action, action_width, data.robot, f"{where}: action"),
-        observation=elements,
+        action=read_elements(action, action_width, data.robot, f"{where}: action"),
+        observation={
+            name: read_elements(
+                data.observation[name], width, data.robot, f"{where}: observation.{name}"
+            )
+            for name, width in vectors.items()
+        },
+        frames={name: _frame(name, data, where) for name in clouds},
         task=data.task,
+        vocabulary=tuple(data.vocabulary),
         executor=data.executor,
+        max_age=data.max_age,
+        max_skew=data.max_skew,
     )
 
 
@@ -179,22 +211,14 @@ def _read(path: Path) -> tuple[str, _File]:
     return where, build(_File, read_yaml(path), where)
 
 
-def _elements(entry: Any, width: int, robot: str, where: str) -> Elements:
-    check_keys(entry, ("names", "unit"), where)
-    for key in ("names", "unit"):
-        if key not in entry:
-            raise ConfigError(f"{where}: '{key}' is missing")
-    names, units = entry["names"], entry["unit"]
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ConfigError(f"{where}: names must be a list of texts, got {names!r}")
-    if len(names) != width:
-        raise CheckpointError(
-            f"{where}: {len(names)} names {names}, but config.json has width {width}"
+def _frame(name: str, data: _File, where: str) -> str:
+    """Return the frame of a cloud; a file of version 1 names none."""
+    entry = data.observation.get(name, {})
+    check_keys(entry, ("frame",), f"{where}: observation.{name}")
+    frame = entry.get("frame", "")
+    if not isinstance(frame, str) or (data.version > 1 and not frame):
+        raise ConfigError(
+            f"{where}: observation.{name}: frame {frame!r} must name the link whose frame the "
+            "points are in"
         )
-    units = [units] * width if isinstance(units, str) else units
-    if not isinstance(units, list) or len(units) != width:
-        raise ConfigError(f"{where}: unit must be one text or {width} of them, got {units!r}")
-    table = load_robot(robot) if PERCENT in units else None
-    rows = [to_si(name, unit, table, where) for name, unit in zip(names, units, strict=True)]
-    scale, offset, si = zip(*rows, strict=True)
-    return Elements(tuple(names), si, np.array(scale), np.array(offset))
+    return frame

@@ -13,6 +13,7 @@ from robot_policies.interface import (
     ActionKind,
     ActionSpec,
     ArraySpec,
+    Finding,
     Observation,
     ObservationSpec,
     RobotSpec,
@@ -29,6 +30,7 @@ class HoldPolicy:
 
     name = "hold"
     statistics: Mapping[str, Statistics] = {}
+    findings: tuple[Finding, ...] = ()
 
     def __init__(self, robot: RobotSpec) -> None:
         """Take joint names, units and the control rate from the robot's table."""

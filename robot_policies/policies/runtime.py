@@ -30,6 +30,8 @@ from robot_policies.interface import (
     ObservationSpec,
     Statistics,
 )
+from robot_policies.interface.clouds import NAMES as CLOUD_NAMES
+from robot_policies.interface.clouds import cloud_spec
 from robot_policies.interface.observation import TASK
 from robot_policies.policies.checkpoint import Checkpoint, read_checkpoint
 from robot_policies.policies.contract import FILE, Contract, Elements, read_contract
@@ -88,8 +90,9 @@ class LerobotRuntime:
             key: feature.shape[0] for key, feature in inputs.items() if len(feature.shape) == 1
         }
         width = (checkpoint.config.output_features or {})[ACTION].shape[0]
-        said = read_contract(contract or folder / FILE, vectors, width)
-        self.robot = said.robot
+        clouds = tuple(key for key, feature in inputs.items() if _is_cloud(feature))
+        said = read_contract(contract or folder / FILE, vectors, width, clouds)
+        self.robot, self.findings = said.robot, said.findings
         self._elements = said.observation
         self._action = said.action
         # Policies that look back (diffusion, VQ-BeT) keep their history in `select_action`.
@@ -100,11 +103,14 @@ class LerobotRuntime:
             {
                 key: said.observation[key].spec(key)
                 if key in vectors
-                else _array_spec(key, feature, folder)
+                else _array_spec(key, feature, said, folder)
                 for key, feature in inputs.items()
             },
             needs_task=needs_task,
             tasks=tuple(known),
+            vocabulary=said.vocabulary,
+            max_age=said.max_age,
+            max_skew=said.max_skew,
         )
         self.action_spec = ActionSpec(
             kind=said.kind,
@@ -254,9 +260,20 @@ def _reads_language(checkpoint: Checkpoint) -> bool:
     return any(isinstance(step, TokenizerProcessorStep) for step in checkpoint.preprocessor.steps)
 
 
-def _array_spec(name: str, feature: PolicyFeature, folder: Path) -> ArraySpec:
+def _is_cloud(feature: PolicyFeature) -> bool:
+    return feature.type is not FeatureType.VISUAL and len(feature.shape) == 2
+
+
+def _array_spec(name: str, feature: PolicyFeature, said: Contract, folder: Path) -> ArraySpec:
+    if name in said.frames:
+        points, width = feature.shape
+        if width != len(CLOUD_NAMES):
+            raise CheckpointError(
+                f"{folder}: {name} has {width} numbers a point; only {CLOUD_NAMES} is supported"
+            )
+        return cloud_spec(points, said.frames[name], name=name)
     if feature.type is not FeatureType.VISUAL:
-        return ArraySpec(name, tuple(feature.shape), unit="m")  # points, (n, 3)
+        raise CheckpointError(f"{folder}: {name} of shape {feature.shape} is not supported")
     channels, height, width = feature.shape
     if channels != 3:
         raise CheckpointError(f"{folder}: {name} has {channels} channels; only RGB is supported")

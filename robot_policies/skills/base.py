@@ -61,7 +61,9 @@ def describe_base(checkpoint: Checkpoint, folder: Path, name: str = "") -> Skill
     data = read_yaml(folder / CONTRACT) if (folder / CONTRACT).is_file() else {}
     try:
         observation = {
-            key: _elements(entry) for key, entry in (data.get("observation") or {}).items()
+            key: _elements(entry)
+            for key, entry in (data.get("observation") or {}).items()
+            if "frame" not in entry  # a cloud has no named elements
         }
         action = data.get("action") or {}
         if action:

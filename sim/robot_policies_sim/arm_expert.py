@@ -17,6 +17,7 @@ from robot_policies.interface import (
     ActionKind,
     ActionSpec,
     ArraySpec,
+    Finding,
     Observation,
     ObservationSpec,
     Simulator,
@@ -50,6 +51,7 @@ class ArmExpert:
 
     name = "expert"
     statistics: Mapping[str, Statistics] = {}
+    findings: tuple[Finding, ...] = ()
 
     def __init__(self, simulator: Simulator, scenario: str, noise: float = 0.0) -> None:
         """Choose the field.

@@ -14,6 +14,7 @@ from robot_policies.interface import (
     ActionKind,
     ActionSpec,
     ArraySpec,
+    Finding,
     Observation,
     ObservationSpec,
     RobotSpec,
@@ -57,6 +58,7 @@ class TabletopExpert:
 
     name = "expert"
     statistics: Mapping[str, Statistics] = {}
+    findings: tuple[Finding, ...] = ()
 
     def __init__(
         self,

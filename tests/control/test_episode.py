@@ -64,7 +64,7 @@ class PointSimulator:
 class Wave:
     """Rows of a slow wave plus seeded noise; counts its calls."""
 
-    name, robot, statistics = "wave", "toy", {}
+    name, robot, statistics, findings = "wave", "toy", {}, ()
 
     def __init__(self, horizon=10, noise=1e-3, fault_at=None, size=0.1, **means):
         names, array = ROBOT.joint_names, ArraySpec

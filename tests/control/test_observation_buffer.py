@@ -25,9 +25,9 @@ def wanted(*names, unit="rad"):
     return ArraySpec(STATE, (len(names),), unit=unit, names=names)
 
 
-def buffer(features=None, needs_task=False, **options):
+def buffer(features=None, needs_task=False, provides=PROVIDES, **limits):
     features = {STATE: wanted("elbow.pos", "shoulder.pos")} if features is None else features
-    return ObservationBuffer(ObservationSpec(features, needs_task), PROVIDES, **options)
+    return ObservationBuffer(ObservationSpec(features, needs_task, **limits), provides)
 
 
 def state(stamp=0.0, position=(0.1, 0.2), velocity=(0.3, 0.4)):
@@ -109,7 +109,7 @@ def test_a_missing_stream_is_never_filled_in():
 
 def test_each_stream_has_its_own_age_limit():
     features = {STATE: wanted("elbow.pos"), CAMERA: PROVIDES[CAMERA]}
-    made = buffer(features, max_age={CAMERA: 0.3}, max_skew=1.0)
+    made = buffer(features, max_age={CAMERA: 0.3}, max_skew={CAMERA: 1.0})
     made.push_state(state(0.0))
     made.push(STATE, np.zeros(4), 0.29)
     made.snapshot(0.3)
@@ -119,11 +119,24 @@ def test_each_stream_has_its_own_age_limit():
 
 def test_streams_must_be_in_step():
     features = {STATE: wanted("elbow.pos"), CAMERA: PROVIDES[CAMERA]}
-    made = buffer(features, max_age=1.0, max_skew=0.1)
+    made = buffer(features)
     made.push_state(state(0.0))
     made.push(STATE, np.zeros(4), 0.12)
     with pytest.raises(StaleObservation, match="wrist camera 120 ms behind .* limit 100 ms"):
         made.snapshot(0.12)
+
+
+def test_a_slow_sensor_may_lie_as_far_behind_as_the_policy_says():
+    features = {STATE: wanted("elbow.pos"), CAMERA: PROVIDES[CAMERA]}
+    made = buffer(features, max_age={CAMERA: 0.3}, max_skew={CAMERA: 0.2})
+    made.push_state(state(0.0))
+    made.push(STATE, np.zeros(4), 0.19)
+    made.snapshot(0.19)
+    made.push(STATE, np.zeros(4), 0.22)
+    with pytest.raises(StaleObservation, match="wrist camera 220 ms behind .* limit 200 ms"):
+        made.snapshot(0.22)
+    with pytest.raises(StaleObservation, match="wrist camera 320 ms old, limit 300 ms"):
+        made.snapshot(0.32)
 
 
 def test_a_stamp_that_jumps_back_is_refused_until_the_next_sample():
@@ -182,9 +195,16 @@ def test_an_instruction_must_be_words():
         buffer(needs_task=True).push(TASK, "", 0.0)
 
 
-def test_an_age_limit_for_a_stream_nobody_needs_is_a_typo():
-    with pytest.raises(ContractError, match="no feature 'observation.stat'"):
-        buffer(max_age={"observation.stat": 1.0})
+@pytest.mark.parametrize("limit", ["max_age", "max_skew"])
+def test_a_time_limit_for_a_stream_nobody_needs_is_a_typo(limit):
+    with pytest.raises(ContractError, match=f"{limit}: no feature 'observation.stat'"):
+        buffer(**{limit: {"observation.stat": 1.0}})
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, np.nan, np.inf, "long", True])
+def test_a_time_limit_is_a_time(value):
+    with pytest.raises(ContractError, match="must be a number of seconds > 0"):
+        buffer(max_age={STATE: value})
 
 
 def test_streams_the_policy_does_not_need_are_ignored():

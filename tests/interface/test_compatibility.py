@@ -67,6 +67,7 @@ def policy(features=None, act=None, stats=None, robot="toy"):
         observation_spec=ObservationSpec(features),
         action_spec=act or action(),
         statistics=statistics() if stats is None else stats,
+        findings=(),
     )
 
 

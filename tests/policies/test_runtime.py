@@ -521,7 +521,7 @@ DAMAGE = {
     ),
     "contract with another feature": (
         contract(lambda c: c["observation"].update({"observation.sate": {}})),
-        "no vector 'observation.sate'. Did you mean 'observation.state'",
+        "no vector or cloud 'observation.sate'. Did you mean 'observation.state'",
     ),
     "contract with an unknown key": (
         contract(lambda c: c.update(rat=50)),

@@ -14,6 +14,7 @@ from robot_policies.interface.observation import (
     VELOCITY_COMMAND_NAMES,
     VELOCITY_COMMAND_UNITS,
 )
+from robot_policies.learning.elements import CONTRACT_VERSION
 from robot_policies.policies.uni_o4.configuration_uni_o4 import UniO4Config
 from robot_policies.policies.uni_o4.modeling_uni_o4 import UniO4Policy
 from robot_policies.policies.uni_o4.processor_uni_o4 import make_uni_o4_pre_post_processors
@@ -33,6 +34,7 @@ def contract(config: UniO4Config) -> dict[str, Any]:
     """Return which joints, sensors and units the checkpoint speaks of."""
     joints = config.joint_names
     return {
+        "version": CONTRACT_VERSION,
         "robot": config.robot,
         "dt": config.dt,
         "observation": {

@@ -10,6 +10,7 @@ from robot_policies.interface import (
     ActionKind,
     ActionSpec,
     ArraySpec,
+    Finding,
     Observation,
     ObservationSpec,
     Simulator,
@@ -64,6 +65,7 @@ class MetaWorldExpert:
 
     name = "expert"
     statistics: Mapping[str, Statistics] = {}
+    findings: tuple[Finding, ...] = ()
 
     def __init__(self, simulator: Simulator, variant: str, noise: float = 0.0) -> None:
         """Find the expert.
