@@ -20,6 +20,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # a parser of ROS's imports sre_parse
     import lark  # noqa: F401
 
+from robot_policies.launching.shared_memory import NAME, mapped
+
 _locks: list = []
 
 
@@ -103,6 +105,11 @@ class Graph:
             if parent == self.process.pid:
                 found[next((w for w in words if "nodes." in w), entry.name)] = int(entry.name)
         return found
+
+    def memory(self) -> set[Path]:
+        """Return the shared memory that the processes of the graph use."""
+        used = (mapped(processes=str(pid)) for pid in self.children().values())
+        return {path for paths in used for path in paths if NAME.fullmatch(path.name)}
 
     def __enter__(self) -> "Graph":
         return self

@@ -20,6 +20,7 @@ from robot_policies.interface import ConfigError
 from robot_policies.interface.errors import suggestion
 from robot_policies.launching.deaths import VARIABLE, Deaths
 from robot_policies.launching.description import Description, Process, Step, declared, describe
+from robot_policies.launching.shared_memory import clean
 from robot_policies.share import PACKAGE, share_directory
 
 FAULT = 3  # exit status: something that ran failed
@@ -115,6 +116,7 @@ class Supervisor:
         with TemporaryDirectory() as folder:
             self._deaths = Deaths(Path(folder) / "deaths")
             await asyncio.gather(*(self._do(step) for step in self._steps))
+        clean()  # after a process that was killed
         return FAULT if self._failed else 0
 
     def _stop(self, reason: str) -> None:

@@ -18,7 +18,8 @@ from rclpy.node import Node
 from rclpy.utilities import get_rmw_implementation_identifier
 
 from robot_policies.launching.network import reach
-from robot_policies.nodes.graph_node import ERROR, diagnosis
+from robot_policies.launching.shared_memory import clean
+from robot_policies.nodes.graph_node import ERROR, diagnosis, leave
 from robot_policies.nodes.managed_node import ManagedNode
 
 FAULT = 3  # exit status
@@ -101,6 +102,7 @@ def _fault(node: ManagedNode, seen: str) -> Fault:
 
 def main() -> None:
     """Run the graph from bring-up to take-down."""
+    clean()  # what an earlier graph could not, where it was killed
     rclpy.init()
     node = BringupNode()
     status = 0
@@ -115,7 +117,7 @@ def main() -> None:
     except (KeyboardInterrupt, ExternalShutdownException):
         pass  # whoever interrupts this node interrupts the others too
     finally:
-        rclpy.try_shutdown()
+        leave(node)
     sys.exit(status)
 
 

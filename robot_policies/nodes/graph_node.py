@@ -190,10 +190,23 @@ def run(make: Callable[[], GraphNode]) -> None:
         # rclpy ends the context on every signal, within milliseconds.
         interrupted = not rclpy.ok()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # what is left may be cut short
-        rclpy.try_shutdown()
-        exempt_from_collection()
+        leave(node, executor)
+        gc.unfreeze()
     if fault is not None and not interrupted:
         raise fault
+
+
+def leave(node: Node, executor: SingleThreadedExecutor | None = None) -> None:
+    """Take a node off the graph and give its shared memory back.
+
+    After a signal rclpy destroys no node, and 35 MB of each would stay in /dev/shm.
+    """
+    context = node.context
+    if executor:
+        executor.shutdown()
+    node.destroy_node()
+    context.try_shutdown()
+    context.destroy()
 
 
 def _text(value: Any) -> str:

@@ -21,7 +21,7 @@ from std_srvs.srv import Trigger
 from robot_policies.control.teleop import Teleop, TeleopSettings
 from robot_policies.interface import ContractError
 from robot_policies.nodes.decoding import decode_velocity
-from robot_policies.nodes.graph_node import COMMAND
+from robot_policies.nodes.graph_node import COMMAND, leave
 from robot_policies.nodes.messages import encode_velocity
 
 RATE = 20.0  # Hz; ten heartbeats may be lost before the robot stops
@@ -101,12 +101,13 @@ class OperatorNode(Node):
 def main() -> None:
     """Run the node."""
     rclpy.init()
+    node = OperatorNode()
     try:
-        rclpy.spin(OperatorNode())
+        rclpy.spin(node)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:
-        rclpy.try_shutdown()
+        leave(node)
 
 
 if __name__ == "__main__":

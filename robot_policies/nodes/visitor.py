@@ -10,6 +10,7 @@ from rclpy.node import Node
 
 from robot_policies.interface import BackendError
 from robot_policies.launching.network import CLOSED, join
+from robot_policies.nodes.graph_node import leave
 
 PATIENCE = 10.0  # s; for a service to be found, and for its answer
 
@@ -59,12 +60,12 @@ def visit(name: str, network: str = CLOSED) -> Iterator[Visitor]:
     join(network)
     context = rclpy.Context()
     rclpy.init(context=context)
-    executor = SingleThreadedExecutor(context=context)
+    node, executor = (
+        rclpy.create_node(name, context=context),
+        SingleThreadedExecutor(context=context),
+    )
+    executor.add_node(node)
     try:
-        node = rclpy.create_node(name, context=context)
-        executor.add_node(node)
         yield Visitor(node, executor)
-        node.destroy_node()
     finally:
-        executor.shutdown()
-        rclpy.try_shutdown(context=context)
+        leave(node, executor)

@@ -25,6 +25,11 @@ def modes(heard):
     return [message.header.frame_id for _, message in heard]
 
 
+def left(memory):
+    """Return the segments that are still there; ports are shared with this process."""
+    return [path for path in memory if path.exists() and "port" not in path.name]
+
+
 @pytest.fixture(scope="module")
 def pair():
     """Two robots side by side, each in its namespace of one domain."""
@@ -97,6 +102,7 @@ def test_a_killed_policy_is_held_then_damped_and_named():
         diagnostics = graph.listen(DiagnosticArray, "/diagnostics")
         assert graph.wait(lambda: modes(commands)[-20:].count("policy") == 20, 60.0)
 
+        memory = graph.memory()
         policy = graph.children()["robot_policies.nodes.policy_node"]
         killed = time.time()
         os.kill(policy, signal.SIGKILL)
@@ -115,13 +121,20 @@ def test_a_killed_policy_is_held_then_damped_and_named():
     assert status == 3
     assert "node 'policy' died" in errors
     assert "[policy] died: SIGKILL" in errors
+    assert len(memory) >= 3
+    assert not left(memory)
 
 
 def test_a_trial_ends_by_itself_with_a_summary_and_status_0(tmp_path):
     graph = Graph(*HOLD, "seconds:=1", f"summary:={tmp_path / 'summary.json'}")
+    commands = graph.listen(JointState, "command_sent")
+    assert graph.wait(lambda: commands, 60.0)
+    memory = graph.memory()
     status, errors = graph.end(None)
 
     assert status == 0, errors
+    assert len(memory) >= 3
+    assert not left(memory)
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["reason"] == "1 s have passed"
     assert summary["steps"] > 25
@@ -132,12 +145,14 @@ def test_sigint_leaves_no_process_behind():
     with Graph(*HOLD) as graph:
         commands = graph.listen(JointState, "command_sent")
         assert graph.wait(lambda: "policy" in modes(commands), 60.0)
-        children = graph.children()
+        children, memory = graph.children(), graph.memory()
         status, errors = graph.end()
 
     assert len(children) == 3
     assert status == 0, errors
     assert not [pid for pid in children.values() if os.path.exists(f"/proc/{pid}")]
+    assert len(memory) >= 3
+    assert not left(memory)
 
 
 WRONG = {
