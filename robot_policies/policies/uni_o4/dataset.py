@@ -2,20 +2,30 @@
 
 Row k of a recording holds what was measured before step k and the target that was sent in it, so
 the step's outcome is row k + 1, and the last row of an episode is an outcome only. `next.done`
-does not tell a fall from a time-out; a fall is seen in the attitude and the height instead.
+does not tell a fall from a time-out; a fall is seen in the attitude and the height instead. Rows
+that cannot follow each other (`data/continuity.py`) are taken for two walks.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from robot_policies.data.continuity import breaks
+from robot_policies.data.reading import Recorded, Vector, open_dataset
 from robot_policies.interface import ConfigError, ContractError
-from robot_policies.interface.errors import suggestion
-from robot_policies.interface.observation import IMU, STATE, VELOCITY_COMMAND
+from robot_policies.interface.observation import (
+    IMU,
+    IMU_NAMES,
+    IMU_UNITS,
+    STATE,
+    VELOCITY_COMMAND,
+    VELOCITY_COMMAND_NAMES,
+    VELOCITY_COMMAND_UNITS,
+)
 from robot_policies.policies.uni_o4 import reward as real_reward
 from robot_policies.policies.uni_o4.configuration_uni_o4 import ACTION, UniO4Config
 from robot_policies.policies.uni_o4.memory import Memory
@@ -25,8 +35,8 @@ from robot_policies.policies.uni_o4.spaces import FALL_GRAVITY, scaled_velocity
 from robot_policies.policies.uni_o4.transitions import Transitions, check
 
 FALL_HEIGHT = 0.16  # m, the trunk nearly on the ground
+TRUTH, EFFORT = "truth.", "observation.effort"
 POSITION, OUTLIER = "truth.base_position", "truth.velocity_outlier"
-WIDTHS = {IMU: 10, VELOCITY_COMMAND: 3}
 # Where a servo target beyond the end of a joint's range is a way to push harder, as in the real
 # logs, it is still one: the joint stays inside.
 UNLIMITED = 1e6
@@ -59,19 +69,23 @@ def read_walks(
     Raises:
         ConfigError: In one line, if the folder is something else or its numbers cannot be.
     """
-    info = _info(root)
-    if abs(info["fps"] * config.dt - 1.0) > 1e-6:
-        raise ConfigError(f"{root}: {info['fps']} rows/s, the policy acts at {1 / config.dt:g}/s")
-    order = _orders(root, info, config)
+    recorded = open_dataset(root)
+    recorded.require_robot(config.robot)
+    recorded.require_rate(1.0 / config.dt)
+    vectors = _vectors(recorded, config)
     preprocess, _ = make_uni_o4_pre_post_processors(config)
     parts: list[Transitions] = []
-    for number, raw in _episodes(root, info):
-        columns = _named(root, number, raw, order, config)
-        if len(columns[STATE]) < 2:
-            continue
-        observation = _observations(columns, config, preprocess)
-        rewards = reward(columns, config.dt)
-        parts.append(_steps(root, number, columns, observation, rewards, config))
+    for number, raw in _episodes(recorded):
+        whole = _named(recorded, number, raw, vectors, config)
+        position, attitude = whole["joint_position"], whole[IMU][:, :4]
+        at = breaks(recorded.fps, position, np.array(config.velocity), attitude)
+        for start, end in pairwise((0, *at, len(position))):
+            if end - start < 2:
+                continue
+            columns = {name: array[start:end] for name, array in whole.items()}
+            observation = _observations(columns, config, preprocess)
+            rewards = reward(columns, config.dt)
+            parts.append(_steps(root, number, columns, observation, rewards, config))
     if not parts:
         raise ConfigError(f"{root}: no episode of two rows or more")
     lower, upper = (
@@ -83,54 +97,36 @@ def read_walks(
     return check(Transitions.joined(parts), lower, upper)
 
 
-def _info(root: Path) -> dict[str, Any]:
-    try:
-        info = json.loads((root / "meta" / "info.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{root}: no LeRobotDataset: {error}") from None
-    if info.get("codebase_version") != "v3.0":
-        raise ConfigError(f"{root}: LeRobotDataset {info.get('codebase_version')}, not v3.0")
-    return info
-
-
-def _orders(root: Path, info: Mapping[str, Any], config: UniO4Config) -> dict[str, list[int]]:
-    """Return where the policy's elements stand in each column, by name."""
+def _vectors(recorded: Recorded, config: UniO4Config) -> dict[str, Vector]:
+    """Return where the policy's elements stand in each column."""
     joints = config.joint_names
+    n = len(joints)
     wanted = {
-        STATE: [f"{joint}.{kind}" for kind in ("pos", "vel") for joint in joints],
-        ACTION: joints,
+        STATE: (
+            [f"{j}.{kind}" for kind in ("pos", "vel") for j in joints],
+            ["rad"] * n + ["rad/s"] * n,
+        ),
+        ACTION: (joints, ["rad"] * n),
+        IMU: (IMU_NAMES, IMU_UNITS),
+        VELOCITY_COMMAND: (VELOCITY_COMMAND_NAMES, VELOCITY_COMMAND_UNITS),
+        EFFORT: ([f"{joint}.effort" for joint in joints], ["N m"] * n),
     }
-    orders = {}
-    for name in (STATE, ACTION, IMU, VELOCITY_COMMAND):
-        feature = info["features"].get(name)
-        if feature is None:
-            raise ConfigError(f"{root}: no column '{name}'.{suggestion(name, info['features'])}")
-        if name in WIDTHS:
-            if list(feature["shape"]) != [WIDTHS[name]]:
-                raise ConfigError(
-                    f"{root}: {name} is {feature['shape']} wide, expected {WIDTHS[name]}"
-                )
-            continue
-        given = feature.get("names") or []
-        for element in wanted[name]:
-            if element not in given:
-                raise ConfigError(
-                    f"{root}: {name} has no '{element}'.{suggestion(element, given)}"
-                )
-        orders[name] = [given.index(element) for element in wanted[name]]
-    return orders
+    if EFFORT not in recorded.features:
+        del wanted[EFFORT]
+    return {name: recorded.vector(name, *elements) for name, elements in wanted.items()}
 
 
-def _episodes(root: Path, info: Mapping[str, Any]) -> Iterator[tuple[int, Columns]]:
+def _episodes(recorded: Recorded) -> Iterator[tuple[int, Columns]]:
     """Yield the numeric columns of each episode, in order."""
+    root, features = recorded.root, recorded.features
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     kept = [
         name
-        for name, feature in info["features"].items()
-        if name.startswith(("observation.", "truth.", ACTION, real_reward.RECORDED))
+        for name, feature in features.items()
+        if name.startswith(("observation.", TRUTH, ACTION, real_reward.RECORDED))
         and feature["dtype"] not in ("image", "video", "string")
     ]
     files = sorted((root / "data").glob("*/*.parquet"))
@@ -147,7 +143,7 @@ def _episodes(root: Path, info: Mapping[str, Any]) -> Iterator[tuple[int, Column
         column = table[name]
         if pa.types.is_list(column.type) or pa.types.is_fixed_size_list(column.type):
             column = pc.list_flatten(column)  # pyright: ignore[reportAttributeAccessIssue]
-        width = int(np.prod(info["features"][name]["shape"]))
+        width = int(np.prod(features[name]["shape"]))
         numbers = column.to_numpy().astype(np.float64)
         if len(numbers) != len(episode) * width:
             raise ConfigError(
@@ -162,16 +158,23 @@ def _episodes(root: Path, info: Mapping[str, Any]) -> Iterator[tuple[int, Column
 
 
 def _named(
-    root: Path, number: int, raw: Columns, order: Mapping[str, list[int]], config: UniO4Config
-) -> Columns:
-    """Return an episode with joints in the policy's order, and what rewards look at."""
-    columns = {**raw, **{name: raw[name][:, index] for name, index in order.items()}}
+    recorded: Recorded,
+    number: int,
+    raw: Columns,
+    vectors: Mapping[str, Vector],
+    config: UniO4Config,
+) -> dict[str, np.ndarray]:
+    """Return an episode in SI with joints in the policy's order, and what rewards look at."""
+    columns = {**raw, **{name: vector.of(raw[name]) for name, vector in vectors.items()}}
+    for name in raw:
+        if name.startswith(TRUTH) and (axes := recorded.axes(name)):
+            columns[name] = raw[name][:, axes]
     for name in (STATE, IMU, VELOCITY_COMMAND, ACTION):
         bad = ~np.isfinite(columns[name])
         if bad.any():
             row, element = (int(i) for i in np.argwhere(bad)[0])
             raise ConfigError(
-                f"{root}: episode {number}: {name}[{row}, {element}] is "
+                f"{recorded.root}: episode {number}: {name}[{row}, {element}] is "
                 f"{columns[name][row, element]}"
             )
     joints = len(config.joint_names)
