@@ -2,7 +2,8 @@
 
 It stands in for hardware wherever the path to the robot is to be tried and the physics is not:
 launch tests, bring-up of a new policy, latency measurements. What its sensors show is made up
-and says so: cameras give the magenta and black chequers of a missing texture, and no depth.
+and says so: cameras give the magenta and black chequers of a missing texture, no depth,
+and a cloud of one point at the origin.
 """
 
 import time
@@ -21,6 +22,7 @@ from robot_policies.interface import (
     RobotState,
     check_command,
 )
+from robot_policies.interface.clouds import is_cloud, pad
 from robot_policies.interface.observation import IMAGES, IMU, is_picture
 
 GRAVITY = 9.80665  # m/s^2, standard; a resting accelerometer measures it upwards
@@ -129,6 +131,9 @@ class LoopbackBackend:
 
 
 def _made_up(stream: ArraySpec) -> np.ndarray:
+    if is_cloud(stream):
+        assert stream.shape[0] is not None
+        return pad(np.zeros((1, 4)), stream.shape[0])
     height, width = stream.shape[:2]
     assert height is not None
     assert width is not None

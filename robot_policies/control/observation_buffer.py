@@ -20,6 +20,7 @@ from robot_policies.interface import (
     RobotState,
     StaleObservation,
 )
+from robot_policies.interface.clouds import check_clouds, fit_cloud, is_cloud
 from robot_policies.interface.errors import suggestion
 from robot_policies.interface.observation import (
     DEPTH,
@@ -62,7 +63,11 @@ class _Source:
 
 
 class ObservationBuffer:
-    """Keeps the newest sample of every stream a policy needs."""
+    """Keeps the newest sample of every stream a policy needs.
+
+    Attributes:
+        dropped: Points of clouds that were no numbers and were left out, since the start.
+    """
 
     def __init__(
         self,
@@ -90,6 +95,7 @@ class ObservationBuffer:
         aged = dict.fromkeys(self._features, max_age) | dict.fromkeys(GOALS, np.inf)
         self._ages = {**aged, **spec.max_age}
         self._skews = {**dict.fromkeys(self._features, max_skew), **spec.max_skew}
+        self.dropped = 0
         self.reset()
 
     def reset(self) -> None:
@@ -99,7 +105,12 @@ class ObservationBuffer:
         self._jumps: dict[str, str] = {}
 
     def push(
-        self, feature: str, values: np.ndarray | str, stamp: float, names: Sequence[str] = ()
+        self,
+        feature: str,
+        values: np.ndarray | str,
+        stamp: float,
+        names: Sequence[str] = (),
+        frame: str = "",
     ) -> None:
         """Take a sample; one of a stream the policy does not need is ignored.
 
@@ -108,6 +119,7 @@ class ObservationBuffer:
             values: The sample, elements as the robot provides them unless `names` are given.
             stamp: Capture time. [s]
             names: Names of the elements, in any order.
+            frame: Frame of a cloud, where the sample says it.
 
         Raises:
             ContractError: If the sample breaks the stream's spec; the stream then goes on ageing.
@@ -115,7 +127,9 @@ class ObservationBuffer:
         if feature not in self._features:
             return
         sample = self._instruction(values) if feature == TASK else None
-        if sample is None:
+        if sample is None and is_cloud(self._sources[feature].needed):
+            sample = self._cloud(self._sources[feature].needed, np.asarray(values), frame)
+        elif sample is None:
             sample = _pick(self._sources[feature], np.asarray(values), names)
         before = self._stamps.get(feature, -np.inf)
         self._jumps.pop(feature, None)
@@ -177,6 +191,15 @@ class ObservationBuffer:
                 f"{label(feature)} {1e3 * age:.0f} ms old, limit {1e3 * limit:.0f} ms"
             )
 
+    def _cloud(self, needed: ArraySpec, points: np.ndarray, frame: str) -> np.ndarray:
+        if frame and needed.frame and frame != needed.frame:
+            raise ContractError(
+                f"{needed.name}: points in frame '{frame}', the policy needs '{needed.frame}'"
+            )
+        cloud, dropped = fit_cloud(points, needed)
+        self.dropped += dropped
+        return cloud
+
     @staticmethod
     def _instruction(values: np.ndarray | str) -> str:
         if not isinstance(values, str) or not values:
@@ -199,6 +222,9 @@ def _source(needed: ArraySpec, provides: Mapping[str, ArraySpec]) -> _Source:
             f"the policy needs '{needed.name}'.{suggestion(needed.name, provides)}"
         )
     provided = provides[needed.name]
+    if is_cloud(needed):
+        check_clouds(needed, provided)
+        return _Source(provided, needed, None)
     if not needed.names or not provided.names:
         fits = len(needed.shape) == len(provided.shape) and all(
             want is None or want == got

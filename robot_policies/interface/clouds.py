@@ -43,6 +43,29 @@ def is_cloud(spec: ArraySpec) -> bool:
     return spec.names == NAMES
 
 
+def check_clouds(needed: ArraySpec, provided: ArraySpec) -> None:
+    """Refuse a robot whose clouds a policy cannot take.
+
+    Raises:
+        ContractError: If they are none, in another frame, or of more points.
+    """
+    name = needed.name
+    if not is_cloud(provided):
+        raise ContractError(
+            f"{name}: the policy needs {NAMES}, the robot gives {provided.names or 'no names'}"
+        )
+    if needed.frame and provided.frame and needed.frame != provided.frame:
+        raise ContractError(
+            f"{name}: the policy needs points in frame '{needed.frame}', the robot gives them in "
+            f"'{provided.frame}'"
+        )
+    most, given = needed.shape[0], provided.shape[0]
+    if most is not None and given is not None and given > most:
+        raise ContractError(
+            f"{name}: the policy takes {most} points, the robot gives up to {given}"
+        )
+
+
 def present(cloud: np.ndarray) -> np.ndarray:
     """Return a cloud without its padding. Shape (n, 4)."""
     return cloud[cloud[:, 3] != PADDING]
@@ -64,7 +87,7 @@ def fit_cloud(points: np.ndarray, spec: ArraySpec) -> tuple[np.ndarray, int]:
         spec: Of the cloud that is wanted.
 
     Raises:
-        ContractError: If too few points are numbers, one is out of reach, or there are too many.
+        ContractError: If there are none or too many, too few are numbers, or one is out of reach.
     """
     points = np.asarray(points)
     if points.ndim != 2 or points.shape[1] != len(NAMES) or points.dtype.kind != "f":
@@ -79,6 +102,8 @@ def fit_cloud(points: np.ndarray, spec: ArraySpec) -> tuple[np.ndarray, int]:
             f"at least {max(1, round(LEAST * len(points)))} must be"
         )
     cloud = present(points[measured])
+    if not len(cloud):
+        raise ContractError(f"{spec.name}: no points, only padding")
     assert spec.upper is not None
     reach = float(spec.upper[0])
     beyond = np.abs(cloud[:, :3]) > reach

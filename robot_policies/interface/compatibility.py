@@ -11,7 +11,8 @@ import numpy as np
 
 from robot_policies.interface.action import ActionKind
 from robot_policies.interface.backend import RobotBackend
-from robot_policies.interface.errors import suggestion
+from robot_policies.interface.clouds import check_clouds, is_cloud
+from robot_policies.interface.errors import ContractError, suggestion
 from robot_policies.interface.observation import (
     IMAGES,
     VELOCITY_COMMAND,
@@ -66,6 +67,8 @@ def _observation(policy: Policy, backend: RobotBackend) -> Iterator[Finding]:
         if name not in provides:
             text = f"the policy needs '{name}'.{suggestion(name, provides)}"
             yield Finding("error", "feature", text)
+        elif is_cloud(needed):
+            yield from _cloud(needed, provides[name])
         elif needed.names and provides[name].names:
             yield from _elements(needed, provides[name])
         else:
@@ -86,6 +89,13 @@ def _elements(needed: ArraySpec, provided: ArraySpec) -> Iterator[Finding]:
     if common != [name for name in needed.names if name in units]:
         text = f"{where}: the policy's order differs from the robot's; matched by name"
         yield Finding("info", "order", text)
+
+
+def _cloud(needed: ArraySpec, provided: ArraySpec) -> Iterator[Finding]:
+    try:
+        check_clouds(needed, provided)
+    except ContractError as error:
+        yield Finding("error", "cloud", str(error))
 
 
 def _shape(needed: ArraySpec, provided: ArraySpec) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from robot_policies.interface.clouds import cloud_spec
 from robot_policies.interface.observation import (
     DEPTH,
     IMAGES,
@@ -13,9 +14,10 @@ from robot_policies.interface.observation import (
     IMU_NAMES,
     IMU_UNITS,
     LABELS,
+    POINTS,
     STATE,
 )
-from robot_policies.interface.robot_parts import Camera, Gains, Joint, Link, Workspace
+from robot_policies.interface.robot_parts import Camera, Cloud, Gains, Joint, Link, Workspace
 from robot_policies.interface.spec import ArraySpec
 
 
@@ -33,6 +35,7 @@ class RobotSpec:
         servo_rate: Rate of the joint servo. [Hz]
         floating_base: Whether the base moves freely.
         cameras: Cameras.
+        cloud: Cloud of points that one of them gives; `None` if none does.
         imu_link: Link that carries the inertial unit; empty if there is none.
         tilt_limit: Largest angle between the base's z axis and up; `None` is unlimited. [rad]
         workspace: Box the end effector must stay in; `None` is unlimited.
@@ -47,6 +50,7 @@ class RobotSpec:
     servo_rate: float
     floating_base: bool
     cameras: tuple[Camera, ...] = ()
+    cloud: Cloud | None = None
     imu_link: str = ""
     tilt_limit: float | None = None
     workspace: Workspace | None = None
@@ -134,4 +138,6 @@ class RobotSpec:
             if camera.labels:
                 name = f"{LABELS}.{camera.name}"
                 streams[name] = ArraySpec(name, size, np.dtype(np.uint8))
+        if self.cloud:
+            streams[POINTS] = cloud_spec(self.cloud.points, self.cloud.frame, self.cloud.reach)
         return streams

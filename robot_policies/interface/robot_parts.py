@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from robot_policies.interface.clouds import REACH
 from robot_policies.interface.errors import ConfigError, suggestion
 from robot_policies.interface.schema import vector
 
@@ -168,6 +169,28 @@ class Camera:
         """Refuse a camera that takes no pictures."""
         if not (np.isfinite(self.rate) and self.rate > 0.0):
             raise ConfigError(f"camera '{self.name}': rate {self.rate} Hz must be > 0")
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """A cloud of points with classes, made of what one camera measures.
+
+    Attributes:
+        camera: The camera; it measures depth and gives labels.
+        points: Most points there are.
+        frame: Link whose frame they are in.
+        reach: Greatest coordinate that can be right. [m]
+    """
+
+    camera: str
+    points: int
+    frame: str
+    reach: float = REACH
+
+    def __post_init__(self) -> None:
+        """Refuse a cloud without points."""
+        if not self.points >= 1 or not self.reach > 0.0:
+            raise ConfigError(f"points {self.points} and reach {self.reach} m must be > 0")
 
 
 @dataclass(frozen=True, eq=False)

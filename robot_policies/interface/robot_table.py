@@ -9,7 +9,15 @@ from typing import Any
 
 from robot_policies.interface.errors import ConfigError, suggestion
 from robot_policies.interface.robot import RobotSpec
-from robot_policies.interface.robot_parts import Camera, Gains, Joint, Link, Shape, Workspace
+from robot_policies.interface.robot_parts import (
+    Camera,
+    Cloud,
+    Gains,
+    Joint,
+    Link,
+    Shape,
+    Workspace,
+)
 from robot_policies.interface.schema import build, check_keys, vector
 
 UNITS = {"length": "m", "angle": "rad", "mass": "kg", "time": "s", "force": "N"}
@@ -53,6 +61,9 @@ def read_robot(data: Mapping[str, Any], where: str) -> RobotSpec:
         _camera(name, {"rate": rate, **entry}, link_names, f"{where}: cameras.{name}")
         for name, entry in _entries(rest.pop("cameras", {}), f"{where}: cameras")
     )
+    cloud = rest.pop("cloud", None)
+    if cloud is not None:
+        cloud = _cloud(cloud, cameras, link_names, f"{where}: cloud")
     workspace = rest.pop("workspace", None)
     if workspace is not None:
         workspace = _workspace(workspace, link_names, f"{where}: workspace")
@@ -65,6 +76,7 @@ def read_robot(data: Mapping[str, Any], where: str) -> RobotSpec:
         joints=joints,
         links=links,
         cameras=cameras,
+        cloud=cloud,
         workspace=workspace,
         gains={
             mode: _gains(gains[mode], len(joints), f"{where}: gains.{mode}") for mode in GAIN_MODES
@@ -116,6 +128,18 @@ def _camera(name: str, entry: Mapping[str, Any], links: list[str], where: str) -
     camera = build(Camera, entry, where, name=name, position=position, rotation=rotation)
     _check_link(camera.link, links, where)
     return camera
+
+
+def _cloud(entry: Any, cameras: tuple[Camera, ...], links: list[str], where: str) -> Cloud:
+    cloud = build(Cloud, entry, where)
+    named = {camera.name: camera for camera in cameras}
+    if cloud.camera not in named:
+        raise ConfigError(f"{where}: no camera '{cloud.camera}'.{suggestion(cloud.camera, named)}")
+    camera = named[cloud.camera]
+    if not (camera.depth and camera.labels):
+        raise ConfigError(f"{where}: camera '{cloud.camera}' needs 'depth: true, labels: true'")
+    _check_link(cloud.frame, links, where)
+    return cloud
 
 
 def _workspace(entry: Mapping[str, Any], links: list[str], where: str) -> Workspace:

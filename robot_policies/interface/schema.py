@@ -35,7 +35,7 @@ def build[T](cls: type[T], data: Any, where: str, **given: Any) -> T:
             raise ConfigError(f"{where}: '{name}' is missing")
     try:
         return cls(**data, **given)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ConfigError) as error:
         raise ConfigError(f"{where}: {error}") from None
 
 

@@ -1,7 +1,7 @@
 """ROS messages to samples of the contract's streams; a message that is not whole is refused.
 
-Stamps are `header.stamp` on one side and node-clock seconds on the other. Image and cloud data is
-read with `np.frombuffer`, without a copy.
+Stamps are `header.stamp` on one side and node-clock seconds on the other. `nodes/images.py` and
+`nodes/clouds.py` do the same for what cameras give.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import TwistStamped, WrenchStamped
-from sensor_msgs.msg import Image, Imu, JointState, PointCloud2, PointField
+from sensor_msgs.msg import Imu, JointState
 from std_msgs.msg import String
 
 from robot_policies.interface import ContractError
@@ -24,11 +24,13 @@ class Sample:
         values: Elements, or the instruction.
         stamp: Capture time. [s]
         names: Names of the elements where the message carries names.
+        frame: Frame of a cloud's coordinates.
     """
 
     values: np.ndarray | str
     stamp: float
     names: tuple[str, ...] = ()
+    frame: str = ""
 
 
 def to_seconds(time: Any) -> float:
@@ -108,51 +110,6 @@ def decode_velocity(message: TwistStamped) -> Sample:
 def decode_task(message: String) -> Sample:
     """Read the instruction; it has no capture time and holds until the next one."""
     return Sample(message.data, 0.0)
-
-
-def decode_image(message: Image) -> Sample:
-    """Read a colour image without copying it. Shape (height, width, 3), uint8 RGB.
-
-    Raises:
-        ContractError: If the encoding is another or the data is not of the announced size.
-    """
-    if message.encoding not in ("rgb8", "bgr8"):
-        raise ContractError(f"image: encoding '{message.encoding}', expected rgb8 or bgr8")
-    height, width, step = message.height, message.width, message.step
-    if step < 3 * width or len(message.data) != height * step:
-        raise ContractError(
-            f"image: {len(message.data)} bytes for {height} rows of {step}, {width} px wide"
-        )
-    rows = np.frombuffer(message.data, dtype=np.uint8).reshape(height, step)
-    pixels = rows[:, : 3 * width].reshape(height, width, 3)
-    if message.encoding == "bgr8":
-        pixels = pixels[:, :, ::-1]
-    return Sample(pixels, to_seconds(message.header.stamp))
-
-
-def decode_points(message: PointCloud2) -> Sample:
-    """Read the coordinates of a cloud. Shape (n, 3). [m].
-
-    Raises:
-        ContractError: If x, y, z are not little-endian float32 or the size is wrong.
-    """
-    offsets = {f.name: f.offset for f in message.fields if f.datatype == PointField.FLOAT32}
-    if not {"x", "y", "z"} <= offsets.keys() or message.is_bigendian:
-        raise ContractError(f"cloud: expected little-endian float32 x y z, got {sorted(offsets)}")
-    count = message.width * message.height
-    if len(message.data) != count * message.point_step:
-        raise ContractError(f"cloud: {len(message.data)} bytes for {count} points")
-    layout = np.dtype(
-        {
-            "names": ["x", "y", "z"],
-            "formats": ["<f4"] * 3,
-            "offsets": [offsets[axis] for axis in "xyz"],
-            "itemsize": message.point_step,
-        }
-    )
-    cloud = np.frombuffer(message.data, dtype=layout)
-    values = np.stack([cloud[axis] for axis in "xyz"], axis=1)
-    return Sample(values, to_seconds(message.header.stamp))
 
 
 def _read(source: Any, fields: str) -> tuple[float, ...]:

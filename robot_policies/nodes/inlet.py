@@ -121,7 +121,7 @@ class Inlet:
         carrier = stream(feature)
         try:
             sample = carrier.decode(message)
-            self._buffer.push(feature, sample.values, sample.stamp, sample.names)
+            self._buffer.push(feature, sample.values, sample.stamp, sample.names, sample.frame)
         except ContractError as error:
             self._complain(ERROR, f"{carrier.topic} refused: {error}")
             return -np.inf

@@ -4,7 +4,8 @@ Names travel with every array, so an order is never assumed across a topic. Stam
 seconds on one side and `header.stamp` on the other.
 
 Image and cloud data is handed over as `bytes`: assigning an ndarray to a `uint8[]` field checks
-every element (92 ms for a 640x480 image against 0.03 ms). `nodes/decoding.py` leads back.
+every element (92 ms for a 640x480 image against 0.03 ms). `nodes/decoding.py`, `images.py` and
+`clouds.py` lead back.
 """
 
 from array import array
@@ -15,31 +16,34 @@ from typing import Any
 import numpy as np
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import TwistStamped, WrenchStamped
-from sensor_msgs.msg import Image, Imu, JointState, PointCloud2, PointField
+from sensor_msgs.msg import Image, Imu, JointState, PointCloud2
 from std_msgs.msg import Header, String
 
 from robot_policies.interface import ArraySpec, ContractError, RobotSpec, RobotState
 from robot_policies.interface.observation import (
+    DEPTH,
     ENVIRONMENT_STATE,
     IMAGES,
     IMU,
+    LABELS,
     POINTS,
     STATE,
     TASK,
     VELOCITY_COMMAND,
     WRENCH,
+    is_picture,
 )
+from robot_policies.nodes.clouds import decode_cloud, encode_cloud
 from robot_policies.nodes.decoding import (
     Sample,
     decode_environment,
-    decode_image,
     decode_imu,
     decode_joints,
-    decode_points,
     decode_task,
     decode_velocity,
     decode_wrench,
 )
+from robot_policies.nodes.images import decode_depth, decode_image, decode_labels, encode_image
 
 NANOSECONDS = 1_000_000_000
 
@@ -76,11 +80,11 @@ def stream(feature: str) -> Stream:
     Raises:
         ContractError: If there is no message for it.
     """
-    if feature.startswith(f"{IMAGES}."):
-        camera = feature.removeprefix(f"{IMAGES}.")
-        return Stream(f"camera/{camera}/image_raw", Image, decode_image)
+    for kind, (topic, decode) in PICTURES.items():
+        if feature.startswith(f"{kind}."):
+            return Stream(topic.format(_camera(feature)), Image, decode)
     if feature not in STREAMS:
-        raise ContractError(f"no message carries '{feature}'; known: {[*STREAMS, IMAGES + '.*']}")
+        raise ContractError(f"no message carries '{feature}'; known: {[*STREAMS, *PICTURES]}")
     return STREAMS[feature]
 
 
@@ -96,12 +100,10 @@ def encode_state(
         state: What was measured.
         provides: The backend's streams, for the names of their elements.
     """
-    messages = {
-        name: encode_feature(
-            name, values, state.stamps.get(name, state.stamp), robot, provides[name].names
-        )
-        for name, values in state.features.items()
-    }
+    messages = {}
+    for name, values in state.features.items():
+        stamp, spec = state.stamps.get(name, state.stamp), provides[name]
+        messages[name] = encode_feature(name, values, stamp, robot, spec.names, spec.frame)
     messages[STATE] = JointState(
         header=header(state.stamp),
         name=list(robot.joint_names),
@@ -118,6 +120,7 @@ def encode_feature(
     stamp: float,
     robot: RobotSpec | None = None,
     names: Sequence[str] = (),
+    frame: str = "",
 ) -> Any:
     """Return the message of one feature other than the joints.
 
@@ -127,6 +130,7 @@ def encode_feature(
         stamp: Capture time. [s]
         robot: Gives the frame of the inertial unit.
         names: Names of the elements, where the message carries them.
+        frame: Frame of a cloud's coordinates.
     """
     if isinstance(values, str):
         return String(data=values)
@@ -144,15 +148,16 @@ def encode_feature(
     elif name == ENVIRONMENT_STATE:
         message = JointState(header=header(stamp), name=list(names), position=_doubles(values))
     elif name == POINTS:
-        message = _encode_points(np.ascontiguousarray(values, dtype=np.float32), stamp)
-    elif name.startswith(f"{IMAGES}."):
-        height, width, _ = values.shape
-        frame = f"{name.removeprefix(f'{IMAGES}.')}_optical"
-        message = Image(header=header(stamp, frame), height=height, width=width)
-        message.encoding, message.step, message.data = "rgb8", 3 * width, values.tobytes()
+        message = encode_cloud(values, header(stamp, frame))
+    elif is_picture(name):
+        message = encode_image(values, header(stamp, f"{_camera(name)}_optical"))
     else:
         raise ContractError(f"no message carries '{name}'")
     return message
+
+
+def _camera(name: str) -> str:
+    return name.split(".", 2)[2]
 
 
 def encode_velocity(values: np.ndarray, stamp: float) -> TwistStamped:
@@ -160,17 +165,6 @@ def encode_velocity(values: np.ndarray, stamp: float) -> TwistStamped:
     message = TwistStamped(header=header(stamp, "base_link"))
     fill(message.twist.linear, "xy", values[:2])
     message.twist.angular.z = float(values[2])
-    return message
-
-
-def _encode_points(points: np.ndarray, stamp: float) -> PointCloud2:
-    fields = [
-        PointField(name=axis, offset=4 * i, datatype=PointField.FLOAT32, count=1)
-        for i, axis in enumerate("xyz")
-    ]
-    message = PointCloud2(header=header(stamp), height=1, width=len(points), fields=fields)
-    message.point_step, message.row_step, message.is_dense = 12, 12 * len(points), True
-    message.data = points.tobytes()
     return message
 
 
@@ -184,11 +178,17 @@ def fill(target: Any, fields: str, values: Iterable[float]) -> None:
         setattr(target, field, float(value))
 
 
+# Topic of each kind of picture, with the camera's name in it, and how it is read.
+PICTURES: Mapping[str, tuple[str, Callable[[Any], Sample]]] = {
+    IMAGES: ("camera/{}/image_raw", decode_image),
+    DEPTH: ("camera/{}/depth/image_raw", decode_depth),
+    LABELS: ("camera/{}/labels/image_raw", decode_labels),
+}
 STREAMS: Mapping[str, Stream] = {
     STATE: Stream("joint_states", JointState, decode_joints),
     IMU: Stream("imu/data", Imu, decode_imu),
     WRENCH: Stream("wrench", WrenchStamped, decode_wrench),
-    POINTS: Stream("camera/points", PointCloud2, decode_points),
+    POINTS: Stream("camera/points", PointCloud2, decode_cloud),
     VELOCITY_COMMAND: Stream("cmd_vel", TwistStamped, decode_velocity),
     ENVIRONMENT_STATE: Stream("environment_state", JointState, decode_environment),
     TASK: Stream("task", String, decode_task),

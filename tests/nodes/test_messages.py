@@ -38,7 +38,7 @@ RNG = np.random.default_rng(0)
     [
         (IMU, RNG.normal(size=10)),
         (WRENCH, RNG.normal(size=6)),
-        (POINTS, RNG.normal(size=(50, 3)).astype(np.float32)),
+        (POINTS, RNG.uniform(0, 1, (50, 4)).astype(np.float32)),
         (VELOCITY_COMMAND, np.array([0.5, 0.0, -0.2])),
         ("observation.images.wrist", RNG.integers(0, 255, (4, 6, 3), dtype=np.uint8)),
     ],
