@@ -4,30 +4,28 @@ The same object stands in front of a simulator and of a robot. To the safety gat
 above it is a backend; while it does something by itself, its state says so and no policy is asked.
 """
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
 
-from robot_policies.control.modes import LeggedMode, ModeMachine, ModeTimes
+from robot_policies.control.mode_table import LeggedMode, ModeTimes
+from robot_policies.control.modes import ModeMachine
 from robot_policies.control.watch import WatchLimits
 from robot_policies.interface import (
     ActionKind,
     BackendError,
     Command,
+    CommandMode,
     RobotState,
     ServoBackend,
     Simulator,
 )
 
-LYING_DOWN = 3.0  # s; longest time a robot is given to lie down when it is stopped
-LOOK = 0.05  # s; how often it is looked at meanwhile
-
 
 class LeggedRobot:
-    """A `RobotBackend` that stands up, follows, stands and lies down.
+    """An `OrderlyBackend` that stands up, follows, stands and lies down.
 
     Attributes:
         modes: Its modes.
@@ -40,7 +38,6 @@ class LeggedRobot:
         servo: ServoBackend,
         times: ModeTimes | None = None,
         limits: WatchLimits | None = None,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Take a backend's servo; nothing is opened.
 
@@ -48,14 +45,13 @@ class LeggedRobot:
             servo: The backend.
             times: How long things take.
             limits: What stops the robot.
-            sleep: Waits for some seconds.
 
         Raises:
             ConfigError: If its robot has no lying pose.
         """
         self.spec, self.provides = servo.spec, servo.provides
         self.modes = ModeMachine(servo.spec, times, limits)
-        self._servo, self._sleep = servo, sleep
+        self._servo = servo
         servo.supervise(self.modes.step)
 
     def connect(self) -> None:
@@ -80,14 +76,22 @@ class LeggedRobot:
         """
         if command.kind not in self.accepts:
             raise BackendError(f"{self.spec.name}: cannot track {command.kind} with modes")
+        if command.mode is CommandMode.HOLD:
+            # The modes hold by themselves, also a joint that lies outside its range.
+            command = replace(command, values=self.spec.default)
         return self.modes.sent_for(self._servo.write(command))
 
-    def stop(self, reason: str) -> None:
-        """Let the robot lie down if it is up and nothing is wrong, then damp it until a release.
+    @property
+    def stopping(self) -> bool:
+        """Whether it is on its way down; at the end it lies and is passive."""
+        return self.modes.stopping
 
-        It is how a trial ends; an emergency stop is a damping command, and damps at once.
-        """
-        self._lie_down()
+    def begin_stop(self, reason: str) -> None:
+        """Let the robot stand and lie down, at the servo's rate and whoever else is late."""
+        self.modes.begin_stop(reason)
+
+    def stop(self, reason: str) -> None:
+        """Damp the robot now and until a release: a robot that is up sinks."""
         self.modes.trip(reason)
         self._servo.stop(reason)
 
@@ -95,19 +99,9 @@ class LeggedRobot:
         """Release the device."""
         self._servo.close()
 
-    def _lie_down(self) -> None:
-        for _ in range(round(LYING_DOWN / LOOK)):
-            mode = self.modes.mode
-            if mode in (LeggedMode.PASSIVE, LeggedMode.ESTOP):
-                return
-            wanted = LeggedMode.STAND if mode is LeggedMode.POLICY else LeggedMode.LIE_DOWN
-            if self.modes.request(wanted):
-                return
-            self._sleep(LOOK)
-
 
 class LeggedSimulator(LeggedRobot):
-    """The same robot, simulated; its time does not pass while it is stopped, so it is damped."""
+    """The same robot, simulated."""
 
     def reset(self, seed: int, options: Mapping[str, Any]) -> RobotState:
         """Start an episode at time 0, passive."""
@@ -122,9 +116,6 @@ class LeggedSimulator(LeggedRobot):
     def render(self, width: int, height: int) -> np.ndarray:
         """Return a picture of the scene for people. Shape (height, width, 3), uint8 RGB."""
         return self._simulator.render(width, height)
-
-    def _lie_down(self) -> None:
-        """Do not wait."""
 
     @property
     def _simulator(self) -> Simulator:

@@ -1,4 +1,9 @@
-"""Whether a measurement is good enough to judge a command by, and the robot still stands."""
+"""Whether a measurement is good enough to judge a command by, and the robot still stands.
+
+A joint that cannot be where it was measured costs that measurement. If it happens again within
+the age at which a measurement no longer counts, for as long as that, then the robot is as blind as
+a silent one, and nothing says where its joints are: somebody has to look.
+"""
 
 import math
 
@@ -6,13 +11,38 @@ import numpy as np
 
 from robot_policies.control.rules import Cause, Refusal
 from robot_policies.interface import RobotSpec, RobotState
+from robot_policies.interface.backend import ROUNDING
 from robot_policies.interface.observation import IMU
+from robot_policies.interface.plausibility import Plausibility
 
 UNIT = 0.1  # by how much the norm of a measured quaternion may differ from 1
 
 
+def rest_pose(robot: RobotSpec, state: RobotState) -> np.ndarray:
+    """Return the pose that a holding or damping command names: the measured one, as it is.
+
+    Clipped to the range, it would move a joint that was found outside. Where nothing usable is
+    measured it is the default pose; the robot is damped then, and a damped joint has no target.
+
+    Args:
+        robot: The robot.
+        state: Its measurement.
+
+    Returns:
+        Shape (n,). [rad], [m]
+    """
+    measured = state.joint_position
+    if measured.shape != robot.default.shape:
+        return robot.default
+    return np.where(np.isfinite(measured), measured, robot.default)
+
+
 class MeasurementJudge:
-    """Judges one measurement after another."""
+    """Judges one measurement after another.
+
+    Attributes:
+        skipped: Measurements that were implausible.
+    """
 
     def __init__(self, robot: RobotSpec, timeout: float) -> None:
         """Take what is expected.
@@ -23,30 +53,36 @@ class MeasurementJudge:
         """
         self._robot, self._timeout = robot, timeout
         self._ahead = 1.0 / robot.control_rate  # by how much another clock's stamp may lead
+        self._joints, self.skipped = Plausibility(robot), 0
         self.forget()
 
     def forget(self) -> None:
-        """Take the next stamp whatever it is."""
+        """Take the next stamp and the next pose whatever they are."""
         self._stamp = -np.inf
+        self._doubts: tuple[float, ...] = ()  # first and last moment of a run of doubts
+        self._joints.forget()
 
     def judge(self, state: RobotState, now: float) -> Refusal | None:
-        """Refuse a measurement that is no number, out of time, or of a robot that fell or failed.
+        """Refuse a measurement that is no number, out of time, of a robot that fell or failed.
+
+        A joint that cannot be where it was measured is `IMPLAUSIBLE`, and when that lasts `STATE`.
+        What was seen last is then what the next measurement is compared with.
 
         Args:
             state: The measurement.
             now: Time. [s]
         """
-        before, self._stamp = self._stamp, state.stamp
         if state.fault:
             return Refusal(Cause.FAULT, state.fault)
-        if broken := self._judge_joints(state):
-            return broken
-        if state.stamp < before:
-            text = f"joint states jumped back from {before:.3f} s to {state.stamp:.3f} s"
-            return Refusal(Cause.CLOCK, text, "", state.stamp, before, state.stamp - before)
-        return self._judge_age("joint states", state.stamp, now) or self._judge_tilt(state, now)
+        return (
+            self._judge_numbers(state)
+            or self._judge_age("joint states", state.stamp, now)
+            or self._judge_order(state.stamp)
+            or self._judge_tilt(state, now)
+            or self._judge_joints(state, now)
+        )
 
-    def _judge_joints(self, state: RobotState) -> Refusal | None:
+    def _judge_numbers(self, state: RobotState) -> Refusal | None:
         names = self._robot.joint_names
         streams = {"joint_position": state.joint_position, "joint_velocity": state.joint_velocity}
         for what, values in streams.items():
@@ -70,6 +106,14 @@ class MeasurementJudge:
         text = f"{what} {1e3 * age:.0f} ms old, limit {1e3 * limit:.0f} ms"
         return Refusal(Cause.STALE_STATE, text, "", age, limit, limit - age)
 
+    def _judge_order(self, stamp: float) -> Refusal | None:
+        before, self._stamp = self._stamp, stamp
+        if stamp >= before:
+            return None
+        self._joints.shift(stamp - before)
+        text = f"joint states jumped back from {before:.3f} s to {stamp:.3f} s"
+        return Refusal(Cause.CLOCK, text, "", stamp, before, stamp - before)
+
     def _judge_tilt(self, state: RobotState, now: float) -> Refusal | None:
         limit = self._robot.tilt_limit
         if limit is None:
@@ -89,3 +133,19 @@ class MeasurementJudge:
             return None
         text = f"base tilted {angle:.2f} rad, limit {limit:.2f} rad"
         return Refusal(Cause.TILT, text, self._robot.links[0].name, angle, limit, limit - angle)
+
+    def _judge_joints(self, state: RobotState, now: float) -> Refusal | None:
+        found = self._joints.judge(state.joint_position, state.stamp)
+        if found is None:
+            return None
+        i, text = found
+        self.skipped += 1
+        first, last = self._doubts or (now, now)
+        if now - last > self._timeout:
+            first = now  # what was measured in between could be true
+        self._doubts = (first, now)
+        cause = Cause.IMPLAUSIBLE
+        if now - first >= self._timeout * (1.0 - ROUNDING):
+            cause, text = Cause.STATE, f"{text}, for {now - first:.2f} s"
+            self._joints.forget()
+        return Refusal(cause, text, self._robot.joint_names[i], float(state.joint_position[i]))

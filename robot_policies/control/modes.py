@@ -10,14 +10,22 @@
 The safety gate judges commands at the control rate; this decides modes and gains at the servo
 rate, and stops for what must not wait for the next control step. Targets and gains never jump
 except into damping. It reads no clock: it runs the same in front of a simulator and of a robot.
+
+Stopping in order leads from every mode to passive: it stands, lies down and is damped, whether
+the operator is still heard or not. What stops a robot otherwise stops it then too.
+
+Its own lateness is nobody's fault. Where its thread was not scheduled, it first waits for a new
+measurement, and what lasted then counts only for the time it looked. After a pause in which a
+target would have grown too old, it goes on from the measured pose.
 """
 
-from dataclasses import dataclass
-from enum import StrEnum
 from threading import RLock
 
 import numpy as np
 
+from robot_policies.control.mode_table import GAINS, WAYS, LeggedMode, ModeTimes
+from robot_policies.control.pause import Pauses
+from robot_policies.control.rules import Cause, Refusal
 from robot_policies.control.watch import Watch, WatchLimits
 from robot_policies.interface import (
     Command,
@@ -27,65 +35,6 @@ from robot_policies.interface import (
     RobotSpec,
     RobotState,
 )
-
-
-class LeggedMode(StrEnum):
-    """What the robot is doing."""
-
-    PASSIVE = "passive"
-    STAND_UP = "stand_up"
-    STAND = "stand"
-    POLICY = "policy"
-    LIE_DOWN = "lie_down"
-    ESTOP = "estop"
-
-
-GAINS = {
-    LeggedMode.PASSIVE: CommandMode.DAMP,
-    LeggedMode.STAND_UP: CommandMode.HOLD,
-    LeggedMode.STAND: CommandMode.HOLD,
-    LeggedMode.POLICY: CommandMode.POLICY,
-    LeggedMode.LIE_DOWN: CommandMode.HOLD,
-    LeggedMode.ESTOP: CommandMode.DAMP,
-}
-# What a person may ask for, and where that leads from which mode.
-WAYS = {
-    LeggedMode.STAND: {
-        LeggedMode.PASSIVE: LeggedMode.STAND_UP,
-        LeggedMode.LIE_DOWN: LeggedMode.STAND_UP,
-        LeggedMode.POLICY: LeggedMode.STAND,
-        LeggedMode.STAND_UP: LeggedMode.STAND_UP,
-    },
-    LeggedMode.POLICY: {LeggedMode.STAND: LeggedMode.POLICY},
-    LeggedMode.LIE_DOWN: {
-        LeggedMode.STAND: LeggedMode.LIE_DOWN,
-        LeggedMode.STAND_UP: LeggedMode.LIE_DOWN,
-    },
-}
-
-
-@dataclass(frozen=True)
-class ModeTimes:
-    """How long things take.
-
-    Attributes:
-        stand_up: Standing up. [s]
-        lie_down: Lying down. [s]
-        settle: From a walking pose to the default pose. [s]
-        blend: From one mode's gains to the next one's, and from standing to a policy. [s]
-        target_timeout: Older targets count as late: three control steps at 50 Hz. [s]
-        late_hold: The last target is held for this much longer, then the robot stands. [s]
-        reach: Largest distance of a joint from its target after standing up; a robot that got no
-            nearer lies down again. [rad]
-    """
-
-    stand_up: float = 2.0
-    lie_down: float = 2.0
-    settle: float = 0.5
-    blend: float = 0.3
-    target_timeout: float = 0.06
-    late_hold: float = 0.1
-    reach: float = 0.5
 
 
 class ModeMachine:
@@ -122,7 +71,8 @@ class ModeMachine:
         with self._lock:
             self._watch = Watch(self._robot, self._limits)
             self._now = self._fresh = -np.inf
-            self._danger = "nothing has been measured yet"
+            self._danger, self._stopping = "nothing has been measured yet", ""
+            self._pauses = Pauses(self._times.step)
             self._asked: Command | None = None
             self._pose = self._robot.lying
             self._sent = self._damped(0.0)
@@ -133,6 +83,8 @@ class ModeMachine:
         with self._lock:
             if mode not in WAYS:
                 return f"nobody can ask for '{mode}', only for {[str(way) for way in WAYS]}"
+            if self._stopping:
+                return f"the robot is being stopped: {self._stopping}"
             if mode is self.mode:
                 return ""
             if self.mode not in WAYS[mode]:
@@ -143,6 +95,22 @@ class ModeMachine:
             if WAYS[mode][self.mode] is not self.mode:
                 self._enter(WAYS[mode][self.mode])
             return ""
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it is stopping in order and not yet at rest."""
+        return bool(self._stopping)
+
+    def begin_stop(self, reason: str) -> None:
+        """Stand, lie down and be passive, from now on and whatever is asked for."""
+        with self._lock:
+            if self.mode in (LeggedMode.PASSIVE, LeggedMode.ESTOP) or self._stopping:
+                return
+            self._stopping = reason
+            if self.mode is LeggedMode.POLICY:
+                self._enter(LeggedMode.STAND, reason)
+            elif self.mode is LeggedMode.STAND_UP:
+                self._enter(LeggedMode.LIE_DOWN, reason)
 
     def trip(self, reason: str) -> None:
         """Damp the robot from the next step on, until `release`."""
@@ -178,17 +146,50 @@ class ModeMachine:
         """
         with self._lock:
             self._now = now
-            self._danger = self._watch.look(state, now)
-            if not self._danger:
-                self._pose = np.clip(state.joint_position, self._robot.lower, self._robot.upper)
-            if asked is not self._asked:
-                self._asked = asked
+            if lost := self._pauses.step(now):
+                self._watch.excuse(lost)
+                self._since, self._fresh = self._since + lost, self._fresh + lost
+            refusal = self._look(state, now)
+            self._danger = refusal.text if refusal else ""
+            new, self._asked = asked is not self._asked, asked
+            if not refusal:
+                self._pose = state.joint_position
+            if self._wakes(state, refusal):
+                return self._sent
+            if new:
                 self._take(asked)
-            if self.mode is not LeggedMode.PASSIVE and (reason := self._danger or self._damping()):
+            if self.mode is not LeggedMode.PASSIVE and (reason := self._stops(refusal)):
                 self.trip(reason)
             self._proceed()
             self._sent = self._command()
             return self._sent
+
+    def _look(self, state: RobotState, now: float) -> Refusal | None:
+        refusal = self._watch.look(state, now)
+        silent = refusal is not None and refusal.cause is Cause.OPERATOR
+        return None if silent and self._stopping else refusal
+
+    def _wakes(self, state: RobotState, refusal: Refusal | None) -> bool:
+        """Return whether what was sent before a pause stays, until something new is measured."""
+        times, pause = self._times, self._pauses
+        if not pause.length or GAINS[self.mode] is CommandMode.DAMP or self._damping():
+            return False
+        patient = pause.looked < self._limits.state_timeout
+        if refusal:
+            return patient and refusal.cause in (Cause.STALE_STATE, Cause.IMPLAUSIBLE)
+        if pause.length > times.target_timeout + times.late_hold:
+            if patient and state.stamp < pause.end + times.backlog:
+                self._watch.forget()  # of what had queued, some may be missing
+                return True
+            self._enter(self.mode, self.reason, self._pose)
+        pause.over()
+        return False
+
+    def _stops(self, refusal: Refusal | None) -> str:
+        """Return what must not go on, empty if nothing is known to be wrong."""
+        if refusal and refusal.cause is not Cause.IMPLAUSIBLE:
+            return refusal.text
+        return self._damping()
 
     def _take(self, asked: Command | None) -> None:
         if asked is None or (self.mode, asked.mode) != (LeggedMode.POLICY, CommandMode.POLICY):
@@ -212,6 +213,8 @@ class ModeMachine:
                 name = self._robot.joint_names[i]
                 text = f"could not stand up: {name} is {off[i]:.2f} rad from its target"
                 self._enter(LeggedMode.LIE_DOWN, text)
+        elif self.mode is LeggedMode.STAND and self._stopping and elapsed >= times.settle:
+            self._enter(LeggedMode.LIE_DOWN, self._stopping)
         elif self.mode is LeggedMode.LIE_DOWN and elapsed >= times.lie_down:
             self._enter(LeggedMode.PASSIVE, self.reason)
         elif self.mode is LeggedMode.POLICY:
@@ -246,13 +249,16 @@ class ModeMachine:
         damped = self._asked is not None and self._asked.mode is CommandMode.DAMP
         return "the safety gate damps the robot" if damped else ""
 
-    def _enter(self, mode: LeggedMode, reason: str = "") -> None:
-        """Begin a mode where the robot is now: at its target, or if it has none, at its pose."""
-        damped = self._sent.mode is CommandMode.DAMP
-        self._start = self._pose if damped else self._sent.values
+    def _enter(self, mode: LeggedMode, reason: str = "", pose: np.ndarray | None = None) -> None:
+        """Begin a mode at a pose, by default at the last target, or where a damped robot is."""
+        if pose is None:
+            pose = self._pose if self._sent.mode is CommandMode.DAMP else self._sent.values
+        self._start = pose
         self._start_gains = self._sent.gains or self._robot.gains[self._sent.mode]
         self._target: np.ndarray | None = None
         self.mode, self.reason, self._since = mode, reason, self._now
+        if mode in (LeggedMode.PASSIVE, LeggedMode.ESTOP):
+            self._stopping = ""
 
 
 def mix(start: np.ndarray, goal: np.ndarray, time: float) -> np.ndarray:

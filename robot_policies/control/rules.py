@@ -33,7 +33,8 @@ class Cause(StrEnum):
     STALE_ACTION = "stale_action"  # answers an observation that is too old
     STALE_STATE = "stale_state"  # the robot's measurements are missing or too old
     CLOCK = "clock"  # time went backwards, or a stamp lies in the future
-    STATE = "state"  # the robot's measurements are not numbers
+    IMPLAUSIBLE = "implausible"  # a joint cannot be where it was measured just now
+    STATE = "state"  # the robot's measurements are no numbers, or have been implausible for long
     TILT = "tilt"
     FAULT = "fault"  # the robot stopped itself, or asks to be stopped
     BUSY = "busy"  # it does something by itself and would not follow

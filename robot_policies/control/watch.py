@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from robot_policies.control.measurement import MeasurementJudge
+from robot_policies.control.rules import Cause, Refusal
 from robot_policies.interface import RobotSpec, RobotState
 
 
@@ -20,15 +21,12 @@ class WatchLimits:
         state_timeout: Oldest measurement. [s]
         effort_time: Motors may be beyond their effort for this long, as in an impact. [s]
         temperature: Hottest motor; Unitree's GO-M8010-6 cuts out at 90 by its manual. [deg C]
-        overshoot: A joint measured further outside its range is not where its encoder says; the
-            5 degrees of Unitree's own position protection. [rad]
         heartbeat: Longest silence of an operator who was heard once. [s]
     """
 
     state_timeout: float = 0.05
     effort_time: float = 0.05
     temperature: float = 80.0
-    overshoot: float = 0.087
     heartbeat: float = 0.5
 
 
@@ -51,56 +49,60 @@ class Watch:
         """Note that the operator is there; from the first time on, silence is a danger."""
         self._beating = True
 
-    def look(self, state: RobotState, now: float) -> str:
-        """Return why the robot must stop, empty if it need not.
+    def excuse(self, lost: float) -> None:
+        """Do not count time in which nobody looked: neither silence nor strain lasted. [s]."""
+        self._strained, self._beat = self._strained + lost, self._beat + lost
+
+    def forget(self) -> None:
+        """Compare the next measurement with none before it."""
+        self._measured.forget()
+
+    def look(self, state: RobotState, now: float) -> Refusal | None:
+        """Return why the robot must stop, `None` if it need not.
+
+        A joint that cannot be where it was measured is `IMPLAUSIBLE`: the measurement must not be
+        used, but does not stop the robot yet. Of several reasons the operator's silence is last.
 
         Args:
             state: The newest measurement.
             now: Time, on the clock of its stamp. [s]
         """
+        silence = self._hear(now)
         if refusal := self._measured.judge(state, now):
-            return refusal.text
-        heard = self._hear(now)
-        reasons = (self._range(state), self._effort(state, now), self._heat(state), heard)
-        return next((reason for reason in reasons if reason), "")
+            return refusal
+        return self._effort(state, now) or self._heat(state) or silence
 
-    def _range(self, state: RobotState) -> str:
-        lower, upper, q = self._robot.lower, self._robot.upper, state.joint_position
-        inside = np.minimum(q - lower, upper - q) >= -self._limits.overshoot
-        if inside.all():
-            return ""
-        i = int(np.argmin(inside))
-        name = self._robot.joint_names[i]
-        return f"joint {name} measured at {q[i]:.3g}, outside [{lower[i]:.4g}, {upper[i]:.4g}]"
-
-    def _effort(self, state: RobotState, now: float) -> str:
+    def _effort(self, state: RobotState, now: float) -> Refusal | None:
         if not state.joint_effort.size:
-            return ""
+            return None
         limit = self._robot.effort
         within = np.abs(state.joint_effort) <= limit
         self._strained = np.where(within, np.inf, np.minimum(self._strained, now))
         lasting = now - self._strained
         if (lasting < self._limits.effort_time).all():
-            return ""
+            return None
         i = int(np.argmax(lasting))
-        name = self._robot.joint_names[i]
-        return (
-            f"motor {name} at {state.joint_effort[i]:.3g} N m for {1e3 * lasting[i]:.0f} ms, "
-            f"limit {limit[i]:.4g}"
+        name, effort = self._robot.joint_names[i], float(state.joint_effort[i])
+        text = (
+            f"motor {name} at {effort:.3g} N m for {1e3 * lasting[i]:.0f} ms, limit {limit[i]:.4g}"
         )
+        return Refusal(Cause.FAULT, text, name, effort, float(limit[i]))
 
-    def _heat(self, state: RobotState) -> str:
-        cool = state.joint_temperature <= self._limits.temperature
+    def _heat(self, state: RobotState) -> Refusal | None:
+        limit = self._limits.temperature
+        cool = state.joint_temperature <= limit
         if cool.all():
-            return ""
+            return None
         i = int(np.argmin(cool))
-        name, degrees = self._robot.joint_names[i], state.joint_temperature[i]
-        return f"motor {name} at {degrees:.0f} deg C, limit {self._limits.temperature:.0f}"
+        name, degrees = self._robot.joint_names[i], float(state.joint_temperature[i])
+        text = f"motor {name} at {degrees:.0f} deg C, limit {limit:.0f}"
+        return Refusal(Cause.FAULT, text, name, degrees, limit)
 
-    def _hear(self, now: float) -> str:
+    def _hear(self, now: float) -> Refusal | None:
         if self._beating:
             self._beating, self._beat = False, now
-        silence = now - self._beat
-        if silence <= self._limits.heartbeat:
-            return ""
-        return f"operator silent for {silence:.2f} s, limit {self._limits.heartbeat:g} s"
+        silence, limit = now - self._beat, self._limits.heartbeat
+        if silence <= limit:
+            return None
+        text = f"operator silent for {silence:.2f} s, limit {limit:g} s"
+        return Refusal(Cause.OPERATOR, text, "", silence, limit)

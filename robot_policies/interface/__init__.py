@@ -11,6 +11,7 @@ from robot_policies.interface.action import (
 from robot_policies.interface.backend import (
     Command,
     CommandMode,
+    OrderlyBackend,
     RobotBackend,
     RobotState,
     ServoBackend,
@@ -57,6 +58,7 @@ __all__ = [
     "JointLimits",
     "Observation",
     "ObservationSpec",
+    "OrderlyBackend",
     "Policy",
     "RobotBackend",
     "RobotPoliciesError",

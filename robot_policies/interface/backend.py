@@ -10,6 +10,7 @@ import numpy as np
 from robot_policies.interface.action import ActionKind
 from robot_policies.interface.errors import BackendError
 from robot_policies.interface.observation import VELOCITY_COMMAND_NAMES, is_picture
+from robot_policies.interface.plausibility import overshoot
 from robot_policies.interface.robot import RobotSpec
 from robot_policies.interface.robot_parts import Gains
 from robot_policies.interface.spec import ArraySpec
@@ -89,8 +90,9 @@ def check_command(
 ) -> None:
     """Refuse a command that no motor should get, the last check before it is sent.
 
-    Positions are held to the robot's range and speeds to its limit, but for rounding; a damped
-    joint has no target to be outside of, and a base no limit in the robot's table.
+    Positions are held to the robot's range and speeds to its limit, but for rounding. A joint may
+    be held where it was found, also where its stop gave way; a damped one has no target to be
+    outside of, and a base no limit in the robot's table.
 
     Args:
         command: What is about to be sent.
@@ -115,6 +117,8 @@ def check_command(
     allowed = np.isfinite(values)
     if command.mode is not CommandMode.DAMP:
         room = ROUNDING * np.maximum(np.abs(lower), np.abs(upper))
+        if command.mode is CommandMode.HOLD and command.kind is ActionKind.JOINT_POSITION:
+            room = room + overshoot(robot)
         allowed &= (lower - room <= values) & (values <= upper + room)
     if not allowed.all():
         i = int(np.argmin(allowed))
@@ -185,6 +189,24 @@ class ServoBackend(RobotBackend, Protocol):
         It is called at the servo rate with the backend's own clock, from a thread of its own if
         the robot does not wait. What it returns is sent as it is.
         """
+        ...
+
+
+@runtime_checkable
+class OrderlyBackend(RobotBackend, Protocol):
+    """A backend that brings the robot to rest by itself before `stop`: a legged one lies down.
+
+    Nobody waits for it: after `begin_stop` it is read and written as before, a simulator advanced,
+    and stopped when it is no longer `stopping`, or at once if it takes too long.
+    """
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it is on its way to rest."""
+        ...
+
+    def begin_stop(self, reason: str) -> None:
+        """Begin to bring the robot to rest; does nothing if it is. Must never raise."""
         ...
 
 

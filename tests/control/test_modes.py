@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_robot import toy_robot
 
-from robot_policies.control.modes import LeggedMode, ModeMachine, ModeTimes
+from robot_policies.control.mode_table import LeggedMode, ModeTimes
+from robot_policies.control.modes import ModeMachine
 from robot_policies.interface import Command, CommandMode, ConfigError, RobotState
 from robot_policies.interface.observation import IMU
 
@@ -170,7 +171,6 @@ DANGERS = {
     "pitch": ({"up": (0.0, HALF[0], 0.0, HALF[1])}, "tilted 0.81 rad"),
     "nan": ({"position": (np.nan, 0.0)}, "joint_position of 'thigh' is nan"),
     "inf": ({"position": (0.0, np.inf)}, "joint_position of 'calf' is inf"),
-    "range": ({"position": (1.1, 0.0)}, "joint thigh measured at 1.1, outside"),
     "heat": ({"joint_temperature": np.array([20.0, 81.0])}, "motor calf at 81 deg C, limit 80"),
     "unknown heat": ({"joint_temperature": np.array([20.0, np.nan])}, "motor calf at nan"),
     "fault": ({"fault": "the remote's L2+B was pressed"}, "L2\\+B"),
@@ -202,6 +202,194 @@ def test_a_silent_robot_is_damped_after_50_ms():
     leg.run(0.005, (0.2, 0.0), stamp=last)
     assert leg.mode is LeggedMode.ESTOP
     assert "joint states 55 ms old, limit 50 ms" in leg.machine.reason
+
+
+@pytest.mark.parametrize("wrong", [(1.1, 0.0), (0.2, -0.9), (0.2 + 2 * np.pi, 0.0)])
+def test_a_joint_that_cannot_be_there_is_left_aside_for_50_ms_then_stops(wrong):
+    leg = Leg().walk((0.2, 0.4))
+    leg.step(position=wrong)
+    leg.run(0.1, (0.2, 0.4))
+    assert leg.mode is LeggedMode.POLICY
+    leg.run(0.045, (0.2, 0.4), position=wrong)
+    assert leg.mode is LeggedMode.POLICY
+    np.testing.assert_array_equal(leg.sent.values, (0.2, 0.4))
+    leg.run(0.02, (0.2, 0.4), position=wrong)
+    assert leg.mode is LeggedMode.ESTOP
+    assert re.search("joint (thigh|calf) measured at .*, for 0.05 s", leg.machine.reason)
+
+
+def test_a_pose_outside_the_range_is_where_a_movement_begins():
+    """Its stop gave way by 3 degrees; clipped to the range, the first target would be a jump."""
+    leg = Leg()
+    leg.q = np.array([1.05, -0.9])
+    leg.run(0.1)
+    np.testing.assert_array_equal(leg.sent.values, leg.q)
+    assert leg.machine.request(LeggedMode.STAND) == ""
+    np.testing.assert_allclose(leg.step().values, [1.05, -0.9], atol=1e-3)
+
+
+def test_stopping_in_order_stands_lies_down_and_ends_passive():
+    leg = Leg().walk()
+    before = leg.sent.values
+    leg.machine.begin_stop("the trial is over")
+    assert leg.machine.stopping
+    np.testing.assert_allclose(leg.step().values, before, atol=1e-3)
+    seen = {leg.mode: None}
+    for _ in range(520):
+        leg.ask((0.9, 0.9))  # a policy that goes on changes nothing
+        before = leg.sent
+        leg.step()
+        seen[leg.mode] = None
+        if leg.sent.mode is not CommandMode.DAMP:
+            assert np.abs(leg.sent.values - before.values).max() < 0.02
+    assert list(seen) == ["stand", "lie_down", "passive"]
+    assert not leg.machine.stopping
+    assert leg.machine.reason == "the trial is over"
+    np.testing.assert_allclose(leg.q, ROBOT.lying)
+    assert leg.machine.request(LeggedMode.STAND) == ""
+
+
+@pytest.mark.parametrize("up", [0.3, 2.5])
+def test_stopping_begins_from_where_it_is(up):
+    leg = Leg()
+    leg.run(0.1)
+    leg.machine.request(LeggedMode.STAND)
+    leg.run(up)
+    leg.machine.begin_stop("the trial is over")
+    assert "is being stopped: the trial is over" in leg.machine.request(LeggedMode.STAND)
+    leg.run(2.6)
+    assert leg.mode is LeggedMode.PASSIVE
+    np.testing.assert_allclose(leg.q, ROBOT.lying)
+
+
+def test_stopping_what_is_at_rest_does_nothing():
+    leg = Leg()
+    leg.machine.begin_stop("the trial is over")
+    leg.run(0.1)
+    assert (leg.mode, leg.machine.stopping) == (LeggedMode.PASSIVE, False)
+    leg.machine.trip("the button")
+    leg.machine.begin_stop("the trial is over")
+    assert (leg.mode, leg.machine.stopping) == (LeggedMode.ESTOP, False)
+
+
+def test_a_silent_operator_does_not_drop_a_robot_that_is_being_stopped():
+    leg = Leg().walk()
+    leg.machine.beat()
+    leg.run(0.2, (0.2, 0.0))
+    leg.machine.begin_stop("the trial is over")
+    leg.run(2.6)
+    assert leg.mode is LeggedMode.PASSIVE
+    np.testing.assert_allclose(leg.q, ROBOT.lying)
+    assert "operator silent" in leg.machine.request(LeggedMode.STAND)
+
+
+@pytest.mark.parametrize("cause", ["trip", "tilt", "gate"])
+def test_an_emergency_while_it_is_stopping_damps_at_the_next_step(cause):
+    leg = Leg().walk()
+    leg.machine.begin_stop("the trial is over")
+    leg.run(1.0)
+    assert leg.mode is LeggedMode.LIE_DOWN
+    if cause == "trip":
+        leg.machine.trip("the button")
+    if cause == "gate":
+        leg.ask(ROBOT.default, CommandMode.DAMP)
+    leg.step(up=(HALF[0], 0.0, 0.0, HALF[1]) if cause == "tilt" else LEVEL)
+    assert (leg.mode, leg.sent.mode) == (LeggedMode.ESTOP, CommandMode.DAMP)
+    assert not leg.machine.stopping
+
+
+PAUSE = 1.0  # s; the thread of the servo did not run
+
+
+def test_after_a_pause_it_goes_on_from_the_measured_pose():
+    leg = Leg().walk((0.2, 0.4))
+    held, old = leg.sent, leg.now
+    leg.ask((0.2, 0.35))  # before the pause, and not seen before its end
+    leg.now += PAUSE
+    assert leg.step(stamp=old, position=(0.2, 0.4)) is held, "nothing new has been measured"
+    leg.step(position=(0.2, 0.4))  # queued, and stamped when it was taken
+    assert leg.sent is held
+    for _ in range(3):
+        leg.step(position=(-0.1, 0.0))  # the robot was moved meanwhile
+    assert leg.step().values.tolist() == [-0.1, 0.0]
+    assert leg.mode is LeggedMode.POLICY
+    leg.ask((0.2, 0.4))
+    np.testing.assert_allclose(leg.step().values, [-0.1, 0.0], atol=1e-3)
+    leg.run(0.15, (0.2, 0.4))
+    np.testing.assert_allclose(leg.sent.values, [0.05, 0.2], atol=0.01)
+    leg.run(0.2, (0.2, 0.4))
+    np.testing.assert_array_equal(leg.sent.values, [0.2, 0.4])
+
+
+@pytest.mark.parametrize("mode", [LeggedMode.STAND_UP, LeggedMode.LIE_DOWN])
+def test_a_movement_begins_anew_after_a_pause_and_does_not_jump(mode):
+    leg = Leg()
+    leg.run(0.1)
+    leg.machine.request(LeggedMode.STAND)
+    leg.run(0.5 if mode is LeggedMode.STAND_UP else 2.5)
+    if mode is LeggedMode.LIE_DOWN:
+        leg.machine.request(LeggedMode.LIE_DOWN)
+        leg.run(0.5)
+    leg.now += PAUSE
+    for _ in range(460):
+        before = leg.sent
+        leg.step()
+        if CommandMode.DAMP not in (before.mode, leg.sent.mode):
+            assert np.abs(leg.sent.values - before.values).max() < 0.01
+    assert leg.mode is (LeggedMode.STAND if mode is LeggedMode.STAND_UP else LeggedMode.PASSIVE)
+
+
+def test_its_own_pause_is_no_silence_of_anybody_else():
+    leg = Leg().walk()
+    leg.machine.beat()
+    hard = np.array([0.0, -5.1])
+    leg.run(0.02, (0.2, 0.0), joint_effort=hard)
+    leg.now += PAUSE
+    old = leg.now - PAUSE
+    leg.run(0.02, (0.2, 0.0), stamp=old, joint_effort=hard)
+    leg.run(0.05, (0.2, 0.0))
+    assert leg.mode is LeggedMode.POLICY
+    leg.run(0.45, (0.2, 0.0))
+    assert leg.mode is LeggedMode.ESTOP
+    assert "operator silent for 0.5" in leg.machine.reason
+
+
+def test_a_robot_that_is_silent_after_a_pause_is_damped():
+    leg = Leg().walk()
+    old = leg.now
+    leg.now += PAUSE
+    leg.run(0.045, (0.2, 0.0), stamp=old)
+    assert leg.mode is LeggedMode.POLICY
+    leg.run(0.02, (0.2, 0.0), stamp=old)
+    assert "joint states" in leg.machine.reason
+
+
+@pytest.mark.parametrize("pause", [0.03, 0.1, 0.15])
+def test_short_pauses_are_lost_time_and_nothing_else(pause):
+    """A machine that is overloaded: every tenth step is late, and nothing stands or damps."""
+    leg = Leg().walk((0.2, 0.4))
+    for k in range(300):
+        if k % 10 == 9:
+            leg.now += pause
+        leg.ask((0.2, 0.4 - 0.001 * k))
+        leg.step()
+        assert leg.mode is LeggedMode.POLICY
+        np.testing.assert_array_equal(leg.sent.values, leg.asked.values)
+
+
+def test_a_policy_that_is_gone_is_noticed_on_a_machine_that_is_always_late():
+    leg = Leg().walk()
+    for _ in range(20):
+        leg.now += 0.025
+        leg.step()
+    assert leg.mode is LeggedMode.STAND
+
+
+def test_a_fall_during_a_pause_damps_at_its_end():
+    leg = Leg().walk()
+    leg.now += PAUSE
+    leg.step(up=(HALF[0], 0.0, 0.0, HALF[1]))
+    assert (leg.mode, leg.sent.mode) == (LeggedMode.ESTOP, CommandMode.DAMP)
 
 
 def test_effort_may_be_exceeded_by_an_impact_only():
@@ -287,7 +475,7 @@ def test_what_is_sent_for_a_command_is_the_command_once_the_policy_has_the_robot
 
 EVENTS = st.one_of(
     st.sampled_from([LeggedMode.STAND, LeggedMode.POLICY, LeggedMode.LIE_DOWN]),
-    st.sampled_from(["trip", "release", "hold", "damp", "wait"]),
+    st.sampled_from(["trip", "release", "hold", "damp", "wait", "stop", "pause"]),
     st.tuples(st.floats(-1.0, 1.0), st.floats(-1.0, 1.0)),
 )
 
@@ -305,6 +493,10 @@ def test_whatever_happens_nothing_jumps_and_no_target_leaves_the_range(events):
             leg.machine.request(event)
         elif event in ("trip", "release"):
             leg.machine.trip("test") if event == "trip" else leg.machine.release()
+        elif event == "stop":
+            leg.machine.begin_stop("test")
+        elif event == "pause":
+            leg.now += steps * PERIOD
         elif event in ("hold", "damp"):
             leg.ask((0.5, -0.5), CommandMode(event))
         for _ in range(steps):

@@ -189,8 +189,8 @@ def test_after_damping_motion_starts_from_the_measured_pose():
     offer(gate, (0.11, 0.1))
     silence(gate, 0.0, 2.0)
     sagged = {"position": (-0.5, 0.1)}
-    assert offer(gate, (0.11, 0.1), 2.02, **sagged).refusal.cause is Cause.VELOCITY
-    assert offer(gate, (-0.49, 0.1), 2.04, **sagged).refusal is None
+    assert offer(gate, (0.11, 0.1), 2.5, **sagged).refusal.cause is Cause.VELOCITY
+    assert offer(gate, (-0.49, 0.1), 2.52, **sagged).refusal is None
 
 
 # The robot's measurements.
@@ -288,8 +288,8 @@ def test_an_operators_stop_stays_until_it_is_reset():
     assert verdict.refusal.cause is Cause.OPERATOR
     assert verdict.refusal.text == "stopped at 0.010 s: button"
     assert gate.reset(state(5.0), 5.0) is None
-    assert gate.check(None, state(5.0, position=(0.4, 0.1)), 5.0).level is Level.HOLD
-    assert offer(gate, (0.4, 0.1), 5.02, position=(0.4, 0.1)).level is Level.PASS
+    assert gate.check(None, state(5.1, position=(0.4, 0.1)), 5.1).level is Level.HOLD
+    assert offer(gate, (0.4, 0.1), 5.12, position=(0.4, 0.1)).level is Level.PASS
 
 
 def test_the_first_cause_of_a_stop_is_kept():

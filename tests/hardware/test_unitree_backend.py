@@ -17,7 +17,7 @@ from fake_unitree import FakeRobot
 
 from robot_policies.catalog import load_robot, make_backend
 from robot_policies.control.legged import LeggedRobot
-from robot_policies.control.modes import LeggedMode, ModeTimes
+from robot_policies.control.mode_table import LeggedMode, ModeTimes
 from robot_policies.control.watch import WatchLimits
 from robot_policies.interface import (
     BackendError,
@@ -235,12 +235,33 @@ def test_a_danger_damps_the_robot_and_says_why(go2, legs, danger):
     assert re.search(reason, legs.read().fault)
 
 
-def test_a_robot_that_is_up_lies_down_when_it_is_stopped(go2, legs):
+def test_stopping_in_order_is_a_state_in_which_the_operator_is_served(go2, legs):
+    """Heartbeats may end; the loop goes on looking, and nothing waits."""
     stand(legs)
-    legs.stop("the trial is over")
-    assert legs.modes.mode is LeggedMode.ESTOP
+    legs.modes.beat()
+    begin = time.monotonic()
+    legs.begin_stop("the trial is over")
+    assert time.monotonic() - begin < 0.05
+    assert legs.stopping
+    assert legs.read().busy.startswith("stand")
+    assert until(lambda: not legs.stopping)
+    state = legs.read()
+    assert state.busy == "passive: the trial is over"
+    assert state.fault == ""
     np.testing.assert_allclose(go2.q, legs.spec.lying, atol=0.05)
     assert until(lambda: go2.last()[0, KP] == 0.0)
+
+
+def test_an_emergency_while_it_is_stopping_damps_with_the_next_commands(go2, legs):
+    stand(legs)
+    legs.begin_stop("the trial is over")
+    assert until(lambda: legs.modes.mode is LeggedMode.LIE_DOWN)
+    begin = time.monotonic()
+    legs.stop("~/estop was called")
+    assert time.monotonic() - begin < 0.05
+    assert until(lambda: go2.last()[0, KP] == 0.0, 0.5)
+    assert not legs.stopping
+    assert legs.read().fault == "~/estop was called"
 
 
 def test_other_buttons_of_the_remote_stop_nothing(robot, raw):
