@@ -142,9 +142,8 @@ def _names(robot: RobotSpec, kind: ActionKind) -> dict[str, dict[str, Sequence[s
         ActionKind.BASE_VELOCITY: command,
         ActionKind.JOINT_VELOCITY: (robot.joint_names, tuple(f"{unit}/s" for unit in position)),
     }
-    state = robot.streams[STATE]
     table = {
-        STATE: (state.names, state.units),
+        **{name: (spec.names, spec.units) for name, spec in robot.streams.items() if spec.names},
         EFFORT: (tuple(f"{name}.effort" for name in robot.joint_names), effort),
         ACTION: actions.get(kind, (robot.joint_names, position)),
         IMU: (IMU_NAMES, IMU_UNITS),

@@ -6,13 +6,16 @@ so that what a policy sees does not depend on who else is watching.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import Self
 
 import numpy as np
 
 from robot_policies.interface import RobotSpec
-from robot_policies.interface.observation import DEPTH, IMAGES, LABELS
+from robot_policies.interface.clouds import pad
+from robot_policies.interface.observation import DEPTH, IMAGES, LABELS, POINTS
 from robot_policies.interface.robot_parts import Camera
+from robot_policies_sim.frames import matrix, quaternion
 
 SLACK = 1e-9  # of a period; a moment is a sum of servo steps
 
@@ -25,13 +28,15 @@ class Picture:
         color: Shape (height, width, 3), uint8 RGB.
         depth: Distance along the optical axis, 0 where there is nothing; `None` if the camera
             measures none. Shape (height, width), float32. [m]
-        labels: Class of what is seen; `None` if the camera gives none. Shape (height, width),
-            uint8.
+        labels: Class of what is seen, a number of `World.classes`; `None` if the camera gives
+            none. Shape (height, width), uint8.
+        cloud: Cloud that was made of it; `None` if none was. Shape (points, 4).
     """
 
     color: np.ndarray
     depth: np.ndarray | None = None
     labels: np.ndarray | None = None
+    cloud: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Freeze the arrays: everybody who reads until the next picture shares them."""
@@ -42,8 +47,38 @@ class Picture:
 
     def streams(self, camera: str) -> dict[str, np.ndarray]:
         """Return the arrays by feature name."""
-        arrays = {IMAGES: self.color, DEPTH: self.depth, LABELS: self.labels}
-        return {f"{kind}.{camera}": a for kind, a in arrays.items() if a is not None}
+        arrays = {
+            f"{IMAGES}.{camera}": self.color,
+            f"{DEPTH}.{camera}": self.depth,
+            f"{LABELS}.{camera}": self.labels,
+            POINTS: self.cloud,
+        }
+        return {name: array for name, array in arrays.items() if array is not None}
+
+    def points(self, camera: Camera, mounted: np.ndarray, frame: np.ndarray, most: int) -> Self:
+        """Return the picture with a cloud of what is labelled, evenly spread over its pixels.
+
+        Args:
+            camera: What took it.
+            mounted: Pose of the camera's link, position and quaternion x, y, z, w. Shape (7,).
+            frame: Pose of the link whose frame the points are to be in. Shape (7,).
+            most: Points there are in the cloud, padding included.
+        """
+        assert self.depth is not None
+        assert self.labels is not None
+        rows, columns = np.nonzero((self.depth > 0.0) & (self.labels > 0))
+        chosen = np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int)
+        rows, columns = rows[chosen], columns[chosen]
+        depth = self.depth[rows, columns].astype(np.float64)
+        right = (columns + 0.5 - camera.width / 2) / camera.focal_length * depth
+        down = (rows + 0.5 - camera.height / 2) / camera.focal_length * depth
+        seen = np.stack([right, -down, -depth], axis=1)  # it looks along -z, y is up
+        turn = matrix(mounted[3:])
+        eye = mounted[:3] + turn @ camera.position
+        world = eye + seen @ (turn @ matrix(quaternion(camera.rotation))).T
+        xyz = (world - frame[:3]) @ matrix(frame[3:])
+        cloud = np.column_stack([xyz, self.labels[rows, columns]])
+        return replace(self, cloud=pad(cloud, most))
 
 
 class Cameras:

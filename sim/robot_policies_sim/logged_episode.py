@@ -101,4 +101,10 @@ def _place(root: Path, index: int) -> dict[str, Any]:
 def _column(column: Any, feature: Mapping[str, Any]) -> Any:
     if feature.get("dtype") in ("string", "image"):
         return column.to_pylist()
-    return np.stack([np.asarray(row) for row in column.to_numpy(zero_copy_only=False)])
+    return _stacked(column.to_numpy(zero_copy_only=False))
+
+
+def _stacked(rows: Any) -> np.ndarray:
+    """Return rows, which may be rows of rows themselves, as one array."""
+    rows = [np.asarray(row) for row in rows]
+    return np.stack([_stacked(row) if row.dtype == object else row for row in rows])

@@ -19,6 +19,7 @@ from robot_policies_sim.initial import Initial
 from robot_policies_sim.model_mjcf import mjcf
 from robot_policies_sim.mujoco_rendering import OffscreenRenderer
 from robot_policies_sim.simulator import SteppedSimulator
+from robot_policies_sim.world import NONE, ROBOT
 
 XYZW = [1, 2, 3, 0]  # MuJoCo's quaternions are w, x, y, z
 WXYZ = [3, 0, 1, 2]
@@ -59,15 +60,28 @@ class MujocoBackend(SteppedSimulator):
         return self._draw(camera, width, height)
 
     def _draw(self, camera: mujoco.MjvCamera, width: int, height: int) -> np.ndarray:
+        return self._drawing.draw(self._model, self._data, camera, width, height)
+
+    @property
+    def _drawing(self) -> OffscreenRenderer:
         if self._renderer is None:
             self._renderer = OffscreenRenderer(self._model)
-        return self._renderer.draw(self._model, self._data, camera, width, height)
+        return self._renderer
 
     def _look(self, camera: Camera) -> Picture:
         fixed = mujoco.MjvCamera()
         fixed.type = mujoco.mjtCamera.mjCAMERA_FIXED
         fixed.fixedcamid = self._model.camera(camera.name).id
-        return Picture(self._draw(fixed, camera.width, camera.height))
+        size = camera.width, camera.height
+        return Picture(
+            color=self._draw(fixed, *size),
+            depth=self._drawing.measure(*size) if camera.depth else None,
+            labels=self._labels(fixed, *size) if camera.labels else None,
+        )
+
+    def _labels(self, camera: mujoco.MjvCamera, width: int, height: int) -> np.ndarray:
+        geoms = self._drawing.identify(self._model, self._data, camera, width, height)
+        return self._classes[geoms]  # where there is none, it is the last: -1
 
     def _load(self, robot: RobotSpec, scene: Mapping[str, Any]) -> None:
         self._model = mujoco.MjModel.from_xml_string(mjcf(robot, scene))
@@ -75,6 +89,7 @@ class MujocoBackend(SteppedSimulator):
         joints = [self._model.joint(name) for name in robot.joint_names]
         self._qpos = np.array([joint.qposadr[0] for joint in joints])
         self._qvel = np.array([joint.dofadr[0] for joint in joints])
+        self._classes = self._class_of_geoms()
         # Looking an element up by name takes as long as the rest of a reading.
         shapes = [shape for link in robot.links for shape in link.shapes if shape.collides]
         self._touching = [
@@ -88,6 +103,14 @@ class MujocoBackend(SteppedSimulator):
         if robot.floating_base:
             base = self._data.joint("base")
             self._base = base.qpos, base.qvel
+
+    def _class_of_geoms(self) -> np.ndarray:
+        """Return the class of each geom, and at last that of nothing. Shape (ngeom + 1,)."""
+        named = self.world.classes
+        bodies = {link.name: named[ROBOT] for link in self.spec.links}
+        bodies |= {item.name: named[item.label] for item in self.world.objects}
+        owners = [self._model.body(int(body)).name for body in self._model.geom_bodyid]
+        return np.array([*(bodies.get(name, named[NONE]) for name in owners), 0], np.uint8)
 
     def _place(self, initial: Initial) -> None:
         model, data = self._model, self._data
@@ -155,19 +178,19 @@ class MujocoBackend(SteppedSimulator):
             truth["base_velocity"] = to_body(orientation, velocity[:3])
             truth["base_angular_velocity"] = velocity[3:].copy()
         if self.spec.workspace is not None:
-            truth["end_effector"] = self._pose(self.spec.workspace.link)
+            truth["end_effector"] = self._link_pose(self.spec.workspace.link)
         for name, force, position in self._touching:
             truth[f"contact.{name}"] = force.copy()
             truth[f"position.{name}"] = position.copy()
         for item in self.world.objects:
-            truth[f"object.{item.name}"] = self._pose(item.name)
+            truth[f"object.{item.name}"] = self._link_pose(item.name)
             truth[f"robot_contact.{item.name}"] = np.zeros(1)
         if self.world.objects:
             self._robot_contacts(truth)
         return truth
 
-    def _pose(self, body: str) -> np.ndarray:
-        element = self._data.body(body)
+    def _link_pose(self, link: str) -> np.ndarray:
+        element = self._data.body(link)  # objects are bodies, too
         return np.concatenate([element.xpos, element.xquat[XYZW]])
 
     def _robot_contacts(self, truth: dict[str, np.ndarray]) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from robot_policies.interface import BackendError
 
 INSTALL = "apt-get install libegl1 libgl1 libgl1-mesa-dri (or libosmesa6)"
+NOTHING = 0.999  # share of the farthest that is drawn from which on there is nothing
 LIBRARIES = {"egl": "libEGL.so.1", "osmesa": "libOSMesa.so.8"}
 
 
@@ -69,6 +70,9 @@ class OffscreenRenderer:
         for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
             self._scene.flags[flag] = 0
         self._option = mujoco.MjvOption()
+        near, far = model.vis.map.znear, model.vis.map.zfar
+        self._near, self._far = near * model.stat.extent, far * model.stat.extent
+        self._context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR.value  # more digits
 
     def draw(
         self,
@@ -93,6 +97,46 @@ class OffscreenRenderer:
         image = np.empty((height, width, 3), np.uint8)
         mujoco.mjr_readPixels(image, None, area, self._context)
         return np.ascontiguousarray(image[::-1])  # OpenGL's first row is the lowest
+
+    def measure(self, width: int, height: int) -> np.ndarray:
+        """Return how far away is what was drawn last, in the same size.
+
+        Returns:
+            Distance along the optical axis, 0 where there is nothing. Shape (height, width),
+            float32. [m]
+        """
+        buffer = np.empty((height, width), np.float32)
+        mujoco.mjr_readPixels(None, buffer, mujoco.MjrRect(0, 0, width, height), self._context)
+        near, far = self._near, self._far
+        depth = near * far / (near + buffer[::-1].astype(np.float64) * (far - near))
+        depth[depth > NOTHING * far] = 0.0
+        return depth.astype(np.float32)
+
+    def identify(
+        self,
+        model: mujoco.MjModel,
+        data: mujoco.MjData,
+        camera: mujoco.MjvCamera,
+        width: int,
+        height: int,
+    ) -> np.ndarray:
+        """Return the number of the geom in each pixel, -1 where there is none. Shape (h, w)."""
+        flags = (mujoco.mjtRndFlag.mjRND_SEGMENT, mujoco.mjtRndFlag.mjRND_IDCOLOR)
+        try:
+            for flag in flags:
+                self._scene.flags[flag] = 1
+            colors = self.draw(model, data, camera, width, height).astype(np.int32)
+        finally:
+            for flag in flags:
+                self._scene.flags[flag] = 0
+        drawn = (colors * [1, 1 << 8, 1 << 16]).sum(axis=2)  # 0 is the background
+        geom = mujoco.mjtObj.mjOBJ_GEOM.value
+        shapes = [self._scene.geoms[i] for i in range(self._scene.ngeom)]
+        numbers = np.full(len(shapes) + 1, -1)
+        for shape in shapes:
+            if shape.objtype == geom and shape.segid >= 0:
+                numbers[shape.segid + 1] = shape.objid
+        return numbers[drawn]
 
     def close(self) -> None:
         """Free the context."""

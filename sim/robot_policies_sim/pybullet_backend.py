@@ -20,7 +20,7 @@ from robot_policies_sim.pybullet_engine import pybullet
 from robot_policies_sim.pybullet_robot import load_robot
 from robot_policies_sim.pybullet_world import build_world, draw
 from robot_policies_sim.simulator import SteppedSimulator
-from robot_policies_sim.world import World
+from robot_policies_sim.world import ROBOT, World
 
 GRAVITY = 9.81  # m/s^2, MuJoCo's default
 
@@ -61,17 +61,29 @@ class PybulletBackend(SteppedSimulator):
         )
         eye = target - view.distance * ahead
         focal = height / 2 / np.tan(np.radians(45.0) / 2)  # MuJoCo's free camera opens 45 degrees
-        return draw(self._client, eye, target, np.array([0.0, 0.0, 1.0]), width, height, focal)
+        up = np.array([0.0, 0.0, 1.0])
+        return draw(self._client, eye, target, up, width, height, focal)[0]
 
     def _look(self, camera: Camera) -> Picture:
         pose = self._link_pose(camera.link)
         turn = matrix(pose[3:])
         eye = pose[:3] + turn @ camera.position
         axes = turn @ matrix(quaternion(camera.rotation))  # looks along -z, y is up
-        size = camera.width, camera.height
+        size, focal, labelled = (camera.width, camera.height), camera.focal_length, camera.labels
+        ahead, up = eye - axes[:, 2], axes[:, 1]
+        color, depth, bodies = draw(self._client, eye, ahead, up, *size, focal, labelled)
         return Picture(
-            draw(self._client, eye, eye - axes[:, 2], axes[:, 1], *size, camera.focal_length)
+            color=color,
+            depth=depth if camera.depth else None,
+            labels=self._labels(bodies) if labelled else None,
         )
+
+    def _labels(self, bodies: np.ndarray) -> np.ndarray:
+        classes, labels = self.world.classes, np.zeros(bodies.shape, np.uint8)
+        labels[bodies == self._body] = classes[ROBOT]
+        for item in self.world.objects:
+            labels[bodies == self._objects[item.name]] = classes[item.label]
+        return labels
 
     def _load(self, robot: RobotSpec, scene: Mapping[str, Any]) -> None:
         client, world = self._client, World.from_mapping(scene)

@@ -24,6 +24,7 @@ GRAVITY = 9.81  # m/s^2
 TILE = 1.0  # m, as in the MuJoCo model
 TILES = 10  # dark tiles to each side
 NEAR, FAR = 0.01, 20.0  # m, of what is drawn
+NOTHING = 0.999  # share of the farthest from which on there is nothing
 KINDS = {
     "box": pybullet.GEOM_BOX,
     "sphere": pybullet.GEOM_SPHERE,
@@ -101,7 +102,8 @@ def draw(
     width: int,
     height: int,
     focal_length: float,
-) -> np.ndarray:
+    bodies: bool = False,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return what a pinhole camera sees, without shadows.
 
     Args:
@@ -112,9 +114,12 @@ def draw(
         width: Image width. [px]
         height: Image height. [px]
         focal_length: Of square pixels. [px]
+        bodies: Whether to say which body is seen.
 
     Returns:
-        Image. Shape (height, width, 3), uint8 RGB.
+        Image, shape (height, width, 3), uint8 RGB. Distance along the optical axis, 0 where there
+        is nothing, shape (height, width), float32 [m]. Body number, -1 where there is none or
+        nobody asked, shape (height, width).
     """
     # It looks through the lower left corner of a pixel where others look through the centre.
     pixel = NEAR / focal_length
@@ -122,7 +127,7 @@ def draw(
     bottom, top = pixel * (0.5 - height / 2), pixel * (0.5 + height / 2)
     # There is one lamp; a face that meets two has the light of their sum.
     lamps = HEADLIGHT * _unit(eye - target) - LAMP * _unit(np.array(LAMP_DIRECTION))
-    pixels = pybullet.getCameraImage(
+    _, _, pixels, buffer, seen = pybullet.getCameraImage(
         width,
         height,
         pybullet.computeViewMatrix(list(eye), list(target), list(up)),
@@ -133,10 +138,14 @@ def draw(
         lightSpecularCoeff=0.0,
         shadow=0,
         renderer=pybullet.ER_TINY_RENDERER,
-        flags=pybullet.ER_NO_SEGMENTATION_MASK,
+        flags=0 if bodies else pybullet.ER_NO_SEGMENTATION_MASK,
         physicsClientId=client,
-    )[2]
-    return np.ascontiguousarray(np.reshape(pixels, (height, width, 4))[..., :3], dtype=np.uint8)
+    )
+    image = np.reshape(pixels, (height, width, 4))[..., :3]
+    depth = FAR * NEAR / (FAR - (FAR - NEAR) * np.reshape(buffer, (height, width)).astype(float))
+    depth[depth > NOTHING * FAR] = 0.0
+    body = np.reshape(seen, (height, width)) if bodies else np.full((height, width), -1)
+    return np.ascontiguousarray(image, dtype=np.uint8), depth.astype(np.float32), body
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:

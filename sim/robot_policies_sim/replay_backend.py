@@ -211,6 +211,8 @@ class ReplayBackend:
         for name, spec in self.provides.items():
             if name in vectors:
                 features[name] = vectors[name].astype(spec.dtype)
+            elif name not in self._images and name != STATE:  # depth and labels
+                features[name] = row[name].astype(spec.dtype)
         state = self._joints[self._row].copy()
         n = len(self.spec.joints)
         effort = vectors.get(EFFORT, np.empty(0))

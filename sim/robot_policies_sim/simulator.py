@@ -55,7 +55,7 @@ class SteppedSimulator(ABC):
         """
         self.spec = spec
         self.world = World.from_mapping(scene)
-        self._cameras = Cameras(spec, self._look) if cameras else None
+        self._cameras = Cameras(spec, self._photograph) if cameras else None
         self.provides: dict[str, ArraySpec] = {
             feature: stream
             for feature, stream in spec.streams.items()
@@ -215,6 +215,13 @@ class SteppedSimulator(ABC):
         self._target = target
         self._servo(target, self._gains)
 
+    def _photograph(self, camera: Camera) -> Picture:
+        picture, cloud = self._look(camera), self.spec.cloud
+        if cloud is None or cloud.camera != camera.name:
+            return picture
+        mounted, frame = self._link_pose(camera.link), self._link_pose(cloud.frame)
+        return picture.points(camera, mounted, frame, cloud.points)
+
     def _with_environment(self, state: RobotState) -> RobotState:
         """Tell the robot where the tracked things are."""
         if not self.world.tracked:
@@ -239,6 +246,10 @@ class SteppedSimulator(ABC):
     @abstractmethod
     def _place(self, initial: Initial) -> None:
         """Put base, joints and objects where the episode starts."""
+
+    @abstractmethod
+    def _link_pose(self, link: str) -> np.ndarray:
+        """Return position and quaternion x, y, z, w of a link's frame. Shape (7,)."""
 
     @abstractmethod
     def _positions(self) -> np.ndarray:

@@ -15,6 +15,7 @@ from robot_policies.interface import ConfigError, UnknownNameError
 from robot_policies.interface.robot_parts import Shape
 from robot_policies.interface.schema import build, check_keys
 
+NONE, ROBOT = "none", "robot"  # classes there are in every scene
 CONES = ("pyramidal", "elliptic")
 AXES = ("x", "y", "z")
 # Light as each engine draws it. They add up to 1, so that a face that meets both lamps squarely
@@ -65,6 +66,8 @@ class Object:
         mass: `None` is held in place and moved only between trials. [kg]
         tracked: Axes, of `x`, `y` and `z`, along which the robot is told where it is: elements
             `<name>.<axis>` of `observation.environment_state`.
+        label: What a camera with labels takes it for; its own name if it is empty. Objects of one
+            label are of one class.
     """
 
     name: str
@@ -73,10 +76,12 @@ class Object:
     rotation: tuple[float, float, float] = (0.0, 0.0, 0.0)
     mass: float | None = None
     tracked: tuple[str, ...] = ()
+    label: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a weightless moving object, and axes there are not."""
         object.__setattr__(self, "tracked", tuple(self.tracked))
+        object.__setattr__(self, "label", self.label or self.name)
         for axis in self.tracked:
             if axis not in AXES:
                 raise UnknownNameError("axis", axis, AXES, f"object '{self.name}': tracked")
@@ -122,6 +127,15 @@ class World:
         """Objects and axes that the robot is told of, in order."""
         return tuple((item.name, axis) for item in self.objects for axis in item.tracked)
 
+    @cached_property
+    def classes(self) -> dict[str, int]:
+        """Number of each class a camera can see: `none`, `robot`, and then the objects'.
+
+        Floor and sky are `none`.
+        """
+        names = dict.fromkeys((NONE, ROBOT, *(item.label for item in self.objects)))
+        return {name: number for number, name in enumerate(names)}
+
     @classmethod
     def from_mapping(cls, scene: Mapping[str, Any], where: str = "scene") -> "World":
         """Read a task's `scene`.
@@ -151,7 +165,7 @@ class World:
 
 
 def _object(name: str, entry: Any, where: str) -> Object:
-    own = {"position", "rotation", "mass", "tracked"}
+    own = {"position", "rotation", "mass", "tracked", "label"}
     drawn = {"kind", "size", "friction", "collides", "color"}
     check_keys(entry, own | drawn, where)
     shape = build(Shape, {k: v for k, v in entry.items() if k in drawn}, where, name=name)
