@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 from math import isfinite
 from pathlib import Path
+from sys import float_info
 from typing import Any
 
 import yaml
@@ -17,7 +18,6 @@ from robot_policies.interface.errors import ConfigError
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
 MAX_VALUES = 200_000  # of the whole document, each alias counted as what it stands for
-MAX_INTEGER = 1 << 63
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -123,8 +123,8 @@ def _check_values(data: Any) -> None:
             values.extend((entry, depth + 1) for entry in value.values())
         elif isinstance(value, list):
             values.extend((entry, depth + 1) for entry in value)
-        elif isinstance(value, int) and abs(value) >= MAX_INTEGER:
-            raise ValueError(f"a number of {value.bit_length()} bits, at most 63 make sense")
+        elif isinstance(value, int) and abs(value) > float_info.max:
+            raise ValueError(f"a number of {value.bit_length()} bits is larger than any float")
 
 
 def _check_depth(depth: int) -> None:
@@ -148,5 +148,5 @@ def _refuse(constant: str) -> Any:
 def _finite(text: str) -> float:
     value = float(text)
     if not isfinite(value):
-        raise ValueError(f"{text} is larger than any number")
+        raise ValueError(f"{text} is larger than any float")
     return value

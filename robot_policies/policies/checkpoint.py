@@ -2,32 +2,28 @@
 
 LeRobot loads weights with `strict=False` and lets a feature without statistics pass through
 unnormalised. Both end in a robot that moves, wrongly; here both are a refusal that says what is
-missing. Nothing is unpickled, and a processor may only name classes of LeRobot or this package.
+missing. A checkpoint is data: it runs nothing, fetches nothing, and every file of it lies in its
+folder (`configuration.py`, `network.py`, `processors.py`).
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from lerobot.configs import FeatureType, PolicyFeature, PreTrainedConfig
-from lerobot.policies import PreTrainedPolicy, get_policy_class, make_pre_post_processors
+from lerobot.policies import PreTrainedPolicy
 from lerobot.processor import NormalizerProcessorStep, UnnormalizerProcessorStep
 from lerobot.utils.constants import ACTION
-from lerobot.utils.import_utils import register_third_party_plugins
 
-from robot_policies.interface import CheckpointError, RobotPoliciesError, Statistics
+from robot_policies.interface import CheckpointError, Statistics
 from robot_policies.interface.errors import suggestion
-from robot_policies.policies.weights import load_weights
+from robot_policies.policies.configuration import CONFIG, read_config
+from robot_policies.policies.network import WEIGHTS, read_network
+from robot_policies.policies.processors import POSTPROCESSOR, PREPROCESSOR, read_processors
 
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
-PREPROCESSOR, POSTPROCESSOR = "policy_preprocessor.json", "policy_postprocessor.json"
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
-TRUSTED = ("lerobot.", "robot_policies.")
 NEEDED = {  # statistics each normalisation mode divides by
     "MEAN_STD": ("mean", "std"),
     "MIN_MAX": ("min", "max"),
@@ -62,17 +58,9 @@ def read_checkpoint(folder: Path, device: str) -> Checkpoint:
         CheckpointError: If a part is missing, damaged, or does not fit the others.
     """
     _check_files(folder)
-    config = _read_config(folder, device)
-    try:
-        policy = get_policy_class(config.type)(config)
-    except RobotPoliciesError:
-        raise
-    except Exception as error:  # a network raises whatever its layers do on a bad size
-        raise CheckpointError(f"{folder}: {config.type}: {_one_line(error)}") from None
-    load_weights(policy, folder / WEIGHTS)
-    policy.to(device)
-    policy.eval()
-    preprocessor, postprocessor = _read_processors(config, folder, device)
+    config = read_config(folder, device)
+    preprocessor, postprocessor = read_processors(config, folder, device)
+    policy = read_network(config, folder)
     return Checkpoint(
         config=config,
         policy=policy,
@@ -101,74 +89,6 @@ def _check_files(folder: Path) -> None:
                 "`python -m lerobot.processor.migrate_policy_normalization --pretrained-path ...`"
             )
         raise CheckpointError(f"{folder}: {name} is missing")
-
-
-def _read_config(folder: Path, device: str) -> PreTrainedConfig:
-    data = _read_json(folder / CONFIG)
-    kind = data.get("type")
-    if not isinstance(kind, str) or not kind.isidentifier():
-        raise CheckpointError(f"{folder / CONFIG}: 'type' must name a policy, got {kind!r}")
-    _register(kind)
-    known = PreTrainedConfig.get_known_choices()
-    if kind not in known:
-        raise CheckpointError(
-            f"{folder / CONFIG}: no policy type '{kind}'.{suggestion(kind, known)}"
-        )
-    if data.get("use_peft"):
-        raise CheckpointError(f"{folder} is an adapter, not a policy: load its base policy")
-    try:
-        config = PreTrainedConfig.from_pretrained(folder)
-    except Exception as error:  # draccus raises a different class for each kind of mistake
-        raise CheckpointError(f"{folder / CONFIG}: {_one_line(error)}") from None
-    if not config.input_features or config.action_feature is None:
-        raise CheckpointError(f"{folder / CONFIG}: needs input_features and an 'action' to answer")
-    config.device = device
-    if hasattr(config, "pretrained_backbone_weights"):
-        # The checkpoint holds the backbone; this would download another one to overwrite.
-        config.pretrained_backbone_weights = None  # pyright: ignore[reportAttributeAccessIssue]
-    return config
-
-
-def _register(kind: str) -> None:
-    """Import the modules in which a policy type and its processor steps register themselves."""
-    package = f"robot_policies.policies.{kind}"
-    if find_spec(package) is not None:
-        import_module(f"{package}.configuration_{kind}")
-    elif kind not in PreTrainedConfig.get_known_choices():
-        register_third_party_plugins()
-    if kind in PreTrainedConfig.get_known_choices():
-        module = PreTrainedConfig.get_choice_class(kind).__module__
-        processor = module.replace("configuration_", "processor_")
-        if processor != module and find_spec(processor) is not None:
-            import_module(processor)
-
-
-def _read_processors(config: PreTrainedConfig, folder: Path, device: str) -> tuple[Any, Any]:
-    steps = _read_json(folder / PREPROCESSOR).get("steps", ())
-    for name in (PREPROCESSOR, POSTPROCESSOR):
-        _check_steps(folder / name)
-    moved = any(step.get("registry_name") == "device_processor" for step in steps)
-    overrides = {"device_processor": {"device": device}} if moved else {}
-    try:
-        return make_pre_post_processors(
-            config, pretrained_path=str(folder), preprocessor_overrides=overrides
-        )
-    except Exception as error:  # steps raise whatever their constructors do
-        raise CheckpointError(f"{folder}: processors: {_one_line(error)}") from None
-
-
-def _check_steps(path: Path) -> None:
-    steps = _read_json(path).get("steps")
-    if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
-        raise CheckpointError(f"{path}: expected a list of 'steps'")
-    for step in steps:
-        if "registry_name" not in step and not str(step.get("class")).startswith(TRUSTED):
-            raise CheckpointError(f"{path}: step class {step.get('class')!r} is not LeRobot's")
-        state = step.get("state_file")
-        if state is not None and Path(state).name != state:
-            raise CheckpointError(f"{path}: state file '{state}' lies outside the checkpoint")
-        if state is not None and not (path.parent / state).is_file():
-            raise CheckpointError(f"{path}: its statistics {state} are missing")
 
 
 def _audit_statistics(
@@ -229,18 +149,3 @@ def _statistics(step: Any, key: str, mode: str, width: int, where: str) -> Stati
     if mode == "MEAN_STD" and (values["std"] < 0.0).any():
         raise CheckpointError(f"{where}: std is negative: {values['std']}")
     return Statistics(mode, values)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: {_one_line(error)}") from None
-    if not isinstance(data, dict):
-        raise CheckpointError(f"{path}: expected a JSON object, got {type(data).__name__}")
-    return data
-
-
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 300 else f"{text[:300]}..."

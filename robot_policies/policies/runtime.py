@@ -35,6 +35,7 @@ from robot_policies.interface.clouds import cloud_spec
 from robot_policies.interface.observation import TASK
 from robot_policies.policies.checkpoint import Checkpoint, read_checkpoint
 from robot_policies.policies.contract import FILE, Contract, Elements, read_contract
+from robot_policies.policies.files import own_file
 from robot_policies.policies.pipelines import is_linear, without_idle_steps
 from robot_policies.policies.random_state import RandomState
 from robot_policies.policies.single import OnArrays, Single
@@ -91,7 +92,8 @@ class LerobotRuntime:
         }
         width = (checkpoint.config.output_features or {})[ACTION].shape[0]
         clouds = tuple(key for key, feature in inputs.items() if _is_cloud(feature))
-        said = read_contract(contract or folder / FILE, vectors, width, clouds)
+        path = own_file(folder, FILE) if (folder / FILE).exists() else folder / FILE
+        said = read_contract(contract or path, vectors, width, clouds)
         self.robot, self.findings = said.robot, said.findings
         self._elements = said.observation
         self._action = said.action

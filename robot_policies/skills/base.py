@@ -9,6 +9,7 @@ from robot_policies.documents import read_yaml
 from robot_policies.interface import CheckpointError
 from robot_policies.policies.checkpoint import Checkpoint, read_checkpoint
 from robot_policies.policies.contract import FILE as CONTRACT
+from robot_policies.policies.files import own_file
 from robot_policies.skills.digest import base_hash, normaliser_hash
 from robot_policies.skills.mixing import linear_layers
 
@@ -58,7 +59,7 @@ def describe_base(checkpoint: Checkpoint, folder: Path, name: str = "") -> Skill
         folder: Where it lies, with its `contract.yaml` if it drives a robot.
         name: What it is called in messages.
     """
-    data = read_yaml(folder / CONTRACT) if (folder / CONTRACT).is_file() else {}
+    data = read_yaml(own_file(folder, CONTRACT)) if (folder / CONTRACT).exists() else {}
     try:
         observation = {
             key: _elements(entry)

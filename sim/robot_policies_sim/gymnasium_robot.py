@@ -28,6 +28,8 @@ def make(name: str, **options: Any) -> gym.Env:
     Raises:
         ConfigError: If Gymnasium has no such environment, or something it needs is missing.
     """
+    if ":" in name:  # Gymnasium imports what stands before it, and names come from files too
+        raise ConfigError(f"gym/{name}: a name with ':' would import a module; give the id alone")
     benchmark = BENCHMARKS.get(name.partition("/")[0])
     try:
         if benchmark:

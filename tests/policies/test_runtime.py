@@ -477,7 +477,7 @@ DAMAGE = {
             f / "policy_preprocessor.json",
             lambda p: p["steps"].append({"class": "subprocess.Popen", "config": {"args": "id"}}),
         ),
-        "step class 'subprocess.Popen' is not LeRobot's",
+        "a step of class 'subprocess.Popen'; a checkpoint names registered steps alone: ['act_j",
     ),
     "no normaliser": (
         without_step("policy_preprocessor.json", "normalizer_processor"),

@@ -77,7 +77,8 @@ class PsecPolicy(PreTrainedPolicy):
         if dataset_meta is not None:
             self.training_parts = TrainingParts(self.network)
             self.network.requires_grad_(False)
-        alpha = vp_schedule(config.n_denoising_steps, config.beta_min, config.beta_max)
+        with torch.device("cpu"):  # read as numbers below, also where the network has no values
+            alpha = vp_schedule(config.n_denoising_steps, config.beta_min, config.beta_max)
         alpha_bar = alpha.cumprod(0)
         self.register_buffer("alpha_bar", alpha_bar, persistent=False)
         # x_{t-1} = scale (x_t - share eps) + spread z, as plain numbers: a robot waits for them.

@@ -1,0 +1,77 @@
+"""The tokenizer of a checkpoint, from data alone.
+
+`transformers` runs Python that lies beside a tokenizer, or makes one of any class that its
+configuration names. What it does to a text stands in `tokenizer.json`, and that is all that is
+read, besides the names of its special tokens.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import snapshot_download
+
+from robot_policies.interface import CheckpointError
+from robot_policies.policies.files import one_line, own_file, read_json
+
+# The language models that LeRobot's own code names; they are read from the local hub cache.
+LANGUAGE_MODELS = ("HuggingFaceTB/SmolVLM2-500M-Video-Instruct", "google/paligemma-3b-pt-224")
+SPECIAL = ("bos_token", "eos_token", "unk_token", "pad_token")
+MAX_BYTES = 64 << 20
+
+
+def read_tokenizer(folder: Path, name: str) -> Any:
+    """Return the tokenizer that a checkpoint names.
+
+    Args:
+        folder: The checkpoint.
+        name: A folder in it, or one of `LANGUAGE_MODELS`.
+
+    Raises:
+        CheckpointError: If it is neither, or damaged.
+    """
+    if name in LANGUAGE_MODELS:
+        home = cached(name)
+    elif isinstance(name, str) and Path(name).name == name not in ("", "..") and "\\" not in name:
+        home = folder / name
+    else:
+        raise CheckpointError(
+            f"{folder}: tokenizer {name!r} must be a folder of the checkpoint, or one of "
+            f"{list(LANGUAGE_MODELS)}"
+        )
+    path = own_file(home, "tokenizer.json")
+    if path.stat().st_size > MAX_BYTES:
+        raise CheckpointError(f"{path} has {path.stat().st_size} bytes, at most {MAX_BYTES}")
+    said = read_json(home, "tokenizer_config.json")
+    if "auto_map" in said:
+        raise CheckpointError(f"{home}: tokenizer_config.json names code ('auto_map')")
+    special = {key: _token(said[key], home) for key in SPECIAL if said.get(key) is not None}
+    if "pad_token" not in special:
+        raise CheckpointError(f"{home}: tokenizer_config.json names no 'pad_token'")
+    try:
+        from tokenizers import Tokenizer
+        from transformers import PreTrainedTokenizerFast
+
+        return PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_file(str(path)), **special)
+    except Exception as error:  # the reader in Rust raises plain exceptions
+        raise CheckpointError(f"{path}: {one_line(error)}") from None
+
+
+def cached(name: str) -> Path:
+    """Return the folder of a language model in the local hub cache.
+
+    Raises:
+        CheckpointError: If it is not there, saying how to fetch it.
+    """
+    try:
+        return Path(snapshot_download(name, local_files_only=True))
+    except OSError:
+        raise CheckpointError(
+            f"'{name}' is not in the local hub cache; `hf download {name}` fetches it"
+        ) from None
+
+
+def _token(said: Any, home: Path) -> str:
+    text = said.get("content") if isinstance(said, dict) else said
+    if not isinstance(text, str):
+        raise CheckpointError(f"{home}: tokenizer_config.json has a special token {said!r}")
+    return text
