@@ -28,16 +28,21 @@ class FakeController:
         stamped: Whether messages carry a stamp.
         late: Age of the messages. [s]
         measures_velocity: Whether velocities are broadcast.
+        glitch: Positions that are broadcast instead, in every fifth message. [rad]
     """
 
-    def __init__(self, joints: Sequence[str], listens: bool = True) -> None:
+    def __init__(
+        self, joints: Sequence[str], listens: bool = True, name: str = "fake_controller"
+    ) -> None:
         self.position = dict.fromkeys(joints, 0.1)
         self.commands: list[JointTrajectory] = []
         self.stamped, self.late, self.measures_velocity = True, 0.0, True
+        self.glitch: dict[str, float] = {}
+        self._ticks = 0
         self._order = [*reversed(joints), "not_ours"]
         self._context = Context()
         self._context.init(args=[])
-        node = Node("fake_controller", context=self._context)
+        node = Node(name, context=self._context)
         self._publisher = node.create_publisher(JointState, STATES, 10)
         if listens:
             node.create_subscription(JointTrajectory, COMMAND, self._on_command, 10)
@@ -63,10 +68,12 @@ class FakeController:
             self._executor.spin_once(timeout_sec=0.05)
 
     def _broadcast(self) -> None:
-        half = len(self._order) // 2
+        half, self._ticks = len(self._order) // 2, self._ticks + 1
+        glitch = {} if self._ticks % 5 else self.glitch
+        position = {**self.position, **glitch}
         for joints in (self._order[:half], self._order[half:]):
             message = JointState(name=joints)
-            message.position = [self.position.get(joint, float("nan")) for joint in joints]
+            message.position = [position.get(joint, float("nan")) for joint in joints]
             if self.measures_velocity:
                 message.velocity = [0.5] * len(joints)
             self._stamp(message)

@@ -1,16 +1,16 @@
 """Any arm that already has a ROS 2 driver: `joint_states` in, a joint trajectory controller out.
 
 Each command is a trajectory of one point that is due one control period after it arrives, so the
-controller moves there instead of stepping. Joints are found by name; several broadcasters may
-share `joint_states`, each with its own joints. What comes back as an echo of our own publishing
-is no newer than what is known, and is left aside.
+controller moves there instead of stepping. Which messages are believed is up to `ros2_states`.
+When none was for `timeout`, that is an error; it counts only while this driver is read.
 
-A position controller cannot be damped, so the damping mode holds the measured position.
+A position controller cannot be damped, so the damping mode holds the measured position as it is.
+Where none is measured any more nothing is sent, and the controller holds its last target.
 """
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -36,21 +36,17 @@ from robot_policies.interface import (
 )
 from robot_policies.interface.errors import suggestion
 from robot_policies.interface.observation import STATE
-from robot_policies_hardware.ros2_messages import (
-    Measured,
-    camera_spec,
-    camera_topics,
-    joint_measurements,
-    picture,
-)
+from robot_policies_hardware.ros2_messages import camera_spec, camera_topics, picture
+from robot_policies_hardware.ros2_states import DriverStates, publisher_names
 from robot_policies_hardware.slope import Slope
 
-RESOLUTION = 1e-6  # s; a stamp that went through a float is this good
+SECOND = 0.3  # s; a second publisher has been heard by then, at the usual 10 Hz and more
+SERVED = 2.0  # control periods; who reads less often did not listen in between
 MOST_AT_ONCE = 64  # messages taken in one read, so that a flood cannot hold it up
 
 
 class Ros2ControlBackend:
-    """A robot behind `joint_states` and a `joint_trajectory_controller`."""
+    """A `PublishedBackend` behind `joint_states` and a `joint_trajectory_controller`."""
 
     accepts = frozenset({ActionKind.JOINT_POSITION})
 
@@ -92,15 +88,11 @@ class Ros2ControlBackend:
             STATE: spec.streams[STATE],
             **{feature: camera_spec(feature, topic) for feature, topic in self._cameras.items()},
         }
+        topics = {STATE: states, **{name: camera.topic for name, camera in self._cameras.items()}}
+        self.published = {feature: f"/{topic.lstrip('/')}" for feature, topic in topics.items()}
         self._states, self._command = states, command
         self._names = tuple((joints or {}).get(name, name) for name in spec.joint_names)
         self._timeout, self._connect_timeout, self._clock = timeout, connect_timeout, clock
-        self._measured: dict[str, Measured] = {}
-        self._pictures: dict[str, tuple[np.ndarray, float]] = {}
-        self._seen: set[str] = set()
-        self._received = 0
-        self._refusal = ""
-        self._slope = Slope()
         self._node: Node | None = None
 
     def connect(self) -> None:
@@ -129,10 +121,16 @@ class Ros2ControlBackend:
         for feature, camera in self._cameras.items():
             on_picture = partial(self._on_picture, feature)
             self._node.create_subscription(Image, camera.topic, on_picture, newest)
-        self._measured, self._pictures, self._slope = {}, {}, Slope()
-        self._seen, self._received, self._refusal = set(), 0, ""
+        there = partial(publisher_names, self._node, self._states)
+        complain = partial(self._node.get_logger().error, throttle_duration_sec=1.0)
+        self._driver = DriverStates(self.spec, self._names, self._timeout, there, complain)
+        self._pictures: dict[str, tuple[np.ndarray, float]] = {}
+        self._slope, self._received, self._refusal = Slope(), 0, ""
+        self._looked, self._newest, self._silent = self._clock(), -np.inf, 0.0
+        self._target: np.ndarray | None = None
         try:
             self._wait(self._missing, f"{self._states}: ")
+            self._hear_everybody()
             self._wait(self._unseen, "")
             self._wait(self._unheard, f"{self._command}: ")
         except BackendError:
@@ -147,14 +145,14 @@ class Ros2ControlBackend:
         """
         self._connected("read")
         self._take()
-        measured = [self._measured[name] for name in self._names]
+        measured = [self._driver.measured[name] for name in self._names]
         oldest = min(measured, key=lambda joint: joint.stamp)
-        age = self._clock() - oldest.stamp
-        if age > self._timeout:
-            name = self._names[measured.index(oldest)]
+        if self._silence(oldest.stamp) > self._timeout:
+            name, age = self._names[measured.index(oldest)], self._clock() - oldest.stamp
             raise BackendError(
                 f"ros2_control: {self._states}: '{name}' is {age * 1e3:.0f} ms old, limit "
-                f"{self._timeout * 1e3:.0f} ms; is the driver alive?"
+                f"{self._timeout * 1e3:.0f} ms; "
+                f"{self._driver.reasons.get(name, 'is the driver alive?')}"
             )
         position = np.array([joint.position for joint in measured])
         velocity = _all_or_none([joint.velocity for joint in measured])
@@ -181,16 +179,15 @@ class Ros2ControlBackend:
         reason = self._unheard()
         if reason:
             raise BackendError(f"ros2_control: {self._command}: {reason}")
-        values = np.asarray(command.values, dtype=np.float64)
         if command.mode is CommandMode.DAMP:
-            values = np.clip(self._here(), self.spec.lower, self.spec.upper)
-        self._send(values)
-        return Command(command.stamp, values, command.kind, command.mode)
+            return replace(command, values=self._hold())
+        self._send(np.asarray(command.values, dtype=np.float64))
+        return command
 
     def stop(self, reason: str) -> None:
         """Have the controller hold the measured position."""
         if self._node is not None and self._context.ok():
-            self._send(np.clip(self._here(), self.spec.lower, self.spec.upper))
+            self._hold()
 
     def close(self) -> None:
         """Leave the graph; the controller holds its last target."""
@@ -208,13 +205,31 @@ class Ros2ControlBackend:
         )
         # No header stamp: the trajectory starts when it arrives, whatever the driver's clock says.
         self._publisher.publish(JointTrajectory(joint_names=self._names, points=[point]))
+        self._target = values
 
-    def _here(self) -> np.ndarray:
-        with suppress(BackendError):  # where the robot was last is where it stops
-            self._take()
-        return np.array([self._measured[name].position for name in self._names])
+    def _hold(self) -> np.ndarray:
+        """Hold the measured pose; return what the controller holds, as far as it is known."""
+        self._listen()
+        measured = [self._driver.measured[name] for name in self._names]
+        here = np.array([joint.position for joint in measured])
+        if self._clock() - min(joint.stamp for joint in measured) <= self._timeout:
+            self._send(here)
+        return here if self._target is None else self._target
+
+    def _silence(self, stamp: float) -> float:
+        """Return how long it was listened since the oldest measurement was new. [s]."""
+        listened = min(self._clock() - self._looked, SERVED / self.spec.control_rate)
+        self._silent = 0.0 if stamp > self._newest else self._silent + listened
+        self._looked, self._newest = self._clock(), stamp
+        return self._silent
 
     def _take(self) -> None:
+        self._listen()
+        if self._refusal:
+            reason, self._refusal = self._refusal, ""
+            raise BackendError(f"ros2_control: {reason}")
+
+    def _listen(self) -> None:
         idle = 0
         for _ in range(MOST_AT_ONCE):
             before = self._received
@@ -223,22 +238,11 @@ class Ros2ControlBackend:
             idle = 0 if self._received > before else idle + 1
             if idle == 2:
                 break
-        if self._refusal:
-            reason, self._refusal = self._refusal, ""
-            raise BackendError(f"ros2_control: {reason}")
 
-    def _on_states(self, message: JointState) -> None:
+    def _on_states(self, message: JointState, info: Mapping[str, Any]) -> None:
         self._received += 1
-        self._seen.update(message.name)
-        try:
-            measured = joint_measurements(message, self._names)
-        except BackendError as error:
-            self._refusal = f"{self._states}: {error}"
-            return
-        for name, new in measured.items():
-            known = self._measured.get(name)
-            if known is None or new.stamp > known.stamp + RESOLUTION:
-                self._measured[name] = new
+        publisher = info.get("publisher_gid", {}).get("data", b"")
+        self._driver.take(message, publisher, self._clock())
 
     def _on_picture(self, feature: str, message: Image) -> None:
         self._received += 1
@@ -252,11 +256,13 @@ class Ros2ControlBackend:
 
     def _missing(self) -> str:
         self._take()
+        driver = self._driver
         for name in self._names:
-            if name not in self._measured:
-                if not self._seen:
+            if name not in driver.measured:
+                if not driver.seen:
                     return "no message; is the joint state broadcaster running?"
-                return f"no joint '{name}'.{suggestion(name, self._seen)}"
+                nearest = f"no joint '{name}'.{suggestion(name, driver.seen)}"
+                return driver.reasons.get(name, nearest)
         return ""
 
     def _unseen(self) -> str:
@@ -277,6 +283,13 @@ class Ros2ControlBackend:
             if time.monotonic() > end:
                 raise BackendError(f"ros2_control: {where}{reason}")
             self._executor.spin_once(timeout_sec=0.05)
+
+    def _hear_everybody(self) -> None:
+        end = time.monotonic() + SECOND
+        while (left := end - time.monotonic()) > 0.0:
+            self._executor.spin_once(timeout_sec=left)
+        if self._driver.contested:
+            raise BackendError(f"ros2_control: {self._states}: {self._driver.contested}")
 
     def _connected(self, verb: str) -> None:
         if self._node is None:

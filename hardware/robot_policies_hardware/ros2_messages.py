@@ -67,7 +67,7 @@ def joint_measurements(message: JointState, wanted: Collection[str]) -> dict[str
     """Return what a message measures of the wanted joints.
 
     Raises:
-        BackendError: If it carries no stamp, or no finite position for one of them.
+        BackendError: If it carries no stamp, no finite position for one of them, or two.
     """
     stamp = _stamp(message)
     rows = [
@@ -80,6 +80,8 @@ def joint_measurements(message: JointState, wanted: Collection[str]) -> dict[str
             continue
         if position is None or not np.isfinite(position):
             raise BackendError(f"'{name}' has position {position}")
+        if name in measured:
+            raise BackendError(f"'{name}' is named twice in one message")
         measured[name] = Measured(stamp, position, _finite(velocity), _finite(effort))
     return measured
 

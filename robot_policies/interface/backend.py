@@ -211,6 +211,18 @@ class OrderlyBackend(RobotBackend, Protocol):
 
 
 @runtime_checkable
+class PublishedBackend(RobotBackend, Protocol):
+    """A backend whose robot has a driver in the same graph that publishes some streams itself.
+
+    Attributes:
+        published: Full topic name of each such stream, by feature name. Whoever publishes it
+            again, as this backend gives it, needs a topic of another name.
+    """
+
+    published: Mapping[str, str]
+
+
+@runtime_checkable
 class Simulator(RobotBackend, Protocol):
     """A backend whose time is advanced by its caller."""
 

@@ -1,19 +1,25 @@
 """Over DDS to a fake controller whose joints come in another order and in two messages."""
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from builtin_interfaces.msg import Time
 from conformance import check_backend
 from fake_controller import FakeController
-from sensor_msgs.msg import JointState
 from toy_robot import toy_robot
 
-from robot_policies.interface import BackendError, Command, CommandMode, ConfigError
+from robot_policies.interface import (
+    BackendError,
+    Command,
+    CommandMode,
+    ConfigError,
+    PublishedBackend,
+)
 from robot_policies_hardware.ros2_control_backend import Ros2ControlBackend
+from robot_policies_hardware.ros2_states import publisher_names
 
 JOINTS = ("shoulder", "elbow", "wrist")
 # rclpy's message generator imports a module that Python 3.12 deprecates.
@@ -129,8 +135,8 @@ def test_velocity_is_the_slope_where_the_driver_measures_none(controller, make):
     backend = make()
     backend.connect()
     backend.read()
-    controller.position["elbow"] = 0.9
-    assert until(lambda: backend.read().joint_velocity[1] > 1.0)
+    controller.position["elbow"] = 0.12
+    assert until(lambda: backend.read().joint_velocity[1] > 0.1)
     assert until(lambda: backend.read().joint_velocity[1] == 0.0)
 
 
@@ -140,7 +146,7 @@ def test_a_reader_slower_than_the_driver_misses_no_broadcaster(controller, make)
     for _ in range(20):
         time.sleep(0.04)  # four messages of each of the two broadcasters
         backend.read()
-    stamps = [backend._measured[name].stamp for name in JOINTS]
+    stamps = [backend._driver.measured[name].stamp for name in JOINTS]
     assert max(stamps) - min(stamps) < 0.3
 
 
@@ -154,15 +160,110 @@ def test_stopping_and_damping_hold_the_measured_position(controller, make):
         np.testing.assert_allclose(trajectory.points[0].positions, 0.1)
 
 
-@pytest.mark.usefixtures("controller")
-def test_an_echo_of_our_own_publishing_changes_nothing(make):
+@pytest.mark.parametrize(
+    "glitch",
+    [dict.fromkeys(JOINTS, 0.0), {"wrist": 0.6 + 2.0 * np.pi}, {"elbow": np.nan}],
+    ids=["zeros", "turn", "nan"],
+)
+def test_a_wrong_message_among_right_ones_is_left_aside(controller, make, glitch):
+    controller.position = dict.fromkeys(JOINTS, 0.6)
     backend = make()
     backend.connect()
-    state = backend.read()
-    echo = JointState(name=JOINTS, position=[9.0] * 3)
-    echo.header.stamp = Time(sec=int(state.stamp), nanosec=int(state.stamp % 1.0 * 1e9))
-    backend._on_states(echo)
-    np.testing.assert_array_equal(backend.read().joint_position, 0.1)
+    controller.glitch = glitch
+    end = time.monotonic() + 1.0
+    while time.monotonic() < end:
+        np.testing.assert_array_equal(backend.read().joint_position, 0.6)
+        backend.write(command(0.0, 0.0, 0.0, mode=CommandMode.DAMP))
+    assert backend._driver.refused > 5
+    backend.stop("test")
+    assert until(lambda: len(controller.commands) > 10)
+    for trajectory in controller.commands:
+        np.testing.assert_array_equal(trajectory.points[0].positions, 0.6)
+
+
+@pytest.mark.parametrize("wrong", [0.6 + 2.0 * np.pi, 0.0])
+def test_a_wrong_position_that_lasts_ends_it_and_is_never_a_target(controller, make, wrong):
+    controller.position = dict.fromkeys(JOINTS, 0.6)
+    backend = make(timeout=0.3)
+    backend.connect()
+    backend.write(command(0.6, 0.6, 0.6))
+    assert until(lambda: bool(controller.commands))
+    controller.position = {**controller.position, "elbow": wrong}
+    with pytest.raises(BackendError, match=r"ms old, limit 300 ms; joint elbow measured"):
+        until(lambda: backend.read() is None)
+    sent = backend.write(command(0.0, 0.0, 0.0, mode=CommandMode.DAMP))
+    np.testing.assert_array_equal(sent.values, 0.6)
+    backend.stop("test")
+    time.sleep(0.2)
+    assert len(controller.commands) == 1, "the controller holds its last target"
+
+
+def test_a_joint_outside_its_range_is_held_where_it_is(controller, make):
+    controller.position = {**controller.position, "elbow": 1.05}
+    backend = make()
+    backend.connect()
+    backend.stop("test")
+    assert until(lambda: bool(controller.commands))
+    np.testing.assert_array_equal(controller.commands[0].points[0].positions, [0.1, 1.05, 0.1])
+
+
+def test_a_second_publisher_is_refused_by_name(controller, make):
+    second = FakeController(JOINTS[:1], listens=False, name="joint_state_publisher")
+    try:
+        assert until(lambda: len(publisher_names(second._node, "/joint_states")) == 2)
+        with pytest.raises(BackendError, match="'shoulder' is published by .* end one") as caught:
+            make().connect()
+    finally:
+        second.close()
+    assert {"/fake_controller", "/joint_state_publisher"} < set(
+        re.split("[ ;]", str(caught.value))
+    )
+
+
+def test_a_second_publisher_that_comes_later_is_not_listened_to(controller, make, capfd):
+    controller.position = dict.fromkeys(JOINTS, 0.11)
+    backend = make()
+    backend.connect()
+    second = FakeController(JOINTS, listens=False, name="joint_state_publisher")
+    try:
+        assert until(lambda: backend.read() and backend._driver.contested)
+        np.testing.assert_array_equal(backend.read().joint_position, 0.11)
+    finally:
+        second.close()
+    assert "left aside: 'wrist' is published by /fake_controller and by" in capfd.readouterr().err
+
+
+def test_a_driver_that_was_started_anew_is_listened_to(controller, make):
+    backend = make(timeout=10.0)  # a busy machine starts it slowly
+    backend.connect()
+    backend.read()
+    controller.close()
+    again = FakeController(JOINTS)
+    again.position = dict.fromkeys(JOINTS, 0.12)
+    try:
+        assert until(lambda: np.allclose(backend.read().joint_position, 0.12))
+    finally:
+        again.close()
+
+
+def test_the_time_in_which_nobody_reads_does_not_make_a_measurement_old(controller, make):
+    now = [0.0]
+    backend = make(timeout=0.2, clock=lambda: time.time() + now[0])
+    backend.connect()
+    backend.read()
+    now[0] = 1.0  # as after a pause of the process: what came last is 1 s old
+    assert backend.read().stamp < time.time() + 0.5
+    with pytest.raises(BackendError, match="ms old, limit 200 ms; stamped 1.0. s away"):
+        until(lambda: backend.read() is None)
+
+
+def test_it_says_where_the_driver_publishes(make):
+    backend = make(states="joint_states", cameras=FRONT)
+    assert isinstance(backend, PublishedBackend)
+    assert backend.published == {
+        "observation.state": "/joint_states",
+        "observation.images.front": "/front/image_raw",
+    }
 
 
 @pytest.mark.usefixtures("controller")
