@@ -84,11 +84,11 @@ class Graph:
             self._executor.spin_once(timeout_sec=0.05)
         return bool(condition())
 
-    def call(self, service: type, name: str) -> object:
-        """Call a service without arguments."""
+    def call(self, service: type, name: str, request: object = None) -> object:
+        """Call a service, by default without arguments."""
         client = self.node.create_client(service, name)
         assert client.wait_for_service(timeout_sec=10.0), name
-        future = client.call_async(service.Request())
+        future = client.call_async(request or service.Request())
         assert self.wait(future.done, 10.0), name
         return future.result()
 

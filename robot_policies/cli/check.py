@@ -42,6 +42,8 @@ def check(
             {"level": found.level, "code": found.code, "message": found.message}
             for found in report.findings
         ]
+        verdict = f"{policy} on {robot} in {backend}: {'' if compatible else 'NOT '}compatible"
+        rows = [tuple(finding.values()) for finding in findings]
         output.finish(
             {
                 "policy": policy,
@@ -50,12 +52,7 @@ def check(
                 "compatible": compatible,
                 "findings": findings,
             },
-            table(
-                f"{policy} on {robot} in {backend}: "
-                f"{'compatible' if compatible else 'NOT compatible'}",
-                ("level", "code", "finding"),
-                [tuple(finding.values()) for finding in findings],
-            ),
+            table(verdict, ("level", "code", "finding"), rows) if rows else verdict,
         )
     if not compatible:
         raise typer.Exit(1)

@@ -24,11 +24,11 @@ def drive(
 ) -> None:
     """Steer a robot with modes; when this ends or loses its joystick, the robot stops."""
     from robot_policies.interface import ConfigError
-    from robot_policies.launching.network import join
+    from robot_policies.launching.network import membership
     from robot_policies.nodes.keyboard import has_terminal, steer
 
     if keyboard and not has_terminal():
         raise ConfigError("drive: no terminal to read keys from; with a joystick: --joystick")
-    join(network)
     print(HELP if keyboard else "listening to 'joy'")
-    steer(namespace, keyboard)
+    with membership(network):
+        steer(namespace, keyboard)

@@ -23,8 +23,13 @@ def launch(
         bool, typer.Option("--own", help="Do without `ros2 launch` even where it is installed.")
     ] = False,
 ) -> None:
-    """Start a launch file; `ros2 launch` does it where that is installed."""
-    from robot_policies.launching import launch_file, show_arguments
+    """Start a launch file; `ros2 launch` does it where that is installed.
+
+    Exit status 1 if the trial did not end as meant: a latched stop, a fall, a policy that never
+    acted; 3 if a process died or gave up.
+    """
+    from robot_policies.cli.trial_summary import fault_of, launch_trial, summary_table
+    from robot_policies.launching import show_arguments
     from robot_policies.launching.__main__ import parse_arguments
 
     if show_args:
@@ -32,7 +37,15 @@ def launch(
         return
     given = parse_arguments(arguments or [])
     check_names(given)
-    raise typer.Exit(launch_file(file, given, own=own))
+    status, summary = launch_trial(file, given, own=own)
+    if summary:
+        from rich.console import Console
+
+        Console().print(summary_table(summary))
+        fault = fault_of(summary)
+        print(fault or "the trial ended as meant")
+        status = status or bool(fault)
+    raise typer.Exit(status)
 
 
 def check_names(given: Mapping[str, str]) -> None:

@@ -107,6 +107,11 @@ def cell(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def counts(numbers: Mapping[str, int]) -> str:
+    """Return how often what happened, as one line."""
+    return ", ".join(f"{number} {name}" for name, number in numbers.items()) or "none"
+
+
 @contextmanager
 def progress() -> "Iterator[Progress]":
     """Show a progress bar with elapsed and remaining time on stderr, on a terminal only."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from robot_policies.cli.options import Backend, Json, Policy, Seed, Task
-from robot_policies.cli.output import cell, progress, results, table
+from robot_policies.cli.output import cell, counts, progress, results, table
 from robot_policies.interface import ConfigError
 
 if TYPE_CHECKING:
@@ -153,13 +153,9 @@ def result_rows(document: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("ended by", f"{document['ended_by']} {document['reason']}".strip()),
         ("duration [s]", cell(document["duration"])),
         *((name, cell(float(value))) for name, value in document["metrics"].items()),
-        ("refused steps", _counts(document["refusals"])),
-        ("dropped chunks", _counts(document["dropped"])),
+        ("refused steps", counts(document["refusals"])),
+        ("dropped chunks", counts(document["dropped"])),
         ("stale observations", str(document["stale"])),
         ("observation to chunk [ms]", latency or "-"),
         *document["files"].items(),
     ]
-
-
-def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in counts.items()) or "none"

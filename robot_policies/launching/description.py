@@ -12,6 +12,7 @@ import yaml
 
 from robot_policies.interface import ConfigError
 from robot_policies.interface.errors import suggestion
+from robot_policies.launching.log_folder import log_folder
 from robot_policies.launching.substitutions import Context, boolean, expand
 from robot_policies.launching.xml_file import Element, read_launch_file
 from robot_policies.share import PACKAGE
@@ -106,7 +107,8 @@ def describe(path: Path, given: Mapping[str, str]) -> Description:
     """
     description = Description()
     root = read_launch_file(path)
-    scope = Scope(dict(given), dict(os.environ), path.resolve())
+    environment = {**os.environ, **log_folder(os.environ)}
+    scope = Scope(dict(given), environment, path.resolve())
     _refuse_unknown(path, root, given)
     _Reader(description).run(root, scope)
     return description
@@ -231,7 +233,8 @@ class _Reader:
             elif child.tag == "param" and "from" in child.attributes:
                 ros += ["--params-file", self._get(child, "from", scope)]
             elif child.tag == "param":
-                value = parameter(self._get(child, "value", scope))
+                text = self._get(child, "value", scope)
+                value = quoted(text) if "type" in child.attributes else parameter(text)
                 ros += ["-p", f"{self._get(child, 'name', scope)}:={value}"]
         if ros:
             command += ["--ros-args", *ros]
@@ -279,7 +282,12 @@ def parameter(text: str) -> str:
     except yaml.YAMLError:
         value = text
     plain = isinstance(value, bool | int | float | list) and text.strip()
-    return text if plain else "'" + text.replace("'", "''") + "'"
+    return text if plain else quoted(text)
+
+
+def quoted(text: str) -> str:
+    """Return a parameter value that ROS parses as this text."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _executable(

@@ -6,10 +6,12 @@ has precedence; what it lets in cannot be seen from here.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from robot_policies.launching import log_folder
 from robot_policies.launching.description import Process, describe
 from robot_policies.share import share_directory
 
@@ -47,16 +49,24 @@ def graph_environment(network: str = CLOSED) -> dict[str, str]:
     return dict(process.environment)
 
 
-def join(network: str = CLOSED) -> None:
-    """Let this process be reached as the nodes of a graph are, before it makes its first node.
+@contextmanager
+def membership(network: str = CLOSED) -> Iterator[None]:
+    """Let nodes of this process be reached as those of a graph are, if they are made in the block.
 
     A tool that talks to a graph hears commands and passes them on.
 
     Args:
         network: The launch argument `network`.
     """
-    environment = graph_environment(network)
-    os.environ.update({n: environment[n] for n in (PROFILE, PEERS) if n in environment})
+    before, own = dict(os.environ), graph_environment(network)
+    names = (PROFILE, PEERS, log_folder.VARIABLE)
+    os.environ.update({name: own[name] for name in names if name in own})
+    try:
+        yield
+    finally:
+        for name in names:
+            os.environ.pop(name, None)
+            os.environ.update({name: before[name]} if name in before else {})
 
 
 def reach(environment: Mapping[str, str], middleware: str = "") -> Reach:

@@ -14,12 +14,13 @@ from asyncio.subprocess import PIPE
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TextIO
 
 from robot_policies.interface import ConfigError
 from robot_policies.interface.errors import suggestion
+from robot_policies.launching.claims import already_runs, holder
 from robot_policies.launching.deaths import VARIABLE, Deaths
 from robot_policies.launching.description import Description, Process, Step, declared, describe
+from robot_policies.launching.lines import STDERR, STDOUT, Lines
 from robot_policies.launching.shared_memory import clean
 from robot_policies.share import PACKAGE, share_directory
 
@@ -54,6 +55,7 @@ def launch_file(
     """
     path = find_launch_file(name)
     description = describe(path, arguments)
+    _refuse_second(description)
     launcher = None if own else _ros2_launch()
     if launcher:
         command = (launcher, "launch", str(path), *(f"{k}:={v}" for k, v in arguments.items()))
@@ -87,6 +89,16 @@ def find_launch_file(name: str | Path) -> Path:
     raise ConfigError(f"no launch file '{name}'.{suggestion(str(name), shipped)}")
 
 
+def _refuse_second(description: Description) -> None:
+    """Refuse names that a running graph has, before anything is started."""
+    for step in description.steps:
+        if isinstance(step.action, Process):
+            domain = step.action.environment.get("ROS_DOMAIN_ID", "")
+            name = f"/{step.action.name}"
+            if process := holder(int(domain) if domain.isdecimal() else 0, name):
+                raise ConfigError(already_runs(name, process))
+
+
 def _ros2_launch() -> str | None:
     prefixes = os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)
     known = any((Path(prefix) / "lib" / PACKAGE).is_dir() for prefix in prefixes if prefix)
@@ -107,6 +119,7 @@ class Supervisor:
         self._patience = patience
         self._stopping = asyncio.Event()
         self._failed = False
+        self._lines = Lines()
 
     async def run(self) -> int:
         """Start everything, wait for the end, and return the exit status."""
@@ -117,11 +130,12 @@ class Supervisor:
             self._deaths = Deaths(Path(folder) / "deaths")
             await asyncio.gather(*(self._do(step) for step in self._steps))
         clean()  # after a process that was killed
+        self._lines.close()
         return FAULT if self._failed else 0
 
     def _stop(self, reason: str) -> None:
         if not self._stopping.is_set():
-            _say("launch", f"shutting down: {reason}")
+            self._lines.say("launch", f"shutting down: {reason}")
         self._stopping.set()
 
     async def _do(self, step: Step) -> None:
@@ -132,14 +146,14 @@ class Supervisor:
         elif step.shutdown:
             self._stop(step.action)
         else:
-            _say("launch", step.action)
+            self._lines.say("launch", step.action)
 
     async def _keep(self, process: Process) -> None:
         while True:
             status = await self._run(process)
             good = status in TERMINATED if self._stopping.is_set() else status == 0
             if not good:
-                _say(process.name, f"died: {_meaning(status)}", sys.stderr)
+                self._lines.say(process.name, f"died: {_meaning(status)}", STDERR)
             if self._stopping.is_set() or process.respawn_delay is None:
                 break
             if await self._stopped_within(process.respawn_delay):
@@ -167,13 +181,14 @@ class Supervisor:
                 preexec_fn=end_with_parent,
             )
         except OSError as error:
-            _say(process.name, f"cannot start {process.command[0]}: {error.strerror}", sys.stderr)
+            reason = f"cannot start {process.command[0]}: {error.strerror}"
+            self._lines.say(process.name, reason, STDERR)
             return 127
         assert child.stdout
         assert child.stderr
         pumps = [
-            asyncio.create_task(self._pump(process, child.stdout, sys.stdout)),
-            asyncio.create_task(self._pump(process, child.stderr, sys.stderr)),
+            asyncio.create_task(self._pump(process, child.stdout, STDOUT)),
+            asyncio.create_task(self._pump(process, child.stderr, STDERR)),
         ]
         ended = asyncio.create_task(child.wait())
         stopping = asyncio.create_task(self._stopping.wait())
@@ -191,16 +206,16 @@ class Supervisor:
             pump.cancel()
         return status
 
-    async def _pump(self, process: Process, stream: asyncio.StreamReader, target: TextIO) -> None:
+    async def _pump(self, process: Process, stream: asyncio.StreamReader, target: int) -> None:
         rest = b""
         while data := await stream.read(65536):
             *lines, rest = (rest + data).split(b"\n")
             for line in lines:
                 text = line.decode(errors="replace")
                 self._failed |= bool(process.failure) and process.failure in text
-                _say(process.name, text, target)
+                self._lines.say(process.name, text, target)
         if rest:
-            _say(process.name, rest.decode(errors="replace"), target)
+            self._lines.say(process.name, rest.decode(errors="replace"), target)
 
     async def _stopped_within(self, seconds: float) -> bool:
         try:
@@ -218,11 +233,6 @@ def _signal(pid: int, number: signal.Signals) -> None:
             os.kill(pid, number)
     except ProcessLookupError:
         pass  # it ended in the meantime
-
-
-def _say(name: str, text: str, target: TextIO | None = None) -> None:
-    prefix = f"[{name}] " if name else ""
-    print(f"{prefix}{text}", file=target or sys.stdout, flush=True)
 
 
 def _meaning(status: int) -> str:

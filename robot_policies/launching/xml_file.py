@@ -43,7 +43,7 @@ GRAMMAR: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] 
         ("name", "namespace", "args", *PROCESS),
         ("param", "remap", "env"),
     ),
-    "param": ((), ("name", "value", "from"), ()),
+    "param": ((), ("name", "value", "type", "from"), ()),
     "remap": (("from", "to"), CONDITIONS, ()),
     "env": (("name", "value"), CONDITIONS, ()),
     "set_env": (("name", "value"), CONDITIONS, ()),
@@ -127,5 +127,10 @@ def _check(element: Element, parent: str) -> None:
     for name in required:
         if name not in element.attributes:
             raise ConfigError(f"{element.where}: <{element.tag}> needs the attribute '{name}'")
-    if element.tag == "param" and set(element.attributes) not in ({"name", "value"}, {"from"}):
-        raise ConfigError(f"{element.where}: <param> needs name and value, or from")
+    if element.tag == "param":
+        given = set(element.attributes) - {"type"}
+        if given not in ({"name", "value"}, {"from"}):
+            raise ConfigError(f"{element.where}: <param> needs name and value, or from")
+        if element.attributes.get("type", "str") != "str":
+            kind = element.attributes["type"]
+            raise ConfigError(f"{element.where}: <param> has type '{kind}', only str is read")

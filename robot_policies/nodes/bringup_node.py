@@ -16,15 +16,18 @@ from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.utilities import get_rmw_implementation_identifier
+from std_msgs.msg import String
 
 from robot_policies.launching.network import reach
 from robot_policies.launching.shared_memory import clean
-from robot_policies.nodes.graph_node import ERROR, diagnosis, leave
+from robot_policies.nodes.commentary import Commentary
+from robot_policies.nodes.graph_node import ERROR, LATCHED, claim_name, diagnosis, leave
 from robot_policies.nodes.managed_node import ManagedNode
 
 FAULT = 3  # exit status
 APPEARANCE = 60.0  # s; longest start of a process
 PATIENCE = 300.0  # s; longest transition: a checkpoint may have to be downloaded
+DISCOVERY = 2.0  # s; in which other hosts are heard of
 SILENCE = 2.0  # s; a node silent this long is dead
 WATCH_PERIOD = 0.25  # s
 UP = (Transition.TRANSITION_CONFIGURE, "configure"), (Transition.TRANSITION_ACTIVATE, "activate")
@@ -36,31 +39,42 @@ class Fault(Exception):
 
 
 class BringupNode(Node):
-    """Steps the lifecycle of the graph."""
+    """Steps the lifecycle of the graph.
+
+    It takes no parameters at run time: nobody can disturb it.
+    """
 
     def __init__(self) -> None:
         """Declare the settings."""
-        super().__init__("bringup")
+        super().__init__("bringup", start_parameter_services=False)
         text = ParameterDescriptor(description="lifecycle nodes, in the order of bring-up")
         names: Any = self.declare_parameter("nodes", ["backend", "policy"], text).value
         self._nodes = [ManagedNode(self, name) for name in names]
+        text = ParameterDescriptor(description="instruction to the policy", dynamic_typing=True)
+        self._instruction = str(self.declare_parameter("task_text", "", text).value)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        Commentary(self, *names[:2])
 
     def bring_up(self) -> None:
         """Configure all nodes, then activate all: nothing moves before everything is ready.
 
         Raises:
-            Fault: If a node does not appear or refuses.
+            Fault: If a node does not appear or refuses, or another graph has its names.
         """
         who = reach(os.environ, get_rmw_implementation_identifier())
         if not who.local:
             self.get_logger().warning(f"this graph can be called by {who.text}")
+            self._look_for_others()
         for number, verb in UP:
             for node in self._nodes:
                 if not node.appears(APPEARANCE):
                     raise _fault(node, f"has not appeared for {APPEARANCE:g} s")
                 if not node.change(number, PATIENCE):
                     raise _fault(node, f"could not {verb}; its own message says why")
+        if self._instruction not in ("", "none"):
+            # Kept for the policy's node by this publisher, which lives as long as the graph.
+            self.create_publisher(String, "task", LATCHED).publish(String(data=self._instruction))
+        self.get_logger().info("ready")
 
     def watch(self) -> None:
         """Return when the first node has finished.
@@ -74,6 +88,8 @@ class BringupNode(Node):
                 state = node.state(WATCH_PERIOD)
                 if state is not None:
                     heard[node] = time.monotonic()
+                if state not in (None, State.PRIMARY_STATE_ACTIVE) and self._has_twin(node):
+                    continue  # the other may have answered
                 if node is self._nodes[0] and state == State.PRIMARY_STATE_INACTIVE:
                     return
                 if state not in (None, State.PRIMARY_STATE_ACTIVE):
@@ -87,6 +103,27 @@ class BringupNode(Node):
         for node in reversed(self._nodes):
             if node.state(1.0) == State.PRIMARY_STATE_ACTIVE:
                 node.change(DOWN, PATIENCE)
+
+    def _look_for_others(self) -> None:
+        """Refuse names that a graph on another host has: its claims are not seen here.
+
+        Raises:
+            Fault: If there is one.
+        """
+        end = time.monotonic() + DISCOVERY
+        while time.monotonic() < end:
+            rclpy.spin_once(self, timeout_sec=WATCH_PERIOD)
+        for node in self._nodes:
+            if self._has_twin(node):
+                space = self.get_namespace()
+                raise Fault(
+                    f"a graph already runs in namespace {space}: another host has a node "
+                    f"'{node.name}'. End it, or give this one another namespace:="
+                )
+
+    def _has_twin(self, node: ManagedNode) -> bool:
+        own = (node.name, self.get_namespace())
+        return self.get_node_names_and_namespaces().count(own) > 1
 
     def report(self, fault: str) -> None:
         """Say why, on the log and on `/diagnostics`."""
@@ -105,6 +142,7 @@ def main() -> None:
     clean()  # what an earlier graph could not, where it was killed
     rclpy.init()
     node = BringupNode()
+    claimed = claim_name(node)
     status = 0
     try:
         try:
@@ -118,6 +156,7 @@ def main() -> None:
         pass  # whoever interrupts this node interrupts the others too
     finally:
         leave(node)
+        claimed.close()
     sys.exit(status)
 
 

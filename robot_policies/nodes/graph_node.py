@@ -17,12 +17,16 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
-from robot_policies.interface import RobotPoliciesError
+from robot_policies.interface import ConfigError
+from robot_policies.launching.claims import Claim, claim
+from robot_policies.nodes.guarded import Guarded, one_line
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 SENSOR = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 COMMAND = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+USAGE = 2  # exit status
 
 Transition = Callable[[Any, LifecycleState], TransitionCallbackReturn]
 
@@ -65,12 +69,6 @@ def exempt_from_collection() -> None:
     gc.freeze()
 
 
-def one_line(error: Exception) -> str:
-    """Return an error as one line; the type is named unless the message is meant for people."""
-    text = " ".join(str(error).split())
-    return text if isinstance(error, RobotPoliciesError) else f"{type(error).__name__}: {text}"
-
-
 def diagnosis(
     node: Node, level: bytes, message: str, values: Mapping[str, Any]
 ) -> DiagnosticArray:
@@ -83,7 +81,7 @@ def diagnosis(
     return array
 
 
-class GraphNode(LifecycleNode):
+class GraphNode(Guarded, LifecycleNode):
     """A lifecycle node with read-only settings and a place on `/diagnostics`."""
 
     def __init__(self, name: str, settings: Mapping[str, tuple[Any, str]]) -> None:
@@ -123,11 +121,11 @@ class GraphNode(LifecycleNode):
         `ros2 launch` takes no argument without a value.
 
         Raises:
-            ValueError: If one cannot be read as such.
+            ConfigError: If one cannot be read as such.
         """
         values = {name: self.get_parameter(name).value for name in self._defaults}
         values = {name: "" if value == "none" else value for name, value in values.items()}
-        return {name: type(self._defaults[name])(value) for name, value in values.items()}
+        return {name: _read(name, values[name], type(self._defaults[name])) for name in values}
 
     def now(self) -> float:
         """Return the node clock. [s]."""
@@ -172,12 +170,13 @@ def run(make: Callable[[], GraphNode]) -> None:
     """Spin a node until it is interrupted, then release what it holds."""
     rclpy.init()
     node = make()
+    claimed = claim_name(node)
     # One thread: several collapse at 500 Hz in rclpy, and nothing here blocks it for long.
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     fault = None
     try:
-        executor.spin()
+        spin(node, executor)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except RuntimeError as error:
@@ -192,8 +191,32 @@ def run(make: Callable[[], GraphNode]) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # what is left may be cut short
         leave(node, executor)
         gc.unfreeze()
+        claimed.close()
     if fault is not None and not interrupted:
         raise fault
+
+
+def spin(node: Node, executor: SingleThreadedExecutor) -> None:
+    """Spin until the executor is shut down; a request that rclpy cannot read is dropped."""
+    while rclpy.ok():
+        try:
+            executor.spin()
+        except SystemError as error:
+            node.get_logger().error(f"request dropped: {one_line(error)}")
+
+
+def claim_name(node: Node) -> Claim:
+    """Claim a node's name on this host until what is returned is closed.
+
+    Raises:
+        SystemExit: If another process has it; the reason is logged.
+    """
+    try:
+        return claim(node.context.get_domain_id(), node.get_fully_qualified_name())
+    except ConfigError as error:
+        node.get_logger().error(str(error))
+        leave(node)
+        raise SystemExit(USAGE) from None
 
 
 def leave(node: Node, executor: SingleThreadedExecutor | None = None) -> None:
@@ -207,6 +230,13 @@ def leave(node: Node, executor: SingleThreadedExecutor | None = None) -> None:
     node.destroy_node()
     context.try_shutdown()
     context.destroy()
+
+
+def _read(name: str, value: Any, kind: type) -> Any:
+    try:
+        return kind(value)
+    except (TypeError, ValueError):
+        raise ConfigError(f"{name} is '{value}', expected {kind.__name__}") from None
 
 
 def _text(value: Any) -> str:

@@ -22,12 +22,13 @@ from robot_policies.control.teleop import Teleop, TeleopSettings
 from robot_policies.interface import ContractError
 from robot_policies.nodes.decoding import decode_velocity
 from robot_policies.nodes.graph_node import COMMAND, leave
+from robot_policies.nodes.guarded import Guarded
 from robot_policies.nodes.messages import encode_velocity
 
 RATE = 20.0  # Hz; ten heartbeats may be lost before the robot stops
 
 
-class OperatorNode(Node):
+class OperatorNode(Guarded, Node):
     """Steers one robot."""
 
     def __init__(self, told: Callable[[str], None] | None = None, **node: Any) -> None:

@@ -1,5 +1,6 @@
 import io
 import json
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,12 @@ SUMMARY = {
     "metrics": {"success": 1.0, "fall": 0.0, "speed_error": 0.05, "distance": 2.5},
     "latency": {"p50": 0.003, "p99": 0.009, "max": 0.012},
     "figures": {"loop_rate_mean_hz": 50.0},
+    "refusals": {"no_action": 2},
+    "dropped": {},
+    "policy": "hold",
+    "task": "go1_walk",
+    "robot": "go1",
+    "backend": "mujoco",
 }
 
 
@@ -52,11 +59,42 @@ def test_the_status_of_the_launch_is_the_status_of_the_command(monkeypatch):
 
     def launch_file(file, arguments, own):
         given.update(arguments)
-        return 3
+        return 3  # before it wrote its summary
 
     monkeypatch.setattr(launching, "launch_file", launch_file)
     assert main(["launch", "policy.launch.xml", "policy:=hold", "seconds:=3"]) == 3
+    assert given.pop("summary")
     assert given == {"policy": "hold", "seconds": "3"}
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "said"),
+    [
+        ({}, 0, "the trial ended as meant"),
+        ({"ended_by": "interrupted", "reason": "deactivated"}, 0, "ended as meant"),
+        ({"metrics": {"fall": 1.0}}, 1, "the robot fell"),
+        ({"ended_by": "tilt", "reason": "tilt 1.1 rad"}, 1, "tilt: tilt 1.1 rad"),
+        ({"ended_by": "failure", "reason": ""}, 1, "failure"),
+        ({"latency": {}}, 1, "the policy never acted"),
+    ],
+)
+def test_a_launch_tells_how_the_trial_ended(change, status, said, monkeypatch, capfd):
+    def launch_file(file, arguments, own):
+        Path(arguments["summary"]).write_text(json.dumps({**SUMMARY, **change}))
+        return 0
+
+    monkeypatch.setattr(launching, "launch_file", launch_file)
+    assert main(["launch", "policy.launch.xml", "policy:=hold"]) == status
+    printed = capfd.readouterr().out
+    assert said in printed
+    assert "2 no_action" in printed
+
+
+def test_a_summary_of_an_earlier_launch_is_not_taken_for_this_ones(monkeypatch, capfd, tmp_path):
+    (tmp_path / "old.json").write_text(json.dumps(SUMMARY))
+    monkeypatch.setattr(launching, "launch_file", lambda file, arguments, own: 3)
+    assert main(["launch", "policy.launch.xml", f"summary:={tmp_path / 'old.json'}"]) == 3
+    assert not capfd.readouterr().out
 
 
 @pytest.mark.parametrize(("fall", "status"), [(0.0, 0), (1.0, 1)])

@@ -1,6 +1,7 @@
 import sys
 
 import pytest
+import yaml
 
 from robot_policies.interface import ConfigError
 from robot_policies.launching.description import Process, describe, parameter
@@ -158,6 +159,14 @@ def test_a_node_becomes_a_process_with_ros_arguments(tmp_path):
 )
 def test_text_stays_text_and_numbers_numbers(text, value):
     assert parameter(text) == value
+
+
+@pytest.mark.parametrize("text", ["1.10", "007", "yes", "{a: 1}", "", "it's"])
+def test_a_parameter_of_type_str_stays_as_it_was_typed(tmp_path, text):
+    body = """<arg name="a"/><node pkg="robot_policies" exec="policy_node">
+    <param name="record" value="$(var a)" type="str"/></node>"""
+    (process,) = processes(launch(tmp_path, body, a=text))
+    assert yaml.safe_load(process.command[-1].removeprefix("record:=")) == text
 
 
 def test_include_passes_arguments_and_its_own_folder(tmp_path):

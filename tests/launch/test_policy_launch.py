@@ -5,6 +5,9 @@ import time
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.srv import GetState
+from rcl_interfaces.msg import Parameter, ParameterValue
+from rcl_interfaces.srv import SetParameters, SetParametersAtomically
 from ros_graph import Graph
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
@@ -75,6 +78,25 @@ def test_the_stop_service_latches_and_stops_one_robot_only(pair, sent):
     assert pair.wait(lambda: modes(sent["left"])[-1] == "policy")
 
 
+def test_a_second_graph_of_the_same_names_is_refused_and_the_first_goes_on(pair, sent):
+    status, errors = Graph(*HOLD, "namespace:=left", domain=pair.domain).end(None)
+    assert status == 2
+    assert "a graph already runs in namespace /left" in errors
+    sent["left"].clear()
+    assert pair.wait(lambda: modes(sent["left"]).count("policy") > 20)
+
+
+@pytest.mark.parametrize("name", ["left/policy", "left/backend"])
+def test_a_request_that_cannot_be_read_ends_no_process(pair, sent, name):
+    no_type = Parameter(name="use_sim_time", value=ParameterValue(type=97))
+    for kind, service in (
+        (SetParameters, "set_parameters"),
+        (SetParametersAtomically, "set_parameters_atomically"),
+    ):
+        pair.call(kind, f"/{name}/{service}", kind.Request(parameters=[no_type]))
+    assert pair.call(GetState, f"/{name}/get_state").current_state.label == "active"
+
+
 @pytest.mark.parametrize(
     ("names", "complaint"),
     [
@@ -121,6 +143,8 @@ def test_a_killed_policy_is_held_then_damped_and_named():
     assert status == 3
     assert "node 'policy' died" in errors
     assert "[policy] died: SIGKILL" in errors
+    assert "ready" in errors
+    assert "safety: damp: no valid action" in errors
     assert len(memory) >= 3
     assert not left(memory)
 

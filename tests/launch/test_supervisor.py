@@ -1,4 +1,5 @@
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -7,7 +8,7 @@ import time
 import pytest
 
 from robot_policies.interface import ConfigError
-from robot_policies.launching import launch_file, show_arguments
+from robot_policies.launching import launch_file, lines, show_arguments
 from robot_policies.launching.supervisor import DEATH
 
 STUBBORN = "import signal,time; [signal.signal(s, signal.SIG_IGN) for s in (2, 15)]; "
@@ -142,3 +143,53 @@ def test_a_death_that_ros2_launch_reports_is_a_failure(tmp_path, monkeypatch, li
 def test_an_unknown_shipped_file_lists_those_there_are():
     with pytest.raises(ConfigError, match=r"Did you mean 'policy.launch.xml'"):
         launch_file("polcy.launch.xml", {})
+
+
+@pytest.mark.parametrize("reader", ["absent", "gone"])
+def test_a_launcher_whose_output_nobody_reads_stops_nothing(tmp_path, reader):
+    done = tmp_path / "done"
+    (tmp_path / "talks.py").write_text(
+        "import sys, pathlib, time\n"
+        "for k in range(30_000): print('x' * 99, file=sys.stderr if k % 2 else sys.stdout)\n"
+        f"pathlib.Path({str(done)!r}).touch(); time.sleep(60)"
+    )
+    body = f"<executable name='p' cmd='{sys.executable} {tmp_path / 'talks.py'}'/>"
+    reads, writes = os.pipe()
+    launcher = subprocess.Popen(
+        [sys.executable, "-m", "robot_policies.launching", str(write(tmp_path, body))],
+        stdout=writes,
+        stderr=writes,
+    )
+    os.close(writes)
+    if reader == "gone":
+        os.close(reads)
+    deadline = time.monotonic() + 30.0
+    while not done.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert done.exists()
+    launcher.send_signal(signal.SIGINT)
+    assert launcher.wait(timeout=20) == 0
+    if reader == "absent":
+        os.close(reads)
+
+
+def test_what_nobody_had_room_for_is_counted(monkeypatch):
+    monkeypatch.setattr(lines, "KEPT", 2)
+    reads, writes = os.pipe()
+    os.set_blocking(reads, False)
+    while select.select([], [writes], [], 0.0)[1]:
+        os.write(writes, b"x" * 4096)
+    said = lines.Lines()
+    for k in range(10):
+        said.say("p", str(k), writes)
+    read = b""
+    deadline = time.monotonic() + 10.0
+    while b"[p] last" not in read and time.monotonic() < deadline:
+        if select.select([reads], [], [], 0.1)[0]:
+            read += os.read(reads, 1 << 20)
+        said.say("p", "last", writes)
+    said.close()
+    os.close(reads)
+    os.close(writes)
+    assert b"[p] 0\n" in read
+    assert b"lines are missing here" in read

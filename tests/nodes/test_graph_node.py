@@ -5,9 +5,50 @@ import sys
 import weakref
 
 import pytest
+import rclpy
 from ros_graph import free_domain
 
-from robot_policies.nodes.graph_node import exempt_from_collection
+from robot_policies.interface import ConfigError
+from robot_policies.launching.description import quoted
+from robot_policies.nodes.graph_node import GraphNode, exempt_from_collection
+
+
+class Plain(GraphNode):
+    """Settings of each kind."""
+
+    def __init__(self):
+        super().__init__("plain", {"folder": ("", ""), "rate": (0.0, ""), "seed": (0, "")})
+
+
+@pytest.fixture
+def started():
+    """Return what makes a node with parameters, as a launch file gives them."""
+    made = []
+
+    def start(**values):
+        words = [word for n, v in values.items() for word in ("-p", f"{n}:={quoted(v)}")]
+        rclpy.init(args=["--ros-args", *words], domain_id=free_domain())
+        made.append(Plain())
+        return made[-1]
+
+    yield start
+    for node in made:
+        node.destroy_node()
+    rclpy.try_shutdown()
+
+
+@pytest.mark.parametrize("text", ["1.10", "007", "yes", "a: b", "run_12:30:05", "1e3", "~"])
+def test_text_is_taken_as_it_was_typed(started, text):
+    assert started(folder=text, rate="50", seed="3").settings() == {
+        "folder": text,
+        "rate": 50.0,
+        "seed": 3,
+    }
+
+
+def test_what_is_no_number_is_refused_by_name(started):
+    with pytest.raises(ConfigError, match="rate is 'fast', expected float"):
+        started(rate="fast").settings()
 
 
 class Loop:
@@ -51,6 +92,9 @@ class Faulty(GraphNode):
 
     def fail(self):
         try:
+            if "unreadable" in sys.argv:
+                sys.argv.remove("unreadable")
+                raise SystemError("<method 'service_take_request'> returned NULL")
             if "interrupted" in sys.argv:
                 os.kill(os.getpid(), signal.SIGINT)
                 time.sleep(1.0)
@@ -65,17 +109,21 @@ run(Faulty)
 """
 
 
-@pytest.mark.parametrize(("word", "status"), [("interrupted", 0), ("alone", 1)])
-def test_a_signal_within_a_conversion_is_an_end_and_a_fault_is_a_fault(word, status):
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [(["interrupted"], 0), (["alone"], 1), (["unreadable", "interrupted"], 0)],
+)
+def test_a_signal_within_a_conversion_is_an_end_and_a_fault_is_a_fault(words, status):
     environment = {
         **os.environ,
         "ROS_DOMAIN_ID": str(free_domain()),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
     }
-    command = [sys.executable, "-c", FAULTY, word]
+    command = [sys.executable, "-c", FAULTY, *words]
     done = subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == status, done.stderr
     assert done.stdout == "released\n"
     assert ("Unable to convert" in done.stderr) == bool(status)
+    assert ("request dropped: SystemError" in done.stderr) == ("unreadable" in words)
