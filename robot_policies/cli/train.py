@@ -103,8 +103,13 @@ def _lerobot_train(policy: str, arguments: list[str]) -> None:
         if hasattr(module, "main"):  # lerobot-train, and what it cannot do for this policy
             module.main(arguments)
             return
+    from lerobot.configs import parser
     from lerobot.scripts.lerobot_train import main
 
+    from robot_policies.data.reading import open_dataset
+
+    if (root := parser.parse_arg("dataset.root", arguments)) is not None:
+        open_dataset(Path(root))  # LeRobot asks a hub for what is missing
     given = sys.argv
     sys.argv = ["lerobot-train", *arguments]
     try:

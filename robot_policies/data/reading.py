@@ -16,7 +16,7 @@ from robot_policies.data.dataset import INFO, read_info, require_files
 from robot_policies.interface import ConfigError, RobotSpec
 from robot_policies.interface.errors import suggestion
 from robot_policies.interface.units import to_si
-from robot_policies.learning.elements import flat_names
+from robot_policies.learning.elements import flat_names, units_of
 
 RATE_TOLERANCE = 0.01  # LeRobot stores whole frames/s, cameras give 29.97
 FOLLOWER = "_follower"  # LeRobot's robot types end so: `so101_follower` is the robot `so101`
@@ -187,10 +187,52 @@ class Recorded:
             )
         return [str(unit) for unit in said]
 
+    def joint_units(self, feature: str, robot: RobotSpec, *, velocity: bool = False) -> list[str]:
+        """Return the units of a feature as they stand, if those of joints can be a robot's.
+
+        Args:
+            feature: Its name.
+            robot: The robot.
+            velocity: Whether joints are meant as velocities, where their names do not say it.
+
+        Raises:
+            ConfigError: If a unit is unsaid, or a joint's unit is that of another quantity.
+        """
+        names, said = self.elements(feature), self.units(feature)
+        known = units_of(robot, names, velocity=velocity)
+        if said:
+            known = [s if k == "1" else k for k, s in zip(known, said, strict=True)]
+        self.vector(feature, names, known, robot)
+        return said
+
+    def require_same(self, feature: str, names: Sequence[str], units: Sequence[str]) -> None:
+        """Refuse elements in another order or unit, for who reads rows as they stand.
+
+        Args:
+            feature: Its name.
+            names: Its elements.
+            units: Their units; empty if they were never said.
+
+        Raises:
+            ConfigError: If they differ.
+        """
+        given, said = self.elements(feature), self.units(feature)
+        for what, mine, theirs in (("elements", given, names), ("units", said, units)):
+            if theirs and list(mine) != list(theirs):
+                raise ConfigError(
+                    f"{self.root}: '{feature}' has {what} {mine or 'it does not say'}, the "
+                    f"checkpoint {list(theirs)}. Convert the data, or correct {INFO}"
+                )
+
     def axes(self, feature: str) -> list[int] | None:
         """Return the order that makes x, y, z (, w) of a feature; `None` if it names no axes."""
         names = self.elements(feature)
         return [names.index(a) for a in AXES if a in names] if set(names) <= set(AXES) else None
+
+
+def recorded_of(meta: Any) -> Recorded:
+    """Return what LeRobot's own metadata of a data set say."""
+    return Recorded(Path(meta.root), float(meta.fps), str(meta.robot_type or ""), meta.features)
 
 
 def open_dataset(root: Path) -> Recorded:

@@ -33,6 +33,7 @@ def test_the_online_stage_writes_a_checkpoint_and_resumes(tmp_path):
         (STARTED, "no LeRobotDataset"),
         (["train", "uni_o4", "--stage", "offlin", "--out", "x"], "no stage"),
         (["train", "actt"], "Did you mean 'act'?"),
+        (["train", "act", "--dataset.root=nowhere"], "no LeRobotDataset"),
     ],
 )
 def test_wrong_usage_is_refused(arguments, message, capsys):

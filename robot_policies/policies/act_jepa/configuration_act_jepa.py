@@ -47,6 +47,7 @@ class ActJepaConfig(PreTrainedConfig):
         dt: Time between two actions, from the data set. [s]
         tasks: Instructions the policy knows, from the data set; the token is the index.
         element_names: Names of the elements of each vector feature, from the data set.
+        element_units: Their units, which the data set has to say if the robot is known.
     """
 
     objective: str = "joint"
@@ -111,6 +112,7 @@ class ActJepaConfig(PreTrainedConfig):
     dt: float = 0.0
     tasks: list[str] = field(default_factory=list)
     element_names: dict[str, list[str]] = field(default_factory=dict)
+    element_units: dict[str, list[str]] = field(default_factory=dict)
     push_to_hub: bool = False  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def __post_init__(self) -> None:

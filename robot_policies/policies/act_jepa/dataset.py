@@ -15,15 +15,11 @@ from lerobot.datasets import LeRobotDatasetMetadata
 from torch import Tensor
 
 from robot_policies.catalog import load_robot
+from robot_policies.data.reading import recorded_of
 from robot_policies.interface import ActionKind, ConfigError
 from robot_policies.interface.errors import suggestion
 from robot_policies.interface.observation import STATE
-from robot_policies.learning.elements import (
-    flat_names,
-    joint_of,
-    units_of,
-    write_contract,
-)
+from robot_policies.learning.elements import flat_names, joint_of, units_of, write_contract
 from robot_policies.policies.act_jepa.configuration_act_jepa import ACTION, ActJepaConfig
 from robot_policies.share import config_names
 
@@ -55,6 +51,8 @@ def prepare(config: ActJepaConfig, meta: LeRobotDatasetMetadata) -> None:
     _check_length(config, max(meta.episodes["length"]), where)
     _label(config, meta, where)
     _check_statistics(config, meta.stats, where)
+    if config.dt:  # a checkpoint goes on
+        recorded_of(meta).require_rate(1.0 / config.dt)
     config.dt = 1.0 / meta.fps
     config.tasks = _known(config.tasks, list(meta.tasks.index), "instruction", where)
     _name_elements(config, meta, where)
@@ -128,13 +126,15 @@ def describe_elements(config: ActJepaConfig, folder: Path) -> None:
     """Write `contract.yaml`, if the robot is known."""
     if not config.robot:
         return
-    robot, names = load_robot(config.robot), config.element_names
+    names, robot = config.element_names, load_robot(config.robot)
+    # Checkpoints from before units were kept are in SI.
+    units = config.element_units or {name: units_of(robot, names[name]) for name in names}
     write_contract(
         folder,
         config.robot,
         config.dt,
         names,
-        {feature: units_of(robot, elements) for feature, elements in names.items()},
+        units,
         ActionKind.JOINT_POSITION,
         task=len(config.tasks) > 1,
         # Targets are positions, so there is a step where two chunks meet: it is smoothed.
@@ -206,30 +206,30 @@ def _check_statistics(config: ActJepaConfig, stats: Mapping[str, Any], where: st
 
 
 def _name_elements(config: ActJepaConfig, meta: LeRobotDatasetMetadata, where: str) -> None:
+    recorded = recorded_of(meta)
     features = {**(config.input_features or {}), **(config.output_features or {})}
-    for name, feature in features.items():
-        if len(feature.shape) != 1:
-            continue
-        names = flat_names(meta.features[name])
-        known = config.element_names.get(name, names)
-        if known != names:
-            raise ConfigError(f"{where}: '{name}' has elements {names}, the checkpoint {known}")
-        config.element_names[name] = names
+    vectors = [name for name, feature in features.items() if len(feature.shape) == 1]
+    for name in vectors:
+        known = config.element_names.get(name, [])
+        recorded.require_same(name, known, config.element_units.get(name, []))
+        config.element_names[name] = recorded.elements(name)
     if not config.robot and meta.robot_type in config_names("robots"):
         config.robot = str(meta.robot_type)
     if not config.robot:
         return
-    joints = load_robot(config.robot).joint_names
+    recorded.require_robot(config.robot)
+    robot = load_robot(config.robot)
     for feature in (STATE, ACTION):
         names = config.element_names.get(feature) or []
         if not names:
             raise ConfigError(f"{where}: the elements of '{feature}' have no names to compare")
         for name in names:
-            if joint_of(name) not in joints:
+            if joint_of(name) not in robot.joint_names:
                 raise ConfigError(
                     f"{where}: '{feature}' has '{name}', robot {config.robot} has no such joint."
-                    f"{suggestion(joint_of(name), joints)}"
+                    f"{suggestion(joint_of(name), robot.joint_names)}"
                 )
+    config.element_units = {name: recorded.joint_units(name, robot) for name in vectors}
 
 
 def _known(known: list[str], given: Iterable[str], what: str, where: str) -> list[str]:

@@ -30,6 +30,7 @@ from rich.progress import track
 from rich.table import Table
 from torch import Tensor, nn
 
+from robot_policies.data.reading import open_dataset
 from robot_policies.interface import ConfigError
 from robot_policies.interface.observation import STATE
 from robot_policies.policies.act_jepa.blocks import QueryDecoder
@@ -95,7 +96,7 @@ def main(argv: Sequence[str]) -> None:
     first = next(iter(named.values()))
     for name, folder in [*named.items(), (RANDOM, first)]:
         policy, preprocessor = load_encoder(folder, fresh=name == RANDOM, seed=config.seed)
-        data = open_dataset(options.repo_id, options.root, policy.config)
+        data = open_futures(options.repo_id, options.root, policy.config)
         encoded = encode(policy, preprocessor, data, name)
         scale = torch.as_tensor(np.array(_statistic(data, "std")), dtype=torch.float32)
         results[name] = probe(encoded, scale, policy.config, config)
@@ -131,16 +132,18 @@ def load_encoder(folder: str | Path, *, fresh: bool, seed: int) -> tuple[ActJepa
     return policy.eval(), preprocessor
 
 
-def open_dataset(repo_id: str, root: str, config: ActJepaConfig) -> LeRobotDataset:
+def open_futures(repo_id: str, root: str, config: ActJepaConfig) -> LeRobotDataset:
     """Open a data set with the future of the state alone.
 
     Raises:
-        ConfigError: If there is none.
+        ConfigError: If there is none, or it is of other elements or another rate.
     """
-    if not (Path(root) / "meta" / "info.json").is_file():
-        raise ConfigError(f"--dataset.root={root}: no data set there (meta/info.json is missing)")
-    fps = json.loads((Path(root) / "meta" / "info.json").read_text(encoding="utf-8"))["fps"]
-    times = [step / fps for step in range(config.chunk_size)]
+    recorded = open_dataset(Path(root))
+    if config.dt:
+        recorded.require_rate(1.0 / config.dt)
+    for name, elements in config.element_names.items():
+        recorded.require_same(name, elements, config.element_units.get(name, []))
+    times = [step / recorded.fps for step in range(config.chunk_size)]
     return hold_in_memory(LeRobotDataset(repo_id, root=root, delta_timestamps={STATE: times}))
 
 

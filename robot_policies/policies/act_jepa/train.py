@@ -26,7 +26,8 @@ from lerobot.configs import parser
 from lerobot.datasets import EpisodeAwareSampler, factory
 from lerobot.scripts import lerobot_train
 
-from robot_policies.interface import ConfigError, UnknownNameError
+from robot_policies.data.reading import open_dataset
+from robot_policies.interface import UnknownNameError
 from robot_policies.policies.act_jepa import probe
 from robot_policies.policies.act_jepa.configuration_act_jepa import SMALL, ActJepaConfig
 from robot_policies.policies.act_jepa.memory import hold_in_memory
@@ -73,15 +74,15 @@ def with_defaults(given: Sequence[str]) -> list[str]:
     """Return the arguments for LeRobot, those of the user last.
 
     Raises:
-        ConfigError: If the preset or the folder of the data set does not exist.
+        ConfigError: If the preset does not exist, or the data set is not whole.
     """
     preset = parser.parse_arg("preset", given) or "paper"
     if preset not in PRESETS:
         raise UnknownNameError("preset", preset, PRESETS, "--preset")
     given = parser.filter_arg("preset", given)
     root = parser.parse_arg("dataset.root", given)
-    if root is not None and not (Path(root) / "meta" / "info.json").is_file():
-        raise ConfigError(f"--dataset.root={root}: no data set there (meta/info.json is missing)")
+    if root is not None:
+        open_dataset(Path(root))
     if parser.parse_arg("resume", given) == "true":
         return given
     ours = parser.parse_arg("policy.type", given) in (None, OURS)

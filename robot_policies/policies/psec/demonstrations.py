@@ -10,9 +10,10 @@ import torch
 from lerobot.datasets import LeRobotDataset
 from torch import Tensor
 
+from robot_policies.catalog import load_robot
+from robot_policies.data.reading import open_dataset
 from robot_policies.interface import ConfigError
-from robot_policies.interface.errors import suggestion
-from robot_policies.learning.elements import ACTION, flat_names, joint_of
+from robot_policies.learning.elements import ACTION
 from robot_policies.policies.psec.modeling_psec import PsecPolicy
 
 REWARD, COST = "next.reward", "next.cost"  # of the step that begins with the observation
@@ -139,26 +140,31 @@ def read_demonstrations(root: Path, policy: PsecPolicy, preprocessor: Any) -> De
     """Read a LeRobot data set; `next.reward` and `next.cost` are taken where they are.
 
     Raises:
-        ConfigError: If there is no data set, or it is of other features or joints.
+        ConfigError: If there is no data set, or it is of other features, joints, units, another
+            rate or another robot than the base.
     """
-    if not (root / "meta" / "info.json").is_file():
-        raise ConfigError(f"{root}: no data set there (meta/info.json is missing)")
-    data = LeRobotDataset(root.name, root=root)
-    wanted = [*(policy.config.input_features or {}), ACTION]
+    recorded, config = open_dataset(root), policy.config
+    robot = load_robot(config.robot) if config.robot else None
+    if robot:
+        recorded.require_robot(robot.name)
+    if config.dt:
+        recorded.require_rate(1.0 / config.dt)
+    wanted = [*(config.input_features or {}), ACTION]
+    order = {}
     for name in wanted:
-        if name not in data.features:
-            raise ConfigError(f"{root}: no '{name}'.{suggestion(name, data.features)}")
-        known = policy.config.element_names.get(name, [])
-        given = flat_names(data.features[name])
-        if known and [joint_of(n) for n in known] != [joint_of(n) for n in given]:
-            raise ConfigError(f"{root}: '{name}' has elements {given}, the base {known}")
+        known, units = config.element_names.get(name, []), config.element_units.get(name, [])
+        if units:  # the base's statistics are of its own units
+            order[name] = recorded.vector(name, known, units, robot, convert=False).index
+        else:
+            recorded.require_same(name, known, units)
+    data = LeRobotDataset(root.name, root=root)
     extra = [name for name in (REWARD, COST) if name in data.features]
     table = data.hf_dataset.select_columns([*wanted, *extra, "episode_index"]).with_format("torch")
     columns = {name: torch.as_tensor(table[:][name]) for name in table.column_names}
     return make_demonstrations(
         policy,
         preprocessor,
-        {name: columns[name] for name in wanted},
+        {name: columns[name][:, order.get(name, ...)] for name in wanted},
         columns["episode_index"],
         columns[REWARD].flatten() if REWARD in columns else None,
         columns[COST].flatten() if COST in columns else None,

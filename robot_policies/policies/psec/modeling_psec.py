@@ -19,15 +19,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from robot_policies.catalog import load_robot
+from robot_policies.data.reading import recorded_of
 from robot_policies.interface import ActionKind, CheckpointError, ConfigError
 from robot_policies.interface.errors import suggestion
-from robot_policies.learning.elements import (
-    ACTION,
-    flat_names,
-    joint_of,
-    units_of,
-    write_contract,
-)
+from robot_policies.learning.elements import ACTION, joint_of, write_contract
 from robot_policies.learning.noise import noise_of_step
 from robot_policies.policies.psec.configuration_psec import PsecConfig
 from robot_policies.policies.psec.losses import (
@@ -277,25 +272,25 @@ def _describe_elements(config: PsecConfig, meta: Any) -> None:
     Raises:
         ConfigError: If the data set contradicts the checkpoint, or the robot lacks a joint.
     """
-    where = f"data set {meta.repo_id}"
+    recorded = recorded_of(meta)
+    if config.dt:  # a checkpoint goes on
+        recorded.require_rate(1.0 / config.dt)
     config.dt = 1.0 / meta.fps
     robot = load_robot(config.robot) if config.robot else None
+    if robot:
+        recorded.require_robot(robot.name)
     for name in [*(config.input_features or {}), ACTION]:
-        names = flat_names(meta.features[name])
-        known = config.element_names.setdefault(name, names)
-        if known != names:
-            raise ConfigError(f"{where}: '{name}' has elements {names}, the checkpoint {known}")
+        known, units = config.element_names.get(name, []), config.element_units.get(name, [])
+        recorded.require_same(name, known, units)
+        config.element_names[name] = names = recorded.elements(name)
         if robot is None:
             continue
         if name == ACTION:
             for element in names:
                 if joint_of(element) not in robot.joint_names:
                     raise ConfigError(
-                        f"{where}: '{ACTION}' has '{element}', robot {config.robot} has no such "
-                        f"joint.{suggestion(joint_of(element), robot.joint_names)}"
+                        f"{meta.root}: '{ACTION}' has '{element}', robot {config.robot} has no "
+                        f"such joint.{suggestion(joint_of(element), robot.joint_names)}"
                     )
         velocity = name == ACTION and config.action_kind == ActionKind.JOINT_VELOCITY
-        said = meta.features[name].get("unit")
-        config.element_units.setdefault(
-            name, list(said or units_of(robot, names, velocity=velocity))
-        )
+        config.element_units[name] = recorded.joint_units(name, robot, velocity=velocity)

@@ -114,10 +114,13 @@ def write_dataset(tmp_path: Path) -> Callable[..., Path]:
         camera: bool = False,
         robot_type: str = "",
         unlabelled: tuple[int, ...] = (),
+        unit: str | list[str] | None = "rad",
     ) -> Path:
         names = joints or JOINTS
         root = tmp_path / name
         vector = {"dtype": "float32", "shape": (len(names),)}
+        if unit:
+            vector["unit"] = unit
         features = {"action": {**vector, "names": names}}
         if state:
             features["observation.state"] = {**vector, "names": [f"{n}.pos" for n in names]}

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+import yaml
 from lerobot.datasets import LeRobotDatasetMetadata
 from lerobot.policies import make_policy
 
@@ -84,6 +85,38 @@ def test_robot_of_the_data_set_is_the_one_to_compare_with(refused, write_dataset
     assert "robot go1 has no such joint" in refused(write_dataset(robot_type="go1"))
 
 
+LEG = ["FR_hip_joint", "FR_thigh_joint", "FR_calf_joint"]
+
+
+def test_units_that_are_not_said_or_another_quantitys(refused, write_dataset):
+    unsaid = write_dataset("unsaid", joints=LEG, unit=None)
+    assert "'observation.state' does not say its units" in refused(unsaid, robot="go1")
+    torque = write_dataset("torque", joints=LEG, unit="N m")
+    assert "is in N m, expected rad. It is another quantity" in refused(torque, robot="go1")
+
+
+def test_a_checkpoint_that_goes_on_with_other_units_or_another_rate(refused, write_dataset):
+    root = write_dataset(joints=LEG, unit="deg")
+    names = [f"{joint}.pos" for joint in LEG]
+    element = {"element_names": {"observation.state": names}}
+    units = {"element_units": {"observation.state": ["rad"] * 3}}
+    assert "has units ['deg', 'deg', 'deg'], the checkpoint" in refused(root, **element, **units)
+    assert "fps: 10 rows/s, expected 30" in refused(root, dt=1 / 30)
+    assert "recorded on 'go2', expected 'go1'" in refused(
+        write_dataset("go2", joints=LEG, robot_type="go2"), robot="go1"
+    )
+
+
+def test_degrees_that_are_said_stand_in_the_contract(write_dataset, config, tmp_path):
+    root = write_dataset(joints=LEG, robot_type="go1", unit="deg")
+    wanted = config(input_features={}, output_features={})
+    meta = LeRobotDatasetMetadata("test/data", root=root)
+    make_policy(wanted, ds_meta=meta).save_pretrained(tmp_path / "made")
+    contract = yaml.safe_load((tmp_path / "made" / "contract.yaml").read_text())
+    assert contract["action"]["unit"] == contract["observation"]["observation.state"]["unit"]
+    assert contract["action"]["unit"] == ["deg"] * 3
+
+
 def test_chunk_longer_than_every_episode(refused, write_dataset):
     message = refused(write_dataset(length=3))
     assert "longest episode has 3 steps, but --policy.chunk_size is 4" in message
@@ -121,7 +154,7 @@ def test_unknown_gripper_for_hindsight(refused, write_dataset):
 
 
 def test_command_stops_before_the_first_step(refused_by_command, write_dataset, tmp_path):
-    assert "no data set there" in refused_by_command(tmp_path / "nowhere")
+    assert "no LeRobotDataset" in refused_by_command(tmp_path / "nowhere")
     assert "--policy.chunk_size is 20" in refused_by_command(write_dataset())
 
 

@@ -78,6 +78,8 @@ def dataset(tmp_path):
         "observation.environment_state": {"dtype": "float32", "shape": (2,), "names": ["x", "y"]},
         "action": {"dtype": "float32", "shape": (2,), "names": [f"{j}.pos" for j in joints]},
     }
+    for name, unit in zip(features, (["rad", "rad", "rad/s"], "m", "rad"), strict=True):
+        features[name]["unit"] = unit
     data = LeRobotDataset.create("test/data", 10, features, root=root, use_videos=False)
     rng = np.random.default_rng(0)
     for _ in range(3):

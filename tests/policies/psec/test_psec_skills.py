@@ -414,7 +414,29 @@ def test_a_lerobot_data_set_is_read(config, dataset):
     assert data.observation.shape == (24, 5)
     assert not len(data.reward)
     policy.config.element_names["action"] = ["FR_thigh_joint", "FR_hip_joint"]
-    with pytest.raises(ConfigError, match="the base"):
-        read_demonstrations(dataset, policy, preprocess)
-    with pytest.raises(ConfigError, match="no data set there"):
+    policy.config.element_units["action"] = ["rad", "rad"]
+    turned = read_demonstrations(dataset, policy, preprocess)
+    torch.testing.assert_close(turned.action, data.action.flip(-1))  # found by name
+    with pytest.raises(ConfigError, match="no LeRobotDataset"):
         read_demonstrations(dataset / "nowhere", policy, preprocess)
+
+
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [
+        ({"dt": 0.05}, "fps: 10 rows/s, expected 20 within 1 %"),
+        ({"element_units": {"action": ["deg"] * 2}}, "is in rad, expected deg. Convert"),
+        ({"element_units": {"action": ["rad/s"] * 2}}, "It is another quantity"),
+        ({"element_names": {"action": ["FL_hip_joint", "FR_thigh_joint"]}}, "no 'FL_hip_joint'"),
+        ({"robot": "go1"}, "recorded on 'go2', expected 'go1'"),
+    ],
+)
+def test_demonstrations_that_are_not_the_bases_are_refused(config, dataset, base, message):
+    path = dataset / "meta" / "info.json"
+    path.write_text(path.read_text().replace('"robot_type": null', '"robot_type": "go2"'))
+    joints = {"element_names": {"action": ["FR_thigh_joint", "FR_hip_joint"]}}
+    units = {"element_units": {"action": ["rad", "rad"]}}
+    policy = PsecPolicy(config(**{**joints, **units, **base}))
+    with pytest.raises(ConfigError, match=message) as error:
+        read_demonstrations(dataset, policy, None)
+    assert "\n" not in str(error.value)
