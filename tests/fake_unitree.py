@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 import zlib
+from contextlib import suppress
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -300,11 +301,10 @@ class _Udp:
         command.levelFlag = 0xFF
 
     def Recv(self) -> int:  # noqa: N802
-        try:
-            while True:
-                self._data = self._line.socket.recv(4096)
-        except BlockingIOError:
-            return len(self._data)
+        """Take one message, as the SDK's function of this name may do."""
+        with suppress(BlockingIOError):
+            self._data = self._line.socket.recv(4096)
+        return len(self._data)
 
     def GetRecv(self, state: SimpleNamespace) -> None:  # noqa: N802
         if self._data:

@@ -2,7 +2,8 @@
 
 Speaks Feetech protocol 0 as far as the driver does: ping, read, write, sync read, sync write.
 Packets are FF FF id length instruction parameters checksum, the checksum being the inverted sum
-of everything after the header. A servo with torque on is at its goal at once, whoever set it.
+of everything after the header. A servo with torque on is at its goal at once, whoever set it, and
+no further than its own limits.
 """
 
 import os
@@ -102,9 +103,11 @@ class FeetechBus:
         servo = self.servos[id_]
         servo[address : address + len(data)] = data
         if servo[TORQUE_ENABLE]:
-            way = abs(self.get(id_, GOAL_POSITION) - self.get(id_, PRESENT_POSITION))
+            lowest, highest = self.get(id_, MIN_LIMIT), self.get(id_, MAX_LIMIT)
+            goal = min(max(self.get(id_, GOAL_POSITION), lowest), highest)
+            way = abs(goal - self.get(id_, PRESENT_POSITION))
             self.furthest[id_] = max(self.furthest[id_], way)
-            self.put(id_, PRESENT_POSITION, self.get(id_, GOAL_POSITION))
+            self.put(id_, PRESENT_POSITION, goal)
 
 
 def _packets(buffer: bytearray) -> Iterator[bytes]:

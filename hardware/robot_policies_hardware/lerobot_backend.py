@@ -5,7 +5,8 @@ by pi/180, percent by the limits in the robot's table. Velocities are the slope 
 unless the robot measures them.
 
 Position servos cannot be damped without letting the arm fall, so the damping mode of this backend
-holds the measured position.
+holds the measured position: as it is, where it can be true and the servo can hold it. Where it
+cannot be true the servos keep their goals, and a servo beyond its own limits loses its torque.
 """
 
 import time
@@ -15,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lerobot.motors.motors_bus import SerialMotorsBus
 from lerobot.robots import Robot, make_robot_from_config
 
 from robot_policies.interface import (
@@ -30,9 +30,11 @@ from robot_policies.interface import (
 )
 from robot_policies.interface.errors import suggestion
 from robot_policies.interface.observation import IMAGES, STATE
+from robot_policies.interface.plausibility import Plausibility
 from robot_policies.interface.schema import check_keys
 from robot_policies_hardware.lerobot_config import camera_streams, robot_config, unit_scale
 from robot_policies_hardware.pictures import shrink
+from robot_policies_hardware.servos import Servos
 from robot_policies_hardware.slope import Slope
 
 
@@ -99,7 +101,7 @@ class LerobotBackend:
             raise self._failed("make", error) from None
         self._check_motors(self._robot)
         self._check_calibration_file(self._robot)
-        _keep_in_place(self._robot)
+        self._servos = Servos(self._robot)
         try:
             self._robot.connect(calibrate=False)
             calibrated = self._robot.is_calibrated
@@ -114,7 +116,8 @@ class LerobotBackend:
                 f"lerobot {self._type}: the calibration in the motors is not that of {file}. "
                 f"{self._calibrate_line()}"
             )
-        self._slope = Slope()
+        self._slope, self._joints = Slope(), Plausibility(self.spec)
+        self._target: np.ndarray | None = None
         self._hold()
 
     def read(self, pictures: bool = True) -> RobotState:
@@ -126,6 +129,7 @@ class LerobotBackend:
         except Exception as error:
             raise self._failed("read", error) from None
         position = self._to_si(measured)
+        self._joints.judge(position, stamp)
         velocity = self._slope.update(position, stamp)
         if all(f"{motor}.vel" in measured for motor in self._motors):
             velocity = self._scale * [float(measured[f"{motor}.vel"]) for motor in self._motors]
@@ -151,6 +155,7 @@ class LerobotBackend:
             sent = self._hold()
         else:
             sent = self._send(robot, np.asarray(command.values, dtype=np.float64))
+            self._engage()
         return Command(command.stamp, sent, command.kind, command.mode)
 
     def stop(self, reason: str) -> None:
@@ -173,12 +178,16 @@ class LerobotBackend:
             raise self._failed("disconnect", error) from None
 
     def _hold(self) -> np.ndarray:
+        """Hold the measured position; return the goals of the servos, as far as is known."""
         robot = self._connected("stop")
         try:
-            measured = robot.get_observation()
+            here = self._to_si(robot.get_observation())
+            self._servos.release_beyond()
         except Exception as error:
             raise self._failed("read", error) from None
-        return self._send(robot, self._to_si(measured))
+        if self._joints.judge(here, self._clock()) is None:
+            return self._send(robot, here)
+        return here if self._target is None else self._target
 
     def _send(self, robot: Robot, values: np.ndarray) -> np.ndarray:
         targets = (values - self._offset) / self._scale
@@ -187,7 +196,14 @@ class LerobotBackend:
             for motor, target in zip(self._motors, targets, strict=True)
         }
         try:
-            return self._to_si(robot.send_action(action))
+            self._target = self._to_si(robot.send_action(action))
+        except Exception as error:
+            raise self._failed("write", error) from None
+        return self._target
+
+    def _engage(self) -> None:
+        try:
+            self._servos.engage()
         except Exception as error:
             raise self._failed("write", error) from None
 
@@ -250,21 +266,3 @@ class LerobotBackend:
     def _failed(self, verb: str, error: Exception) -> BackendError:
         text = " ".join(str(error).split()) or error.__class__.__name__
         return BackendError(f"lerobot {self._type}: {verb}: {text}")
-
-
-def _keep_in_place(robot: Robot) -> None:
-    """Have the driver set each servo's goal to its position before it switches the torque on.
-
-    A servo keeps the goal of its last user, and would jump there while the driver connects.
-    """
-    bus = getattr(robot, "bus", None)
-    if not isinstance(bus, SerialMotorsBus):
-        return
-    configure = robot.configure
-
-    def configure_in_place() -> None:
-        here = bus.sync_read("Present_Position", normalize=False)
-        bus.sync_write("Goal_Position", here, normalize=False)
-        configure()
-
-    robot.configure = configure_in_place

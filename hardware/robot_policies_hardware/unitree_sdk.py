@@ -22,6 +22,7 @@ MOTORS = tuple(
 LOW_LEVEL = 0xFF
 NO_POSITION = 2.146e9  # rad; PosStopF, the motor tracks no position
 NO_VELOCITY = 16000.0  # rad/s; VelStopF, likewise
+QUEUED = 64  # messages of a Go1 taken at once: 0.1 s, and a pause of 1 s is over in ten steps
 HEAD = (0xFE, 0xEF)  # of a Go2's commands
 
 
@@ -208,11 +209,18 @@ class Go1Sdk:
             _release(motor, self.servo)
 
     def newest(self) -> Reading | None:
-        """Take what has come; the same tick is the same message."""
-        self._udp.Recv()
-        self._udp.GetRecv(self._state)
-        if self._state.tick != self._tick:
+        """Take what has come; the same tick is the same message.
+
+        The SDK may take one message at a time. What queued while nobody looked is not new.
+        """
+        before = self._tick
+        for _ in range(QUEUED):
+            self._udp.Recv()
+            self._udp.GetRecv(self._state)
+            if self._state.tick == self._tick:
+                break
             self._tick = self._state.tick
+        if self._tick != before:
             remote = bytes(self._state.wirelessRemote)
             motors, imu = self._state.motorState, self._state.imu
             self._reading = _reading(self._clock(), motors, "tauEst", imu, remote)

@@ -16,6 +16,7 @@ from feetech_bus import (
     MAX_LIMIT,
     MIN_LIMIT,
     PRESENT_POSITION,
+    TORQUE_ENABLE,
     FeetechBus,
 )
 from lerobot.motors import MotorCalibration
@@ -168,6 +169,25 @@ def test_refuses_what_no_motor_should_receive(tmp_path, wrong):
     assert len(backend._robot.sent) == before
 
 
+def test_stopping_holds_a_joint_outside_its_range_and_no_measurement_that_cannot_be_true(tmp_path):
+    now = [100.0]
+    backend = fake(tmp_path, clock=lambda: now[0])
+    backend.connect()
+    arm = backend._robot
+    assert isinstance(arm, FakeArm)
+    now[0] += 1.0
+    arm.present["elbow.pos"] = -60.0  # its range ends at -57.3 degrees, and gave way
+    backend.stop("test")
+    assert arm.sent[-1]["elbow.pos"] == pytest.approx(-60.0)
+    held = len(arm.sent)
+    for wrong in (0.0, 300.0):  # degrees; zeros, and a turn
+        arm.present["elbow.pos"] = wrong
+        now[0] += 0.02
+        sent = backend.write(command(0.0, 0.0, 0.0, mode=CommandMode.DAMP))
+        assert sent.values[1] == pytest.approx(-60.0 * DEGREE)
+    assert len(arm.sent) == held, "the servos keep their goals"
+
+
 def test_missing_calibration_file_is_named_before_anything_is_opened(tmp_path):
     with pytest.raises(BackendError, match=r"calibration file .*two\.json is missing.*--robot.id"):
         fake(tmp_path, id="two", calibrated=False).connect()
@@ -244,7 +264,7 @@ def bus(monkeypatch: pytest.MonkeyPatch) -> Iterator[FeetechBus]:
     bus.close()
 
 
-def so101(bus: FeetechBus, folder: Path, offset: int = 0) -> LerobotBackend:
+def so101(bus: FeetechBus, folder: Path, offset: int = 0, **options) -> LerobotBackend:
     """The shipped configuration; the servos are calibrated as the file says, but for `offset`."""
     calibration = {}
     for id_, name in enumerate(SO101, start=1):
@@ -257,7 +277,12 @@ def so101(bus: FeetechBus, folder: Path, offset: int = 0) -> LerobotBackend:
         bus.put(id_, MAX_LIMIT, found.range_max)
     (folder / "test.json").write_text(json.dumps(calibration))
     backend = make_backend(
-        "lerobot", load_robot("so101"), port=bus.port, id="test", calibration_dir=str(folder)
+        "lerobot",
+        load_robot("so101"),
+        port=bus.port,
+        id="test",
+        calibration_dir=str(folder),
+        **options,
     )
     assert isinstance(backend, LerobotBackend)
     return backend
@@ -295,6 +320,34 @@ def test_lerobots_own_so101_driver_over_a_serial_port(bus, tmp_path):
     np.testing.assert_allclose(backend.read().joint_position, target, atol=4e-3)
     backend.close()
     assert bus.torque() == {1}, "an arm without torque falls"
+
+
+def test_a_servo_beyond_its_limits_is_not_switched_on(bus, tmp_path):
+    backend = so101(bus, tmp_path)
+    bus.put(2, PRESENT_POSITION, 3300)  # shoulder_lift; its range ends at 3000
+    with pytest.raises(BackendError, match=r"'shoulder_lift' is 0\.46 rad beyond .* by hand"):
+        backend.connect()
+    assert bus.torque() == {0}
+    assert bus.get(2, PRESENT_POSITION) == 3300
+
+
+def test_a_servo_that_is_pushed_beyond_its_limits_loses_its_torque(bus, tmp_path):
+    now = [100.0]
+    backend = so101(bus, tmp_path, clock=lambda: now[0])
+    bus.put(2, PRESENT_POSITION, 2900)
+    backend.connect()
+    now[0] += 1.0
+    bus.put(2, PRESENT_POSITION, 3040)  # 3.5 degrees, in the range of the robot's table
+    before = dict(bus.furthest)
+    backend.stop("test")
+    assert bus.get(2, PRESENT_POSITION) == 3040, "it must not jump to its limit"
+    assert [servo[TORQUE_ENABLE] for servo in bus.servos.values()] == [1, 0, 1, 1, 1, 1]
+    now[0] += 1.0
+    bus.put(2, PRESENT_POSITION, 2990)
+    assert bus.furthest == before
+    backend.write(Command(0.0, backend.read().joint_position))
+    assert bus.torque() == {1}
+    assert bus.get(2, PRESENT_POSITION) == pytest.approx(2990, abs=1)
 
 
 def test_so101_with_another_calibration_in_its_servos_is_refused(bus, tmp_path):

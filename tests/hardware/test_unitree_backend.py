@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import fake_unitree
@@ -29,6 +30,7 @@ from robot_policies.interface import (
 )
 from robot_policies.interface.observation import IMU
 from robot_policies_hardware.unitree_backend import UnitreeBackend
+from robot_policies_hardware.unitree_sdk import SDKS
 
 MODE, Q, DQ, TAU, KP, KD = range(6)
 NO_POSITION = np.float32(2.146e9)
@@ -345,6 +347,89 @@ def test_a_broken_stream_damps_and_is_reported(go2):
     backend.close()
 
 
+def test_a_go1_that_was_not_read_for_long_is_read_up_to_date(monkeypatch):
+    with FakeRobot(go1=True) as robot:
+        present(robot, monkeypatch)
+        sdk = SDKS["go1"](address="127.0.0.1", port=robot.port)
+        sdk.open(time.time)
+        zero = np.zeros(12)
+        assert until(lambda: sdk.send(zero, zero, zero) or sdk.newest())
+        time.sleep(0.4)  # 200 messages
+        robot.q = robot.q + 0.1
+        time.sleep(0.05)
+        for _ in range(8):
+            reading = sdk.newest()
+        sdk.close()
+    assert reading is not None
+    np.testing.assert_allclose(reading.position, robot.q, atol=1e-5)
+
+
+@contextmanager
+def started(script: str, port: int, word: str) -> Iterator[subprocess.Popen]:
+    """Run a driver in a process of its own, from the word it says when it is ready."""
+    root = Path(__file__).resolve().parents[2]
+    paths = [root, root / "sim", root / "hardware", root / "tests"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(port)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout
+        with process.stdout as said:
+            assert said.readline() == f"{word}\n"
+        yield process
+    finally:
+        process.kill()
+        process.wait(10.0)
+
+
+PAUSED = """
+import sys, time
+import fake_unitree
+from robot_policies.catalog import load_robot, make_backend
+from robot_policies.control.legged import LeggedRobot
+from robot_policies.control.mode_table import LeggedMode, ModeTimes
+from robot_policies.control.watch import WatchLimits
+from robot_policies.interface import Command
+fake_unitree.install(int(sys.argv[1]))
+servo = make_backend("unitree", load_robot("go2"), modes=False)
+legs = LeggedRobot(servo, ModeTimes(target_timeout=0.4), WatchLimits(state_timeout=0.4))
+legs.connect()
+while legs.modes.request(LeggedMode.STAND):
+    time.sleep(0.01)
+while legs.modes.request(LeggedMode.POLICY):
+    time.sleep(0.01)
+for k in range(10000):
+    legs.write(Command(time.time(), legs.spec.default + 0.05))
+    if k == 60:
+        print("walking", flush=True)
+    time.sleep(0.02)
+"""
+
+
+def test_after_a_pause_of_its_process_it_goes_on_from_the_measured_pose(go2):
+    old = load_robot("go2").default + 0.05
+    with started(PAUSED, go2.port, "walking") as process:
+        assert until(lambda: np.allclose(go2.last()[:, Q], old, atol=1e-5))
+        process.send_signal(signal.SIGSTOP)
+        go2.stuck, go2.q = True, old - 0.3  # somebody moved it
+        time.sleep(1.0)
+        resumed = len(go2.received)
+        process.send_signal(signal.SIGCONT)
+        assert until(lambda: len(go2.received) > resumed + 300)
+        targets = [m[:, Q] for _, m in go2.received[resumed:] if m[0, KP] > 0.0]
+        moments = [t for t, m in go2.received[resumed:] if m[0, KP] > 0.0]
+    kept = [np.allclose(target, old, atol=1e-5) for target in targets].index(False)
+    assert moments[kept] - moments[0] < 0.3, "until something new was measured"
+    np.testing.assert_allclose(targets[kept], old - 0.3, atol=1e-3)
+    steps = np.abs(np.diff(targets[kept:], axis=0)).max()
+    assert steps < 0.1, "blended"
+    np.testing.assert_allclose(targets[-1], old, atol=1e-5)
+
+
 WALKING = """
 import signal, sys, time
 import fake_unitree
@@ -369,24 +454,10 @@ finally:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_what_the_robot_hears_when_the_process_dies(go2, number):
     """An interrupted driver damps before it goes; a killed one can only fall silent."""
-    root = Path(__file__).resolve().parents[2]
-    paths = [root, root / "sim", root / "hardware", root / "tests"]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
-    process = subprocess.Popen(
-        [sys.executable, "-c", WALKING, str(go2.port)],
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout
-        with process.stdout as said:
-            assert said.readline() == "up\n"
+    with started(WALKING, go2.port, "up") as process:
         assert until(lambda: go2.received and go2.last()[0, KP] > 0.0)
         process.send_signal(number)
         process.wait(10.0)
-    finally:
-        process.kill()
     time.sleep(0.1)
     heard = len(go2.received)
     time.sleep(0.2)

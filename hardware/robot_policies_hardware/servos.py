@@ -1,0 +1,75 @@
+"""Servos of a LeRobot robot that stay where they are, as far as a servo can be told to.
+
+A servo keeps the goal of its last user, and takes a goal beyond its own limits for the limit.
+"""
+
+import math
+from collections.abc import Iterator
+
+from lerobot.motors.motors_bus import SerialMotorsBus
+from lerobot.robots import Robot
+
+from robot_policies.interface import BackendError
+
+GIVE = 0.02  # rad; a joint that rests at its stop is measured this far beyond it
+
+
+class Servos:
+    """All servos of one robot, on one bus, or on one for each arm; none if it has another kind."""
+
+    def __init__(self, robot: Robot) -> None:
+        """Have them keep their place when the robot is connected.
+
+        Their goals are set to where they are before the torque comes on.
+
+        Args:
+            robot: LeRobot's robot, not yet connected.
+        """
+        arms = (robot, getattr(robot, "left_arm", None), getattr(robot, "right_arm", None))
+        self._buses = [bus for arm in arms if (bus := _keep_in_place(arm))]
+        self._limp: list[tuple[SerialMotorsBus, str]] = []
+
+    def release_beyond(self) -> None:
+        """Switch the torque off where a servo is beyond its limits: it could only jump there."""
+        for bus in self._buses:
+            for motor, _ in _beyond(bus):
+                bus.disable_torque(motor)
+                self._limp.append((bus, motor))
+
+    def engage(self) -> None:
+        """Switch the torque on again where it was switched off; the goals are new by then."""
+        while self._limp:
+            bus, motor = self._limp.pop()
+            bus.enable_torque(motor)
+
+
+def _keep_in_place(arm: Robot | None) -> SerialMotorsBus | None:
+    bus = getattr(arm, "bus", None)
+    if arm is None or not isinstance(bus, SerialMotorsBus):
+        return None
+    configure = arm.configure
+
+    def configure_in_place() -> None:
+        if arm.is_calibrated:
+            for motor, way in _beyond(bus):
+                raise BackendError(
+                    f"'{motor}' is {way:.2f} rad beyond its calibrated range and would jump to "
+                    "its limit; move it back by hand"
+                )
+        here = bus.sync_read("Present_Position", normalize=False)
+        bus.sync_write("Goal_Position", here, normalize=False)
+        configure()
+
+    arm.configure = configure_in_place
+    return bus
+
+
+def _beyond(bus: SerialMotorsBus) -> Iterator[tuple[str, float]]:
+    """Yield which servos are beyond their limits, and by how much. [rad]."""
+    here = bus.sync_read("Present_Position", normalize=False)
+    for motor, ticks in here.items():
+        limits = bus.calibration[motor]
+        tick = 2.0 * math.pi / bus.model_resolution_table[bus.motors[motor].model]
+        way = tick * max(limits.range_min - ticks, ticks - limits.range_max)
+        if way > GIVE:
+            yield motor, way
