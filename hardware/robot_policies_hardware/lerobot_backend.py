@@ -53,7 +53,7 @@ class LerobotBackend:
         motors: Mapping[str, str] | None = None,
         zeros: Mapping[str, float] | None = None,
         signs: Mapping[str, float] | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
         **config: Any,
     ) -> None:
         """Read the configuration; the device is opened by `connect`.

@@ -40,7 +40,7 @@ class LoopbackBackend:
         self,
         spec: RobotSpec,
         scene: Mapping[str, Any] | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Stand in the default pose.
 

@@ -43,6 +43,7 @@ from robot_policies_hardware.slope import Slope
 SECOND = 0.3  # s; a second publisher has been heard by then, at the usual 10 Hz and more
 SERVED = 2.0  # control periods; who reads less often did not listen in between
 MOST_AT_ONCE = 64  # messages taken in one read, so that a flood cannot hold it up
+CLOCK_STEP = 0.01  # s; a clock that drifts by less is left alone
 
 
 class Ros2ControlBackend:
@@ -62,6 +63,7 @@ class Ros2ControlBackend:
         timeout: float = 0.2,
         connect_timeout: float = 5.0,
         clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
         """Keep the names; the node is made by `connect`.
 
@@ -75,6 +77,7 @@ class Ros2ControlBackend:
             timeout: Age at which a measurement is refused. [s]
             connect_timeout: How long to wait for driver and controller. [s]
             clock: The clock that the driver's stamps are of. [s]
+            steady: The clock that measurements are stamped with here. [s]
         """
         for name in joints or {}:
             if name not in spec.joint_names:
@@ -92,7 +95,9 @@ class Ros2ControlBackend:
         self.published = {feature: f"/{topic.lstrip('/')}" for feature, topic in topics.items()}
         self._states, self._command = states, command
         self._names = tuple((joints or {}).get(name, name) for name in spec.joint_names)
-        self._timeout, self._connect_timeout, self._clock = timeout, connect_timeout, clock
+        self._timeout, self._connect_timeout = timeout, connect_timeout
+        self._clock, self._steady = clock, steady
+        self._offset = steady() - clock()
         self._node: Node | None = None
 
     def connect(self) -> None:
@@ -156,16 +161,16 @@ class Ros2ControlBackend:
             )
         position = np.array([joint.position for joint in measured])
         velocity = _all_or_none([joint.velocity for joint in measured])
-        slope = self._slope.update(position, oldest.stamp)
+        slope, offset = self._slope.update(position, oldest.stamp), self._steady_offset()
         effort = _all_or_none([joint.effort for joint in measured])
         seen = self._pictures if pictures else {}
         return RobotState(
-            stamp=oldest.stamp,
+            stamp=oldest.stamp + offset,
             joint_position=position,
             joint_velocity=slope if velocity is None else velocity,
             joint_effort=np.empty(0) if effort is None else effort,
             features={feature: pixels for feature, (pixels, _) in seen.items()},
-            stamps={feature: stamp for feature, (_, stamp) in seen.items()},
+            stamps={feature: stamp + offset for feature, (_, stamp) in seen.items()},
         )
 
     def write(self, command: Command) -> Command:
@@ -215,6 +220,13 @@ class Ros2ControlBackend:
         if self._clock() - min(joint.stamp for joint in measured) <= self._timeout:
             self._send(here)
         return here if self._target is None else self._target
+
+    def _steady_offset(self) -> float:
+        """Return the steady clock's lead over the driver's; it changes where that one was set."""
+        offset = self._steady() - self._clock()
+        if abs(offset - self._offset) > CLOCK_STEP:
+            self._offset = offset
+        return self._offset
 
     def _silence(self, stamp: float) -> float:
         """Return how long it was listened since the oldest measurement was new. [s]."""

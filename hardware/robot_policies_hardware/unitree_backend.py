@@ -55,7 +55,7 @@ class UnitreeBackend:
         timeout: float = 0.1,
         connect_timeout: float = 5.0,
         dry_run: bool = False,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
         **network: Any,
     ) -> None:
         """Read the configuration; nothing is imported or opened.

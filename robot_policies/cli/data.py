@@ -12,7 +12,7 @@ from robot_policies.interface import ConfigError
 
 if TYPE_CHECKING:
     from robot_policies.cli.recorded_actions import RecordedActions
-    from robot_policies.control.episode import StepRecord
+    from robot_policies.control.records import StepRecord
 
 Dataset = Annotated[Path, typer.Argument(help="LeRobotDataset v3 folder.")]
 Option = Annotated[

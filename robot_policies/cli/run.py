@@ -14,7 +14,7 @@ from robot_policies.interface import ConfigError
 
 if TYPE_CHECKING:
     from robot_policies import interface
-    from robot_policies.control.episode import Observer, StepRecord
+    from robot_policies.control.records import Observer, StepRecord
 
 
 def register(app: typer.Typer) -> None:

@@ -1,7 +1,10 @@
 """From chunks that arrive when they arrive to the one action that is due now.
 
 Chunks are merged by stamp, never by index: row k answers the moment `stamp + k dt`, however late
-the chunk came. What cannot be used any more is dropped and counted with its reason.
+the chunk came. What cannot be used any more is dropped and counted with its reason. A plan that
+answers a robot at rest is the exception: if nothing was followed between the observation and the
+answer, the plan begins when it arrives, and is followed for the rows the policy executes. A robot
+that has to balance is never at rest.
 
     open_loop   the newest chunk's row that is in force now, as it is (zero-order hold)
     ensemble    average over all chunks in force, weight exp(-decay i), oldest i = 0
@@ -34,6 +37,8 @@ from robot_policies.interface.errors import suggestion
 from robot_policies.interface.limits import intersect
 
 TOLERANCE = 1e-6  # rows; room for floating-point time
+# A chunk that arrives this long after its end is still used; the safety gate waits as long. [s]
+LATENESS = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +46,8 @@ class _Plan:
     """A chunk in use.
 
     Attributes:
-        stamp: Time of row 0. [s]
+        stamp: Time of the observation it answers. [s]
+        start: Time of row 0. [s]
         end: Time from which it has nothing more to say. [s]
         dt: Time between rows. [s]
         values: Shape (rows, width), columns as in the action spec.
@@ -49,6 +55,7 @@ class _Plan:
     """
 
     stamp: float
+    start: float
     end: float
     dt: float
     values: np.ndarray
@@ -57,16 +64,16 @@ class _Plan:
     def covers(self, now: float) -> bool:
         """Return whether a row is in force."""
         room = TOLERANCE * self.dt
-        return self.stamp <= now + room and now < self.end - room
+        return self.start <= now + room and now < self.end - room
 
     def row(self, now: float) -> np.ndarray:
         """Return the row in force, the last one after the end. Shape (width,)."""
-        k = int((now - self.stamp) / self.dt + TOLERANCE)
+        k = int((now - self.start) / self.dt + TOLERANCE)
         return self.values[min(max(k, 0), len(self.values) - 1)]
 
     def between(self, times: np.ndarray) -> np.ndarray:
         """Return rows interpolated at some times, constant outside. Shape (len(times), width)."""
-        at = np.clip((times - self.stamp) / self.dt, 0.0, len(self.values) - 1.0)
+        at = np.clip((times - self.start) / self.dt, 0.0, len(self.values) - 1.0)
         first = np.minimum(at.astype(int), max(len(self.values) - 2, 0))
         last = np.minimum(first + 1, len(self.values) - 1)
         share = (at - first)[:, None]
@@ -92,14 +99,14 @@ class ChunkExecutor:
         *,
         robot: RobotSpec | None = None,
         decay: float = 0.01,
-        lateness: float = 0.1,
+        lateness: float = LATENESS,
     ) -> None:
         """Prepare a mode.
 
         Args:
             spec: The policy's actions.
             mode: How chunks are merged.
-            robot: The robot, for the limits `splice` keeps.
+            robot: The robot, for the limits `splice` keeps, and whether it rests when it holds.
             decay: Weight decay per chunk in `ensemble`; 0.01 as in the paper.
             lateness: A chunk that arrives at most this long after its end is still used: its last
                 row is in force for one `dt` from arrival. Keep it below the time the safety gate
@@ -111,6 +118,7 @@ class ChunkExecutor:
         if mode not in EXECUTOR_MODES:
             raise ConfigError(f"no executor mode '{mode}'.{suggestion(mode, EXECUTOR_MODES)}")
         self._spec, self._mode, self._decay, self._lateness = spec, mode, decay, lateness
+        self._rests = robot is None or not robot.floating_base
         self._splicer: Splicer | None = None
         if mode == "splice":
             if robot is None or spec.kind is not ActionKind.JOINT_POSITION:
@@ -122,7 +130,7 @@ class ChunkExecutor:
     def reset(self) -> None:
         """Forget all chunks."""
         self._plans: list[_Plan] = []
-        self._now = self._newest = -np.inf
+        self._now = self._newest = self._followed = -np.inf
         self.dropped.clear()
         if self._splicer:
             self._splicer.reset()
@@ -138,8 +146,10 @@ class ChunkExecutor:
         Raises:
             ContractError: If names, kind, dt or length are not the action spec's.
         """
-        values = self._columns(chunk)
-        end = chunk.stamp + len(values) * chunk.dt
+        values, start = self._columns(chunk), chunk.stamp
+        if self._rests and self._followed < chunk.stamp < now:  # since the observation
+            values, start = values[: self._spec.executed], now
+        end = start + len(values) * chunk.dt
         if chunk.stamp > now + chunk.dt:
             self.dropped["future"] += 1
         elif chunk.stamp == self._newest or chunk.stamp in [p.stamp for p in self._plans]:
@@ -150,8 +160,9 @@ class ChunkExecutor:
             self.dropped["superseded"] += 1
         else:
             if chunk.stamp > self._newest:
-                self._newest, end = chunk.stamp, max(end, now + chunk.dt)
-            plan = _Plan(chunk.stamp, end, chunk.dt, values, chunk.limits)
+                self._newest = chunk.stamp
+                end = now + chunk.dt if now >= end else end
+            plan = _Plan(chunk.stamp, start, end, chunk.dt, values, chunk.limits)
             self._plans = sorted([*self._plans, plan], key=lambda plan: plan.stamp)
 
     def action_at(self, now: float, sent: Command | None = None) -> Action | None:
@@ -166,6 +177,7 @@ class ChunkExecutor:
             self.dropped["future"] += len(self._plans) - len(kept)
             self._plans = kept
             self._newest = max((plan.stamp for plan in kept), default=-np.inf)
+            self._followed = min(self._followed, now)
         self._now = now
         self._plans = [plan for plan in self._plans if now < plan.end]
         due = [plan for plan in self._plans if plan.covers(now)]
@@ -173,6 +185,7 @@ class ChunkExecutor:
             if self._splicer:
                 self._splicer.rest()
             return None
+        self._followed = min(due[-1].end, now + due[-1].dt)  # its row is in force until then
         values = self._values(due, now, sent)
         # Who has a say has it about the limits, too.
         heard = due if self._mode == "ensemble" else due[-1:]

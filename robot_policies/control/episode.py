@@ -1,28 +1,27 @@
-"""One episode: the control loop of the ROS graph in one process, without ROS.
+"""One episode in one process, without ROS: the control loop, and a policy at the end of a channel.
 
-The same buffer, executor and gate as in the nodes, run in the order of design.md's data flow. On
-a simulator it runs in logical time: the same seed gives the same bytes, delays included.
+On a simulator it runs in logical time: the same seed gives the same bytes, delays included.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from robot_policies.control.chunk_executor import ChunkExecutor, rows_followed
-from robot_policies.control.kinematics import CartesianResolver
 from robot_policies.control.legged import LeggedRobot
+from robot_policies.control.loop import ControlLoop
 from robot_policies.control.observation_buffer import ObservationBuffer
-from robot_policies.control.records import EpisodeResult, Observer, StepRecord
+from robot_policies.control.pacing import Pacing, require_fresh
+from robot_policies.control.records import Ending, EpisodeResult, Observer
 from robot_policies.control.rules import SafetyLimits
-from robot_policies.control.safety import Level, SafetyGate, Verdict
-from robot_policies.control.timing import Clock, Link, LogicalClock, NetworkModel, WallClock
+from robot_policies.control.timing import (
+    Clock,
+    LogicalClock,
+    NetworkChannel,
+    NetworkModel,
+    WallClock,
+)
 from robot_policies.interface import (
-    Action,
     ActionChunk,
-    ActionKind,
-    Command,
     ConfigError,
     ExecutorMode,
     Observation,
@@ -32,10 +31,11 @@ from robot_policies.interface import (
     Simulator,
     StaleObservation,
     Task,
-    Trial,
+    offered,
 )
 from robot_policies.interface.compatibility import check_compatible
 from robot_policies.interface.errors import RecordingEnded
+from robot_policies.interface.observation import is_picture
 
 EARLY = 1e-9  # s; room for floating-point time
 AFTERMATH = 1.0  # s; how long an episode goes on after a latched stop, for the task to judge it
@@ -51,7 +51,6 @@ def run_episode(
     initial: Mapping[str, Any] | None = None,
     network: NetworkModel | None = None,
     executor: ExecutorMode | None = None,
-    replan: float | None = None,
     limits: SafetyLimits | None = None,
     observers: Sequence[Observer] = (),
 ) -> EpisodeResult:
@@ -66,9 +65,7 @@ def run_episode(
         initial: Initial condition; by default the task draws it from the seed.
         network: Delay, jitter and loss between observation and answer; none by default.
         executor: How chunks are merged; by default as the policy means it.
-        replan: Time between two questions to the policy [s]. By default the time the rows it
-            executes last in `open_loop`, half a chunk at most in `splice`, one `dt` in `ensemble`.
-        limits: Operational limits of the safety gate.
+        limits: Limits of the operation; by default those of the robot's class.
         observers: Told of every step.
 
     Raises:
@@ -81,152 +78,105 @@ def run_episode(
             "none: use `robot-policies launch`"
         )
     check_compatible(policy, backend.spec, backend).require()
-    period = 1.0 / backend.spec.control_rate
+    limits = limits or SafetyLimits.of(backend.spec)
+    loop = ControlLoop(backend, policy.action_spec, executor, limits)
+    asking = _Asking(backend, policy, loop, NetworkChannel(network or NetworkModel(), seed))
+    require_fresh(asking.pacing, backend.spec, limits.plan_age)
     initial = task.initial(seed) if initial is None else initial
-    if isinstance(backend, Simulator):
+    simulated = isinstance(backend, Simulator)
+    if simulated:
         backend.reset(seed, initial)
-        clock = clock or LogicalClock(backend, period)
-    clock = clock or WallClock(period)
-    mode = executor or policy.action_spec.executor
-    loop = _Loop(backend, policy, mode, limits, Link(network or NetworkModel(), seed), replan)
-    trial, start, steps, reason = task.start(initial), clock.now(), 0, ""
+    clock = clock or (LogicalClock if simulated else WallClock)(loop.period)
     policy.reset(seed)
     for observer in observers:
         observer.begin(backend.spec, policy, task, initial)
+    trial, start, seen = task.start(initial), clock.now(), bool(observers)
+    loop.begin(trial, start)
+    ending, reason, tripped = Ending.HORIZON, "", float("inf")
     try:
-        while (elapsed := clock.now() - start) < task.horizon - EARLY and not loop.over(elapsed):
-            record = loop.step(trial, clock, elapsed)
-            steps += 1
+        while (elapsed := clock.now() - start) < task.horizon - EARLY:
+            if elapsed - tripped >= AFTERMATH:
+                break
+            now = clock.now()
+            state = loop.measure(now, pictures=seen or asking.due(now))
+            observation, chunk = asking.ask(state, now)
+            now = clock.now()
+            asking.deliver(now)
+            loop.handed_over(loop.decide(now), now)
+            record = loop.settle()
+            assert record is not None
             for observer in observers:
-                observer.step(record)
+                observer.step(replace(record, observation=observation, chunk=chunk))
+            tripped = min(tripped, elapsed) if loop.latched else tripped
             if trial.done():
                 break
             try:
-                clock.tick()
+                loop.advance()
             except RecordingEnded:
-                loop.recording_ended = True
+                ending = Ending.RECORDING
                 break
-        reason = loop.gate.latched.text if loop.gate.latched else ""
+            clock.tick()
     except BaseException as error:
-        reason = f"{type(error).__name__}: {error}"
+        ending, reason = Ending.FAULT, f"{type(error).__name__}: {error}"
         raise
     finally:
-        result = EpisodeResult(
-            policy.name,
-            task.name,
-            seed,
-            initial,
-            dict(trial.metrics()),
-            steps,
-            clock.now() - start,
-            loop.ended_by(trial, reason),
+        result = loop.result(
+            ending,
             reason,
-            **loop.counts(),
+            policy=policy.name,
+            task=task.name,
+            seed=seed,
+            initial=initial,
+            duration=clock.now() - start,
+            stale=asking.stale,
         )
-        if reason:
-            backend.stop(reason)
+        if result.reason:
+            backend.stop(result.reason)
         for observer in observers:
             observer.end(result)
     return result
 
 
-class _Loop:
-    """The data flow of one control step, and what it counts."""
+class _Asking:
+    """The policy's side: streams to observations to chunks, and what the network makes of it."""
 
     def __init__(
-        self,
-        backend: RobotBackend,
-        policy: Policy,
-        mode: ExecutorMode,
-        limits: SafetyLimits | None,
-        link: Link,
-        replan: float | None,
+        self, backend: RobotBackend, policy: Policy, loop: ControlLoop, channel: NetworkChannel
     ) -> None:
-        robot, spec = backend.spec, policy.action_spec
-        cartesian = spec.kind is ActionKind.CARTESIAN_DELTA
-        self._backend, self._policy, self._link = backend, policy, link
-        self._buffer = ObservationBuffer(policy.observation_spec, backend.provides)
-        self._executor = ChunkExecutor(spec, mode, robot=robot)
-        self._resolver = CartesianResolver(robot, spec.dt) if cartesian else None
-        kind = ActionKind.JOINT_POSITION if cartesian else spec.kind
-        self.gate = SafetyGate(robot, limits, kind)
-        self._replan = rows_followed(spec, mode) * spec.dt if replan is None else replan
-        self._asked = -np.inf
-        self._command: Command | None = None
-        self.recording_ended = False
-        self._tripped = np.inf
-        self._stale = 0
-        self._refusals: Counter[str] = Counter()
-        self._latencies: list[float] = []
+        self.pacing = Pacing(policy.action_spec, loop.mode, backend.spec.control_rate)
+        self.stale = 0
+        self._policy, self._loop, self._channel = policy, loop, channel
+        self._buffer = ObservationBuffer(policy.observation_spec, offered(backend))
+        self._sees = any(is_picture(name) for name in policy.observation_spec)
+        if channel.inference:
+            self.pacing.answered(float("-inf"), channel.inference)
 
-    def step(self, trial: Trial, clock: Clock, elapsed: float) -> StepRecord:
-        """Read, ask, merge, judge, write."""
-        state, now, goal = self._backend.read(), clock.now(), trial.goal(elapsed)
+    def due(self, now: float) -> bool:
+        """Return whether pictures of this moment would be used."""
+        return self._sees and self.pacing.due(now) and self._channel.ready(now)
+
+    def ask(self, state: RobotState, now: float) -> tuple[Observation | None, ActionChunk | None]:
+        """Show the policy what there is, if it is to be asked now."""
         self._buffer.push_state(state)
-        for feature, value in goal.items():
+        for feature, value in self._loop.goal.items():
             self._buffer.push(feature, value, now)
-        observation, chunk = self._ask(now)
-        if chunk is not None:
-            self._link.answer(chunk, clock.now())
-        now = clock.now()
-        for answer in self._link.arrived(now):
-            self._latencies.append(now - answer.stamp)
-            self._executor.add(answer, now)
-        verdict = self.gate.check(self._action(state, now), state, now)
-        self._command = verdict.command
-        sent = self._backend.write(verdict.command)
-        self._note(verdict, elapsed)
-        trial.observe(state, sent)
-        progress = trial.progress()
-        return StepRecord(elapsed, state, observation, chunk, verdict, sent, goal, progress)
-
-    def over(self, elapsed: float) -> bool:
-        """Return whether a stop has latched, and its consequences could be seen."""
-        return elapsed - self._tripped >= AFTERMATH
-
-    def ended_by(self, trial: Trial, reason: str) -> str:
-        """Return the word for the end."""
-        if self.gate.latched:
-            return str(self.gate.latched.cause)
-        if reason:
-            return "fault"
-        if trial.done():
-            return "success" if trial.metrics().get("success") else "failure"
-        return "recording ended" if self.recording_ended else "horizon"
-
-    def counts(self) -> dict[str, Any]:
-        """Return the counting fields of the result."""
-        times = np.array(self._latencies)
-        quantiles = {"p50": 0.5, "p95": 0.95, "max": 1.0} if len(times) else {}
-        return {
-            "refusals": dict(self._refusals),
-            "dropped": dict(self._executor.dropped),
-            "stale": self._stale,
-            "latency": {name: float(np.quantile(times, q)) for name, q in quantiles.items()},
-        }
-
-    def _ask(self, now: float) -> tuple[Observation | None, ActionChunk | None]:
-        if now < self._asked + self._replan - EARLY or not self._link.ready(now):
+        if not (self.pacing.due(now) and self._channel.ready(now)):
             return None, None
         try:
             observation = self._buffer.snapshot(now)
         except StaleObservation:
-            self._stale += 1
+            self.stale += 1
             return None, None
-        if self._link.loses():
+        if self._channel.loses():
             return None, None
-        self._asked = now
-        return observation, self._policy.act(observation)
+        self.pacing.asked(now)
+        chunk = self._policy.act(observation)
+        self._channel.answer(chunk, now)
+        return observation, chunk
 
-    def _action(self, state: RobotState, now: float) -> Action | None:
-        before = self._command or Command(now, state.joint_position)
-        action = self._executor.action_at(now, before)
-        if action is None or self._resolver is None:
-            return action
-        return self._resolver.resolve(action, before.values)
-
-    def _note(self, verdict: Verdict, elapsed: float) -> None:
-        if verdict.refusal:
-            self._refusals[str(verdict.refusal.cause)] += 1
-        if verdict.level is Level.ESTOP:
-            self._tripped = min(self._tripped, elapsed)
+    def deliver(self, now: float) -> None:
+        """Hand over the chunks that have arrived."""
+        for chunk in self._channel.arrived(now):
+            self._loop.take(chunk, now)
+            if self._channel.inference:
+                self.pacing.answered(now, self._channel.inference)

@@ -23,7 +23,9 @@ from robot_policies.interface import (
 from robot_policies.interface.clouds import check_clouds, fit_cloud, is_cloud
 from robot_policies.interface.errors import suggestion
 from robot_policies.interface.observation import (
+    COMMAND,
     DEPTH,
+    GOAL_STREAMS,
     IMAGES,
     LABELS,
     MAX_AGE,
@@ -31,16 +33,9 @@ from robot_policies.interface.observation import (
     STATE,
     TASK,
     VELOCITY_COMMAND,
-    VELOCITY_COMMAND_NAMES,
-    VELOCITY_COMMAND_UNITS,
 )
 
 GOALS = (VELOCITY_COMMAND, TASK)  # set by a person or a task
-GOAL_STREAMS = {
-    VELOCITY_COMMAND: ArraySpec(
-        VELOCITY_COMMAND, (3,), unit=VELOCITY_COMMAND_UNITS, names=VELOCITY_COMMAND_NAMES
-    )
-}
 CAMERAS = {IMAGES: "camera", DEPTH: "camera's depth", LABELS: "camera's labels"}
 # After it a robot whose planner died or whose cable broke stands still, whoever commanded it and
 # whatever was between them; an instruction stays in force until it is changed. [s]
@@ -212,7 +207,7 @@ def label(feature: str) -> str:
     for prefix, suffix in CAMERAS.items():
         if feature.startswith(f"{prefix}."):
             return f"{feature.removeprefix(f'{prefix}.')} {suffix}"
-    names = {STATE: "joint states", TASK: "instruction"}
+    names = {STATE: "joint states", COMMAND: "command in force", TASK: "instruction"}
     return names.get(feature, feature.removeprefix("observation.").replace("_", " "))
 
 

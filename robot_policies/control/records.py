@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,9 +19,20 @@ from robot_policies.interface import (
 )
 
 
+class Ending(StrEnum):
+    """Why an episode ended, where no latched stop ended it."""
+
+    SUCCESS = "success"  # decided by the task
+    FAILURE = "failure"  # decided by the task
+    HORIZON = "horizon"
+    RECORDING = "recording ended"
+    INTERRUPTED = "interrupted"
+    FAULT = "fault"
+
+
 @dataclass(frozen=True, eq=False)
 class StepRecord:
-    """One control step.
+    """One control step; all stamps count from the start of the episode.
 
     Attributes:
         time: Time since the start of the episode. [s]
@@ -55,13 +67,13 @@ class EpisodeResult:
         metrics: The task's, `success` included.
         steps: Control steps.
         duration: Time from first to last step. [s]
-        ended_by: `success`, `failure` (decided by the task), `horizon`, `recording ended`,
-            `fault`, or the cause of a latched stop.
+        ended_by: An `Ending`, or the cause of a latched stop.
         reason: One line for people; empty if the task or the horizon ended it.
+        levels: Steps by how far the safety gate went.
         refusals: Steps without a valid action, by cause.
         dropped: Chunks not used, by reason.
         stale: Observations that could not be made.
-        latency: `p50`, `p95`, `max` from observation to arrival of its answer. [s]
+        latency: `p50`, `p95`, `p99`, `max` from observation to the command that answers it. [s]
     """
 
     policy: str
@@ -73,6 +85,7 @@ class EpisodeResult:
     duration: float
     ended_by: str
     reason: str = ""
+    levels: Mapping[str, int] = field(default_factory=dict)
     refusals: Mapping[str, int] = field(default_factory=dict)
     dropped: Mapping[str, int] = field(default_factory=dict)
     stale: int = 0

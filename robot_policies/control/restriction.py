@@ -13,16 +13,20 @@ from robot_policies.control.rules import (
     Cause,
     Motion,
     Refusal,
-    Rule,
+    Rules,
     joint_units,
     leads_inside,
+    pace_rule,
 )
+from robot_policies.control.speed_envelope import SpeedEnvelope
 from robot_policies.interface import ActionKind, JointLimit, JointLimits, RobotSpec
 from robot_policies.interface.errors import suggestion
 
+NO_RULES = Rules()
+
 
 class Restriction:
-    """Judges actions by the limits that come with them."""
+    """The rules that the limits of the newest action make."""
 
     def __init__(self, robot: RobotSpec, kind: ActionKind) -> None:
         """Begin without a limit.
@@ -33,15 +37,23 @@ class Restriction:
         """
         self._robot, self._kind = robot, kind
         self._limits: JointLimits = {}
-        self._rules: tuple[Rule, ...] = ()
+        self._rules = NO_RULES
 
-    def judge(self, motion: Motion, limits: JointLimits) -> Refusal | None:
-        """Refuse a command that the limits forbid, or that they cannot be held against."""
+    def rules(self, limits: JointLimits, target: np.ndarray, now: float) -> Rules:
+        """Return what a command must satisfy beside the robot's own rules.
+
+        Args:
+            limits: What came with the action.
+            target: The target in force, from which a new speed limit counts. Shape (n,).
+            now: Time. [s]
+        """
         if limits != self._limits:
             self._rules, self._limits = self._rules_of(limits), limits
-        return next((refusal for rule in self._rules if (refusal := rule(motion))), None)
+            if self._rules.envelope:
+                self._rules.envelope.start(target, now)
+        return self._rules
 
-    def _rules_of(self, limits: JointLimits) -> tuple[Rule, ...]:
+    def _rules_of(self, limits: JointLimits) -> Rules:
         robot, period = self._robot, 1.0 / self._robot.control_rate
         names, (units, speeds, _) = robot.joint_names, joint_units(robot)
         strange = next((name for name in limits if name not in names), None)
@@ -49,7 +61,7 @@ class Restriction:
             text = f"limits on '{strange}', {robot.name} has no such joint."
             return _always(Cause.NAMES, f"{text}{suggestion(strange, names)}", strange)
         if not limits:
-            return ()
+            return NO_RULES
         if self._kind not in (ActionKind.JOINT_POSITION, ActionKind.JOINT_VELOCITY):
             return _always(Cause.KIND, f"limits on joints cannot be held by {self._kind}")
         asked = [limits.get(name, JointLimit()) for name in names]
@@ -62,16 +74,23 @@ class Restriction:
         position = Bound(Cause.POSITION, "restricted target", names, units, lower, upper)
         speed = Bound(Cause.VELOCITY, "restricted speed", names, speeds, -fastest, fastest)
         if self._kind is ActionKind.JOINT_POSITION:
-            return (
-                lambda m: _approaches(m, position),
-                lambda m: speed.judge((m.target - m.previous) / m.span),
+            envelope = SpeedEnvelope(fastest, period)
+            return Rules(
+                place=(lambda m: _approaches(m, position),),
+                way=(
+                    lambda m: speed.judge((m.target - m.previous) / m.span),
+                    pace_rule(envelope, names, units),
+                ),
+                envelope=envelope,
             )
-        return lambda m: speed.judge(m.target), lambda m: leads_inside(m, position, period)
+        return Rules(
+            (lambda m: speed.judge(m.target), lambda m: leads_inside(m, position, period)), ()
+        )
 
 
-def _always(cause: Cause, text: str, joint: str = "") -> tuple[Rule, ...]:
+def _always(cause: Cause, text: str, joint: str = "") -> Rules:
     refusal = Refusal(cause, text, joint)
-    return (lambda m: refusal,)
+    return Rules(place=(lambda m: refusal,))
 
 
 def _approaches(m: Motion, position: Bound) -> Refusal | None:

@@ -12,9 +12,13 @@ from functools import cached_property
 import numpy as np
 
 from robot_policies.control.kinematics import Kinematics
+from robot_policies.control.speed_envelope import SpeedEnvelope
 from robot_policies.interface import RobotSpec, RobotState
 from robot_policies.interface.backend import ROUNDING
 from robot_policies.interface.observation import VELOCITY_COMMAND_NAMES
+
+ARM_PLAN_AGE = 8.0  # s; 100 rows at 30 Hz (LeRobot's ACT) and an answer that takes 4 s
+LEGGED_PLAN_AGE = 0.5  # s; a gait has turned half round by then
 
 
 class Cause(StrEnum):
@@ -71,7 +75,9 @@ class SafetyLimits:
         command_timeout: After the last valid action the robot holds within this time. [s]
         hold_time: It holds for this long, then damps. [s]
         state_timeout: Oldest measurement a command may be judged by. [s]
-        action_age: Oldest observation whose plan may still be followed. [s]
+        plan_age: Oldest observation whose plan may still be followed. [s]
+        approach_time: An action that is too far from the command in force is approached for at
+            most this long. [s]
         refusal_time: Actions refused for this long without a valid one trip the stop. [s]
         position_margin: Kept free at both ends of every joint's range. [rad], [m]
         velocity_margin: Factor on the robot's speed limits.
@@ -84,7 +90,8 @@ class SafetyLimits:
     command_timeout: float = 0.1
     hold_time: float = 1.0
     state_timeout: float = 0.1
-    action_age: float = 2.0
+    plan_age: float = 2.0
+    approach_time: float = 0.4
     refusal_time: float = 0.5
     position_margin: float = 0.0
     velocity_margin: float = 1.0
@@ -92,6 +99,22 @@ class SafetyLimits:
     effort_margin: float = 1.0
     base_velocity: tuple[float, float, float] = (1.0, 0.6, 1.5)
     base_acceleration: tuple[float, float, float] = (4.0, 4.0, 8.0)
+
+    @classmethod
+    def of(cls, robot: RobotSpec, plan_age: float = 0.0) -> "SafetyLimits":
+        """Return the limits of a class of robots.
+
+        A robot with a fixed base stands safely while it holds, so it may follow a plan for seconds
+        and wait for the next one. A legged robot balances on what it last saw.
+
+        Args:
+            robot: The robot.
+            plan_age: Oldest observation whose plan may still be followed; 0 is the class's. [s]
+        """
+        if robot.floating_base:
+            return cls(plan_age=plan_age or LEGGED_PLAN_AGE)
+        age = plan_age or ARM_PLAN_AGE
+        return cls(plan_age=age, hold_time=age)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +127,7 @@ class Motion:
         earlier: Command of the step before that.
         span: Time the step from `previous` stands for: a control period, or longer if `previous`
             had to serve for longer because answers did not come. [s]
+        now: Time of the command. [s]
         state: What the robot measured.
     """
 
@@ -111,6 +135,7 @@ class Motion:
     previous: np.ndarray
     earlier: np.ndarray
     span: float
+    now: float
     state: RobotState
 
 
@@ -152,11 +177,51 @@ class Bound:
         return Refusal(self.cause, text, name, float(value[i]), float(limit), float(margin[i]))
 
 
-def position_rules(robot: RobotSpec, limits: SafetyLimits) -> tuple[Rule, ...]:
+@dataclass(frozen=True)
+class Rules:
+    """What a command must satisfy.
+
+    Attributes:
+        place: Rules about where the command leads, whatever came before it.
+        way: Rules about the way there from what came before. Whoever is refused by one of these
+            alone asks for something allowed, only too far away.
+        envelope: What the rules remember of earlier targets; `None` if they remember nothing.
+    """
+
+    place: tuple[Rule, ...] = ()
+    way: tuple[Rule, ...] = ()
+    envelope: SpeedEnvelope | None = None
+
+    def judge(self, motion: Motion) -> Refusal | None:
+        """Return the first refusal, those about the place before those about the way."""
+        return self.judge_place(motion) or _first_refusal(self.way, motion)
+
+    def judge_place(self, motion: Motion) -> Refusal | None:
+        """Return the first refusal of those about the place."""
+        return _first_refusal(self.place, motion)
+
+
+def _first_refusal(rules: tuple[Rule, ...], motion: Motion) -> Refusal | None:
+    return next((refusal for rule in rules if (refusal := rule(motion))), None)
+
+
+def pace_rule(envelope: SpeedEnvelope, names: tuple[str, ...], units: tuple[str, ...]) -> Rule:
+    """Return the rule that no target runs ahead of what its speed limit allows in true time."""
+
+    def judge(m: Motion) -> Refusal | None:
+        lower, upper = envelope.bounds(m.now)
+        what = "target within the speed limit,"
+        return Bound(Cause.VELOCITY, what, names, units, lower, upper).judge(m.target)
+
+    return judge
+
+
+def position_rules(robot: RobotSpec, limits: SafetyLimits) -> Rules:
     """Return what a joint position target must satisfy."""
     period, gains = 1.0 / robot.control_rate, robot.gains["policy"]
     position, speed, change, effort, following = joint_bounds(robot, limits)
     workspace = workspace_rule(robot)
+    envelope = SpeedEnvelope(limits.velocity_margin * robot.velocity, period)
 
     def acceleration(m: Motion) -> np.ndarray:
         return ((m.target - m.previous) / m.span - (m.previous - m.earlier) / period) / m.span
@@ -165,27 +230,39 @@ def position_rules(robot: RobotSpec, limits: SafetyLimits) -> tuple[Rule, ...]:
         spring = gains.stiffness * (m.target - m.state.joint_position)
         return spring - gains.damping * m.state.joint_velocity
 
-    return (
-        lambda m: position.judge(m.target),
-        lambda m: speed.judge((m.target - m.previous) / m.span),
-        lambda m: change.judge(acceleration(m)),
-        lambda m: following.judge(m.target - m.state.joint_position),
-        lambda m: effort.judge(servo_effort(m)),
-        lambda m: workspace(m.target),
+    return Rules(
+        place=(
+            lambda m: position.judge(m.target),
+            lambda m: workspace(m.target, m.previous),
+        ),
+        way=(
+            lambda m: speed.judge((m.target - m.previous) / m.span),
+            lambda m: change.judge(acceleration(m)),
+            lambda m: following.judge(m.target - m.state.joint_position),
+            lambda m: effort.judge(servo_effort(m)),
+            pace_rule(envelope, robot.joint_names, joint_units(robot)[0]),
+        ),
+        envelope=envelope,
     )
 
 
-def velocity_rules(robot: RobotSpec, limits: SafetyLimits) -> tuple[Rule, ...]:
+def velocity_rules(robot: RobotSpec, limits: SafetyLimits) -> Rules:
     """Return what a joint velocity target must satisfy; where it leads counts as a position."""
     period = 1.0 / robot.control_rate
     position, speed, change, *_ = joint_bounds(robot, limits)
     workspace = workspace_rule(robot)
 
-    return (
-        lambda m: speed.judge(m.target),
-        lambda m: change.judge((m.target - m.previous) / period),
-        lambda m: leads_inside(m, position, period),
-        lambda m: workspace(m.state.joint_position + m.target * period),
+    def leads_to(m: Motion) -> Refusal | None:
+        here = m.state.joint_position
+        return workspace(here + m.target * period, here)
+
+    return Rules(
+        place=(
+            lambda m: speed.judge(m.target),
+            lambda m: leads_inside(m, position, period),
+            leads_to,
+        ),
+        way=(lambda m: change.judge((m.target - m.previous) / period),),
     )
 
 
@@ -197,7 +274,7 @@ def leads_inside(m: Motion, position: Bound, period: float) -> Refusal | None:
     return replace(position, lower=lower, upper=upper).judge(here + m.target * period)
 
 
-def base_rules(robot: RobotSpec, limits: SafetyLimits) -> tuple[Rule, ...]:
+def base_rules(robot: RobotSpec, limits: SafetyLimits) -> Rules:
     """Return what a base velocity target must satisfy."""
     names, period = VELOCITY_COMMAND_NAMES, 1.0 / robot.control_rate
     units = ("m/s", "m/s", "rad/s")
@@ -205,9 +282,9 @@ def base_rules(robot: RobotSpec, limits: SafetyLimits) -> tuple[Rule, ...]:
     speed = Bound(Cause.VELOCITY, "base speed", names, units, -fastest, fastest)
     units = tuple(f"{unit}^2" for unit in units)
     change = Bound(Cause.ACCELERATION, "base acceleration", names, units, -steepest, steepest)
-    return (
-        lambda m: speed.judge(m.target),
-        lambda m: change.judge((m.target - m.previous) / period),
+    return Rules(
+        place=(lambda m: speed.judge(m.target),),
+        way=(lambda m: change.judge((m.target - m.previous) / period),),
     )
 
 
@@ -241,12 +318,25 @@ def joint_units(robot: RobotSpec) -> tuple[tuple[str, ...], ...]:
     return units, tuple(f"{unit}/s" for unit in units), tuple(f"{unit}/s^2" for unit in units)
 
 
-def workspace_rule(robot: RobotSpec) -> Callable[[np.ndarray], Refusal | None]:
-    """Return the rule that keeps the watched link's origin in its box, given joint positions."""
+def workspace_rule(robot: RobotSpec) -> Callable[[np.ndarray, np.ndarray], Refusal | None]:
+    """Return the rule that keeps the watched link's origin in its box.
+
+    It is given the joint positions to judge and those before. A link that is outside may move,
+    but along each axis only back.
+    """
     box = robot.workspace
     if box is None:
-        return lambda joints: None
+        return lambda joints, before: None
     kinematics = Kinematics(robot, box.link)
     what = f"'{box.link}' position"
     bound = Bound(Cause.WORKSPACE, what, ("x", "y", "z"), ("m",) * 3, box.lower, box.upper)
-    return lambda joints: bound.judge(kinematics.pose(joints)[1])
+
+    def judge(joints: np.ndarray, before: np.ndarray) -> Refusal | None:
+        there = kinematics.pose(joints)[1]
+        if not (refusal := bound.judge(there)):
+            return None
+        here = kinematics.pose(before)[1]
+        lower, upper = np.minimum(bound.lower, here), np.maximum(bound.upper, here)
+        return refusal if replace(bound, lower=lower, upper=upper).judge(there) else None
+
+    return judge

@@ -1,6 +1,6 @@
 """Clocks that an episode runs on, and the network between it and the policy.
 
-A `LogicalClock` advances a simulator and nothing else tells the time, so an episode with injected
+A `LogicalClock` counts control steps and nothing else tells the time, so an episode with injected
 delay, jitter and loss is the same on a fast and on a slow machine.
 """
 
@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from robot_policies.interface import ActionChunk, ConfigError, Simulator
+from robot_policies.interface import ActionChunk, ConfigError
 
 ROUNDING = 1e-9  # s; room for floating-point time
 
@@ -29,34 +29,32 @@ class Clock(Protocol):
 
 
 class LogicalClock:
-    """Time that passes because a simulator is advanced."""
+    """Time that passes by one control period per tick."""
 
-    def __init__(self, simulator: Simulator, period: float) -> None:
+    def __init__(self, period: float) -> None:
         """Start at 0.
 
         Args:
-            simulator: Advanced by one period per tick.
             period: Control period. [s]
         """
-        self._simulator, self._period, self._ticks = simulator, period, 0
+        self._period, self._ticks = period, 0
 
     def now(self) -> float:
         """Return the time since the start. [s]."""
         return self._ticks * self._period
 
     def tick(self) -> None:
-        """Advance the simulator by one period."""
-        self._simulator.advance(self._period)
+        """Let one period pass."""
         self._ticks += 1
 
 
 class WallClock:
-    """The machine's time, for robots and logs that do not wait."""
+    """The machine's steady time, which nobody sets, for robots and logs that do not wait."""
 
     def __init__(
         self,
         period: float,
-        read: Callable[[], float] = time.time,
+        read: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Start now.
@@ -101,12 +99,17 @@ class NetworkModel:
             raise ConfigError(f"network: times must be >= 0 and loss in [0, 1], got {self}")
 
 
-class Link:
-    """Carries observations to a policy and its answers back, in the model's time."""
+class NetworkChannel:
+    """Carries observations to a policy and its answers back, in the model's time.
+
+    Attributes:
+        inference: Time the policy needs for an answer. [s]
+    """
 
     def __init__(self, model: NetworkModel, seed: int) -> None:
         """Seed the network's own randomness, independent of the robot's and the policy's."""
         self._model = model
+        self.inference = model.inference
         self._rng = np.random.default_rng((seed, 0x11E7))
         self._under_way: list[tuple[float, int, ActionChunk]] = []
         self._busy_until = -np.inf

@@ -76,7 +76,8 @@ def crashed(job: Job, cause: str) -> Outcome:
 
 
 def _run(job: Job) -> Outcome:
-    from robot_policies.control.episode import LogicalClock, NetworkModel, run_episode
+    from robot_policies.control.episode import run_episode
+    from robot_policies.control.timing import NetworkModel
 
     policy, task, simulator = open_cell(*job.cell)
     result = run_episode(
@@ -84,7 +85,6 @@ def _run(job: Job) -> Outcome:
         policy,
         task,
         seed=job.seed,
-        clock=LogicalClock(simulator, 1.0 / simulator.spec.control_rate),
         initial=job.initial,
         network=NetworkModel(delay=job.delay, jitter=job.jitter),
     )

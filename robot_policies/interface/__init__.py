@@ -19,6 +19,7 @@ from robot_policies.interface.backend import (
     Simulator,
     Supervisor,
     check_command,
+    offered,
     without_pictures,
 )
 from robot_policies.interface.errors import (
@@ -75,5 +76,6 @@ __all__ = [
     "Trial",
     "UnknownNameError",
     "check_command",
+    "offered",
     "without_pictures",
 ]

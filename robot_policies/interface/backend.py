@@ -9,7 +9,12 @@ import numpy as np
 
 from robot_policies.interface.action import ActionKind
 from robot_policies.interface.errors import BackendError
-from robot_policies.interface.observation import VELOCITY_COMMAND_NAMES, is_picture
+from robot_policies.interface.observation import (
+    COMMAND,
+    GOAL_STREAMS,
+    VELOCITY_COMMAND_NAMES,
+    is_picture,
+)
 from robot_policies.interface.plausibility import overshoot
 from robot_policies.interface.robot import RobotSpec
 from robot_policies.interface.robot_parts import Gains
@@ -173,6 +178,17 @@ class RobotBackend(Protocol):
     def close(self) -> None:
         """Stop and release the device; may be called twice."""
         ...
+
+
+def offered(backend: RobotBackend) -> Mapping[str, ArraySpec]:
+    """Return every stream that a policy on this backend can be given, by feature name.
+
+    Beside the backend's own these are the goals and, where it tracks joint positions, the command
+    in force, which the control loop adds to each measurement.
+    """
+    position = ActionKind.JOINT_POSITION in backend.accepts
+    command = {COMMAND: backend.spec.command_stream} if position else {}
+    return {**GOAL_STREAMS, **command, **backend.provides}
 
 
 # Makes what the servo tracks now [s] of the command in force and the newest measurement.

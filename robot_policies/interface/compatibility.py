@@ -10,15 +10,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from robot_policies.interface.action import ActionKind
-from robot_policies.interface.backend import RobotBackend
+from robot_policies.interface.backend import RobotBackend, offered
 from robot_policies.interface.clouds import check_clouds, is_cloud
 from robot_policies.interface.errors import ContractError, suggestion
-from robot_policies.interface.observation import (
-    IMAGES,
-    VELOCITY_COMMAND,
-    VELOCITY_COMMAND_NAMES,
-    VELOCITY_COMMAND_UNITS,
-)
+from robot_policies.interface.observation import IMAGES
 from robot_policies.interface.policy import Policy
 from robot_policies.interface.report import Finding, Report
 from robot_policies.interface.robot import RobotSpec
@@ -26,11 +21,6 @@ from robot_policies.interface.spec import ArraySpec
 from robot_policies.interface.statistics import audit_statistics
 
 COMMANDABLE = {ActionKind.CARTESIAN_DELTA: ActionKind.JOINT_POSITION}  # resolved on the way
-GOALS = {
-    VELOCITY_COMMAND: ArraySpec(
-        VELOCITY_COMMAND, (3,), unit=VELOCITY_COMMAND_UNITS, names=VELOCITY_COMMAND_NAMES
-    )
-}
 
 
 def check_compatible(policy: Policy, robot: RobotSpec, backend: RobotBackend) -> Report:
@@ -62,7 +52,7 @@ def _names(policy: Policy, robot: RobotSpec, backend: RobotBackend) -> Iterator[
 
 
 def _observation(policy: Policy, backend: RobotBackend) -> Iterator[Finding]:
-    provides = {**GOALS, **backend.provides}
+    provides = offered(backend)
     for name, needed in policy.observation_spec.items():
         if name not in provides:
             text = f"the policy needs '{name}'.{suggestion(name, provides)}"

@@ -1,9 +1,10 @@
 """What a policy sees: an immutable mapping of LeRobot feature names to arrays, stamped at capture.
 
 Feature names are LeRobot's: `observation.state` (elements `<joint>.pos` [rad or m] and
-`<joint>.vel` [rad/s or m/s]), `observation.images.<camera>` (height, width, 3; uint8 RGB),
-`observation.depth.<camera>` (height, width; metres along the optical axis, 0 where nothing was
-measured), `observation.labels.<camera>` (height, width; uint8 class of what is seen),
+`<joint>.vel` [rad/s or m/s]), `observation.command` (`<joint>.target`, the joint targets in force
+when the joints were measured; rad or m), `observation.images.<camera>` (height, width, 3; uint8
+RGB), `observation.depth.<camera>` (height, width; metres along the optical axis, 0 where nothing
+was measured), `observation.labels.<camera>` (height, width; uint8 class of what is seen),
 `observation.points` (n, 3; metres), `observation.imu`, `observation.velocity_command`,
 `observation.environment_state` (where things are, `<thing>.x` and so on in the base frame; metres)
 and the language instruction `task`, which is a string.
@@ -17,6 +18,7 @@ from robot_policies.interface.errors import ContractError, suggestion
 from robot_policies.interface.spec import ArraySpec
 
 STATE = "observation.state"
+COMMAND = "observation.command"
 IMAGES = "observation.images"
 DEPTH = "observation.depth"
 LABELS = "observation.labels"
@@ -37,6 +39,11 @@ IMU_NAMES = (
 IMU_UNITS = ("1",) * 4 + ("rad/s",) * 3 + ("m/s^2",) * 3
 VELOCITY_COMMAND_NAMES = ("linear.x", "linear.y", "angular.z")
 VELOCITY_COMMAND_UNITS = ("m/s", "m/s", "rad/s")
+GOAL_STREAMS = {  # given by a person or a task, not by the robot
+    VELOCITY_COMMAND: ArraySpec(
+        VELOCITY_COMMAND, (3,), unit=VELOCITY_COMMAND_UNITS, names=VELOCITY_COMMAND_NAMES
+    )
+}
 WRENCH_NAMES = tuple(f"{part}.{axis}" for part in ("force", "torque") for axis in "xyz")
 WRENCH_UNITS = ("N",) * 3 + ("N m",) * 3
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from robot_policies.interface.clouds import cloud_spec
 from robot_policies.interface.observation import (
+    COMMAND,
     DEPTH,
     IMAGES,
     IMU,
@@ -110,6 +111,13 @@ class RobotSpec:
         column = np.array([getattr(joint, name) for joint in self.joints])
         column.setflags(write=False)
         return column
+
+    @cached_property
+    def command_stream(self) -> ArraySpec:
+        """The joint targets in force, which the control loop adds to a measurement."""
+        units = tuple("m" if joint.sliding else "rad" for joint in self.joints)
+        names = tuple(f"{name}.target" for name in self.joint_names)
+        return ArraySpec(COMMAND, (len(names),), unit=units, names=names)
 
     @cached_property
     def streams(self) -> Mapping[str, ArraySpec]:

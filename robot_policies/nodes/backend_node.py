@@ -1,10 +1,11 @@
 """The robot's node: whatever moves, behind the safety gate. Activating it starts a trial."""
 
-from typing import Any
+from dataclasses import replace
 
-from robot_policies.interface import ActionKind, ContractError, RobotPoliciesError
-from robot_policies.nodes.chunks import chunk_type, decode_chunk
-from robot_policies.nodes.graph_node import COMMAND, GraphNode, one_line, reported, run
+from robot_policies.control.records import Ending
+from robot_policies.interface import ActionChunk, ContractError, RobotPoliciesError
+from robot_policies.nodes.chunk_intake import ChunkIntake
+from robot_policies.nodes.graph_node import GraphNode, one_line, reported, run
 from robot_policies.nodes.operator_services import OperatorServices
 from robot_policies.nodes.outlet import Outlet
 from robot_policies.nodes.trial import SETTINGS, TrialRun
@@ -16,40 +17,48 @@ class BackendNode(GraphNode):
     """Measures and publishes at the control rate, acts on each chunk when it comes."""
 
     def __init__(self) -> None:
-        """Declare settings and services, and listen for chunks."""
+        """Declare settings and services."""
         super().__init__("backend", SETTINGS)
         self._trial: TrialRun | None = None
-        self._moving, self._reason = False, ""
+        self._chunks: ChunkIntake | None = None
+        self._moving, self._ending, self._reason = False, Ending.INTERRUPTED, ""
         OperatorServices(
             self,
             lambda: self._trial and self._trial.loop,
             lambda decision: self._outlet.decided(decision),
         )
-        for kind in (ActionKind.JOINT_POSITION, ActionKind.CARTESIAN_DELTA):
-            topic, message = chunk_type(kind)
-            self.create_subscription(message, topic, self._on_chunk, COMMAND)
 
     @reported
     def on_configure(self) -> None:
-        """Make robot, task and backend by name and connect; nothing moves."""
-        self._trial = TrialRun(self.settings(), self.now)
-        self._outlet = Outlet(self, self._trial.loop)
+        """Make robot, task and backend by name, connect, exercise everything; nothing moves."""
+        settings = self.settings()
+        if self.time.simulated and settings["backend"] != "ros2_control":
+            raise ContractError(
+                f"use_sim_time is for backend 'ros2_control' only: '{settings['backend']}' has a "
+                "clock of its own"
+            )
+        self.get_logger().info("making the robot ready")
+        self._trial = trial = TrialRun(settings, self.now())
+        self._outlet = Outlet(self, trial)
+        self._outlet.rehearse()
+        self._chunks = ChunkIntake(self, trial.loop.action, self._on_chunk, self._refuse)
 
     @reported
     def on_activate(self) -> None:
-        """Put a simulator in the task's initial state and begin."""
+        """Start the clocks of the trial that was prepared."""
         assert self._trial
-        self._trial.start()
-        self._moving = True
+        self.time.synchronize()
+        self._trial.start(self.now())
+        self._moving, self._ending = True, Ending.INTERRUPTED
         self.every(self._trial.loop.period, self._tick)
         self.every(REPORT_PERIOD, self._outlet.report)
 
     @reported
     def on_deactivate(self) -> None:
         """Stop the robot and write down how the trial went."""
-        self._stop("deactivated")
+        self._stop(Ending.INTERRUPTED, "deactivated")
         if self._trial:
-            self._trial.end(self._reason)
+            self._trial.end(self._ending, self._reason)
 
     @reported
     def on_cleanup(self) -> None:
@@ -58,52 +67,64 @@ class BackendNode(GraphNode):
 
     def release(self) -> None:
         """Stop the robot, write down what there is, and let go."""
-        self._stop("the node was shut down")
+        self._stop(Ending.INTERRUPTED, "the node was shut down")
         trial, self._trial = self._trial, None
+        if self._chunks:
+            self._chunks.close()
+            self._chunks = None
         if trial:
             self._outlet.close()
             trial.close()
-            trial.end(self._reason)
+            trial.end(self._ending, self._reason)
 
     def _tick(self) -> None:
-        if self._trial is None:
+        if self._trial is None or self._chunks is None:
             return
         try:
-            if state := self._trial.measure():
-                self._outlet.measured(state, self._trial.loop.goal())
-                self._outlet.decided(self._trial.loop.command())
+            now = self.now()
+            if self._trial.measure(now, self._outlet.wants_pictures(now)):
+                self._outlet.measured()
+                self._outlet.decided(self._trial.decide(self.now()))
+            self._chunks.next_slot()
             if over := self._trial.over():
-                self._stop(over)
+                self._stop(Ending.HORIZON, over)
                 # Closing a recording takes seconds, and silence would read as death.
-                self._trial.end_beside(over)
+                self._trial.end_beside(Ending.HORIZON, over)
                 self.every(self._trial.loop.period, self._await_end)
         except Exception as error:  # whatever it is, the robot must not go on
             self._fail(error)
 
-    def _on_chunk(self, message: Any) -> None:
+    def _on_chunk(self, chunk: ActionChunk) -> None:
         if self._trial is None or not self._moving:
             return
+        loop = self._trial.loop
+        chunk = replace(chunk, stamp=self.time.from_ros(chunk.stamp))
         try:
-            if decision := self._trial.loop.accept(decode_chunk(message)):
+            if decision := loop.accept(chunk, self.now()):
+                loop.handed_over(decision, self.now())
                 self._outlet.decided(decision)
         except ContractError as error:
-            self._trial.loop.refused["malformed"] += 1
-            self.get_logger().error(f"chunk refused: {error}", throttle_duration_sec=1.0)
+            self._refuse(str(error))
         except RobotPoliciesError as error:
             self._fail(error)
 
+    def _refuse(self, reason: str) -> None:
+        if self._trial:
+            self._trial.loop.refused["malformed"] += 1
+        self.get_logger().error(f"chunk refused: {reason}", throttle_duration_sec=1.0)
+
     def _fail(self, error: Exception) -> None:
         """Give up: the robot is stopped, and `bringup` sees the node unconfigured."""
-        self._stop(one_line(error))
+        self._stop(Ending.FAULT, one_line(error))
         self.get_logger().error(f"trial broken off: {self._reason}")
         self.trigger_deactivate()
         self.trigger_cleanup()
 
-    def _stop(self, reason: str) -> None:
+    def _stop(self, ending: Ending, reason: str) -> None:
         self.stop_clocks()
         moving, self._moving = self._moving, False
         if moving and self._trial:
-            self._reason = reason
+            self._ending, self._reason = ending, reason
             self._trial.loop.backend.stop(reason)
 
     def _await_end(self) -> None:

@@ -44,25 +44,36 @@ def decode_joints(message: JointState) -> Sample:
     Raises:
         ContractError: If a name repeats or an array is not as long as the names.
     """
-    parts = {
-        suffix: data
-        for suffix, data in (("pos", message.position), ("vel", message.velocity))
-        if len(data)
-    }
+    return _read_joints("joint_states", message, pos=message.position, vel=message.velocity)
+
+
+def decode_command(message: JointState) -> Sample:
+    """Read the joint targets that were sent.
+
+    Raises:
+        ContractError: If a name repeats or there is not one position per name.
+    """
+    return _read_joints("command_sent", message, target=message.position)
+
+
+def _read_joints(topic: str, message: JointState, **fields: Any) -> Sample:
+    parts = {suffix: data for suffix, data in fields.items() if len(data)}
     for suffix, data in parts.items():
         if len(data) != len(message.name):
             raise ContractError(
-                f"joint_states: {len(data)} values of '{suffix}' for {len(message.name)} names"
+                f"{topic}: {len(data)} values of '{suffix}' for {len(message.name)} names"
             )
-    names = _joint_elements(tuple(message.name), tuple(parts))
+    names = _joint_elements(topic, tuple(message.name), tuple(parts))
     values = [np.frombuffer(data, dtype=np.float64) for data in parts.values()]
     return Sample(np.concatenate(values), to_seconds(message.header.stamp), names)
 
 
 @lru_cache(maxsize=64)  # a robot says the same names with every message
-def _joint_elements(joints: tuple[str, ...], suffixes: tuple[str, ...]) -> tuple[str, ...]:
+def _joint_elements(
+    topic: str, joints: tuple[str, ...], suffixes: tuple[str, ...]
+) -> tuple[str, ...]:
     if len(set(joints)) != len(joints) or not joints or not suffixes:
-        raise ContractError(f"joint_states: names repeat or carry no values: {[*joints]}")
+        raise ContractError(f"{topic}: names repeat or carry no values: {[*joints]}")
     return tuple(f"{joint}.{suffix}" for suffix in suffixes for joint in joints)
 
 

@@ -3,27 +3,30 @@
 import gc
 import math
 import signal
-import time
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rcl_interfaces.msg import ParameterDescriptor
+from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
 from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from robot_policies.interface import ConfigError
 from robot_policies.launching.claims import Claim, claim
 from robot_policies.nodes.guarded import Guarded, one_line
+from robot_policies.nodes.node_time import NodeTime
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 SENSOR = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 COMMAND = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+CHUNKS = QoSProfile(depth=8, reliability=ReliabilityPolicy.RELIABLE)
+RECENT = QoSProfile(depth=4, reliability=ReliabilityPolicy.RELIABLE)
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 USAGE = 2  # exit status
@@ -97,6 +100,8 @@ class GraphNode(Guarded, LifecycleNode):
             descriptor = ParameterDescriptor(description=text, read_only=True, dynamic_typing=True)
             self.declare_parameter(key, default, descriptor)
         self._clocks: list[Any] = []
+        self.time = NodeTime(self)
+        self.add_on_set_parameters_callback(_keep_time)
         self._defaults = {key: default for key, (default, _) in settings.items()}
         # By convention one topic for all robots; the status is named after the node.
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
@@ -128,8 +133,8 @@ class GraphNode(Guarded, LifecycleNode):
         return {name: _read(name, values[name], type(self._defaults[name])) for name in values}
 
     def now(self) -> float:
-        """Return the node clock. [s]."""
-        return self.get_clock().now().nanoseconds * 1e-9
+        """Return the node's time: steady, or `/clock` under simulated time. [s]."""
+        return self.time.now()
 
     def diagnose(self, level: bytes, message: str, values: Mapping[str, Any]) -> None:
         """Publish one status of this node."""
@@ -149,12 +154,15 @@ class GraphNode(Guarded, LifecycleNode):
 
         def call() -> None:
             nonlocal last
-            now = time.monotonic()
+            now = self.now()
+            if now < last:
+                last = -math.inf  # `/clock` was set back
             if now - last >= 0.5 * period:
                 last = now
                 callback()
 
-        self._clocks.append(self.create_timer(period, call))
+        timer = self.create_timer(period, call, clock=self.time.timer_clock)
+        self._clocks.append(timer)
 
     def stop_clocks(self) -> None:
         """End everything periodic."""
@@ -237,6 +245,15 @@ def _read(name: str, value: Any, kind: type) -> Any:
         return kind(value)
     except (TypeError, ValueError):
         raise ConfigError(f"{name} is '{value}', expected {kind.__name__}") from None
+
+
+def _keep_time(parameters: list[Parameter]) -> SetParametersResult:
+    """Refuse another time base while the node runs: its timers and stamps would disagree."""
+    if any(parameter.name == "use_sim_time" for parameter in parameters):
+        return SetParametersResult(
+            successful=False, reason="use_sim_time is read when a node starts; start it anew"
+        )
+    return SetParametersResult(successful=True)
 
 
 def _text(value: Any) -> str:

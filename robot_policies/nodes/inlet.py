@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from builtin_interfaces.msg import Time
 from rclpy.callback_groups import CallbackGroup
 
-from robot_policies.control.observation_buffer import ObservationBuffer
+from robot_policies.control.observation_buffer import GOALS, ObservationBuffer
 from robot_policies.interface import (
     ArraySpec,
     ContractError,
@@ -14,11 +15,22 @@ from robot_policies.interface import (
     ObservationSpec,
     StaleObservation,
 )
-from robot_policies.interface.observation import IMU, STATE, TASK
-from robot_policies.nodes.graph_node import ERROR, LATCHED, SENSOR, WARN, GraphNode
-from robot_policies.nodes.messages import stream
+from robot_policies.interface.observation import COMMAND as COMMAND_IN_FORCE
+from robot_policies.interface.observation import IMU, STATE, TASK, is_picture
+from robot_policies.nodes.graph_node import (
+    COMMAND,
+    ERROR,
+    LATCHED,
+    RECENT,
+    SENSOR,
+    WARN,
+    GraphNode,
+)
+from robot_policies.nodes.messages import PICTURES_WANTED, stream, to_time
 
-GRACE = 0.002  # s; how long joints wait for an inertial measurement of their moment
+LOOK = 0.002  # s; how often it is looked for what belongs to the joints of this moment
+PATIENCE = 0.01  # s; how long it is looked for
+AHEAD = 0.1  # s; by how much the clock of whoever sets a goal may lead
 
 
 class Polled(CallbackGroup):
@@ -43,15 +55,16 @@ class Inlet:
     """Subscriptions of one policy.
 
     An observation is due when joints arrive and the policy is; then the newest of all other
-    streams is read. If the inertial measurement of that moment is not there yet, it has a short
-    while to come.
+    streams is read. What was measured at that moment and is not there yet, the inertial unit and
+    pictures, has a short while to come. The command in force is the newest that was sent before
+    the joints were measured.
     """
 
     def __init__(
         self,
         node: GraphNode,
         spec: ObservationSpec,
-        provides: Mapping[str, ArraySpec],
+        offers: Mapping[str, ArraySpec],
         due: Callable[[float], bool],
         take: Callable[[Observation], None],
         complain: Callable[[bytes, str], None],
@@ -61,77 +74,114 @@ class Inlet:
         Args:
             node: The node.
             spec: What the policy needs.
-            provides: What the robot gives.
+            offers: Every stream the policy can be given.
             due: Says whether an observation of a moment [s] is wanted.
             take: Takes an observation.
             complain: Takes the diagnostic level and the reason why there is none.
         """
         self._node, self._due, self._take, self._complain = node, due, take, complain
-        self._buffer = ObservationBuffer(spec, provides)
+        self._buffer = ObservationBuffer(spec, offers)
         self._trigger = STATE if STATE in spec else next(iter(spec))
-        self._inertial = -np.inf if IMU in spec else np.inf  # newest stamp
-        self._grace = node.create_timer(GRACE, self._after_grace)
-        self._grace.cancel()
-        polled = Polled()
+        self._stamp = -np.inf  # of the joints that are answered
+        self._since = -np.inf  # when they came
+        self._awaited = {name for name in spec if name == IMU or is_picture(name)}
+        self._missing: set[str] = set()
+        self._commands: list[Any] = []  # sent, not yet measured after
+        self._look = node.create_timer(LOOK, self._look_again, clock=node.time.timer_clock)
+        self._look.cancel()
+        self._wanted = (
+            node.create_publisher(Time, PICTURES_WANTED, COMMAND)
+            if any(is_picture(name) for name in spec)
+            else None
+        )
+        polled, qualities = Polled(), {TASK: LATCHED, COMMAND_IN_FORCE: RECENT}
         self._subscriptions = {
             feature: node.create_subscription(
                 stream(feature).message,
                 stream(feature).topic,
                 self._on_trigger,
-                LATCHED if feature == TASK else SENSOR,
+                qualities.get(feature, SENSOR),
                 callback_group=None if feature == self._trigger else polled,
             )
             for feature in (*spec, *((TASK,) if spec.needs_task else ()))
         }
 
+    def want_pictures(self, moment: float) -> None:
+        """Ask the robot's node for pictures from some time on. [s]."""
+        if self._wanted:
+            self._wanted.publish(to_time(max(self._node.time.to_ros(moment), 0.0)))
+
     def close(self) -> None:
         """Unsubscribe."""
-        self._node.destroy_timer(self._grace)
+        self._node.destroy_timer(self._look)
         for subscription in self._subscriptions.values():
             self._node.destroy_subscription(subscription)
         self._subscriptions = {}
+        if self._wanted:
+            self._node.destroy_publisher(self._wanted)
 
     def _on_trigger(self, message: Any) -> None:
         stamp = self._read(self._trigger, message)
         if not self._due(stamp):
             return
-        self._poll()
-        if self._inertial < stamp:
-            self._grace.reset()
-        else:
-            self._make()
+        self._stamp, self._since = stamp, self._node.now()
+        self._missing = set(self._awaited)
+        self._look_again()
 
-    def _after_grace(self) -> None:
+    def _look_again(self) -> None:
         self._poll()
+        late = self._node.now() - self._since >= PATIENCE
+        if self._missing and not late:
+            self._look.reset()
+            return
+        self._look.cancel()
         self._make()
 
     def _poll(self) -> None:
         for feature, subscription in self._subscriptions.items():
             if feature == self._trigger:
                 continue
-            with subscription.handle:
-                taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
-            if taken:
-                stamp = self._read(feature, taken[0])
-                if feature == IMU:
-                    self._inertial = stamp
+            while taken := _take(subscription):
+                if feature == COMMAND_IN_FORCE:
+                    self._commands.append(taken)
+                    continue
+                stamp = self._read(feature, taken)
+                if stamp >= self._stamp or (is_picture(feature) and np.isfinite(stamp)):
+                    self._missing.discard(feature)
+        self._commands, waiting = [], self._commands
+        for message in waiting:
+            moment = stream(COMMAND_IN_FORCE).decode(message).stamp
+            if self._node.time.from_ros(moment) <= self._stamp:
+                self._read(COMMAND_IN_FORCE, message)
+            else:
+                self._commands.append(message)
 
     def _read(self, feature: str, message: Any) -> float:
         """Keep a message; return its stamp, or that of never if it is refused. [s]."""
         carrier = stream(feature)
         try:
             sample = carrier.decode(message)
-            self._buffer.push(feature, sample.values, sample.stamp, sample.names, sample.frame)
+            stamp = self._node.time.from_ros(sample.stamp) if sample.stamp else 0.0
+            ahead = stamp - self._node.now()
+            if feature in GOALS and ahead > AHEAD:
+                raise ContractError(f"stamped {ahead:.2f} s ahead of this computer's clock")
+            self._buffer.push(feature, sample.values, stamp, sample.names, sample.frame)
         except ContractError as error:
             self._complain(ERROR, f"{carrier.topic} refused: {error}")
             return -np.inf
-        return sample.stamp
+        return stamp
 
     def _make(self) -> None:
-        self._grace.cancel()
         try:
             observation = self._buffer.snapshot(self._node.now())
         except StaleObservation as error:
+            self.want_pictures(self._node.now())
             self._complain(WARN, str(error))
             return
         self._take(observation)
+
+
+def _take(subscription: Any) -> Any:
+    with subscription.handle:
+        taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
+    return taken[0] if taken else None

@@ -21,6 +21,7 @@ from std_msgs.msg import Header, String
 
 from robot_policies.interface import ArraySpec, ContractError, RobotSpec, RobotState
 from robot_policies.interface.observation import (
+    COMMAND,
     DEPTH,
     ENVIRONMENT_STATE,
     IMAGES,
@@ -36,6 +37,7 @@ from robot_policies.interface.observation import (
 from robot_policies.nodes.clouds import decode_cloud, encode_cloud
 from robot_policies.nodes.decoding import (
     Sample,
+    decode_command,
     decode_environment,
     decode_imu,
     decode_joints,
@@ -46,6 +48,8 @@ from robot_policies.nodes.decoding import (
 from robot_policies.nodes.images import decode_depth, decode_image, decode_labels, encode_image
 
 NANOSECONDS = 1_000_000_000
+# The policy's node says from which moment on it wants pictures of the robot's own cameras.
+PICTURES_WANTED = "pictures_wanted"
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,8 @@ def encode_state(
 ) -> dict[str, Any]:
     """Return one message per stream of a state, by feature name; the joints come last.
 
-    Whoever answers the joints of this moment then already has its other streams.
+    Whoever answers the joints of this moment then already has its other streams. The command in
+    force is not among them: `command_sent` carried it when it was given.
 
     Args:
         robot: The robot.
@@ -102,6 +107,8 @@ def encode_state(
     """
     messages = {}
     for name, values in state.features.items():
+        if name == COMMAND:
+            continue
         stamp, spec = state.stamps.get(name, state.stamp), provides[name]
         messages[name] = encode_feature(name, values, stamp, robot, spec.names, spec.frame)
     messages[STATE] = JointState(
@@ -186,6 +193,7 @@ PICTURES: Mapping[str, tuple[str, Callable[[Any], Sample]]] = {
 }
 STREAMS: Mapping[str, Stream] = {
     STATE: Stream("joint_states", JointState, decode_joints),
+    COMMAND: Stream("command_sent", JointState, decode_command),
     IMU: Stream("imu/data", Imu, decode_imu),
     WRENCH: Stream("wrench", WrenchStamped, decode_wrench),
     POINTS: Stream("camera/points", PointCloud2, decode_cloud),

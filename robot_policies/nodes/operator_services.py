@@ -11,9 +11,9 @@ from typing import Any
 from std_msgs.msg import Empty
 from std_srvs.srv import Trigger
 
+from robot_policies.control.loop import ControlLoop, Decision
 from robot_policies.control.modes import LeggedMode
 from robot_policies.nodes.graph_node import COMMAND, GraphNode
-from robot_policies.nodes.robot_loop import Decision, RobotLoop
 
 MODES = {"stand": LeggedMode.STAND, "walk": LeggedMode.POLICY, "lie_down": LeggedMode.LIE_DOWN}
 NO_ROBOT = "there is no robot: not configured"
@@ -25,7 +25,7 @@ class OperatorServices:
     def __init__(
         self,
         node: GraphNode,
-        loop: Callable[[], RobotLoop | None],
+        loop: Callable[[], ControlLoop | None],
         decided: Callable[[Decision], None],
     ) -> None:
         """Offer the services.
@@ -35,7 +35,7 @@ class OperatorServices:
             loop: Returns the robot, if there is one.
             decided: Told what was sent.
         """
-        self._loop, self._decided = loop, decided
+        self._node, self._loop, self._decided = node, loop, decided
         node.create_service(Trigger, "~/estop", self._on_estop)
         node.create_service(Trigger, "~/reset_estop", self._on_reset)
         for name, mode in MODES.items():
@@ -46,13 +46,13 @@ class OperatorServices:
         loop = self._loop()
         response.success = loop is not None
         response.message = "stopped" if loop else NO_ROBOT
-        if loop and (decision := loop.emergency_stop("~/estop was called")):
+        if loop and (decision := loop.emergency_stop("~/estop was called", self._node.now())):
             self._decided(decision)
         return response
 
     def _on_reset(self, request: Any, response: Trigger.Response) -> Trigger.Response:
         loop = self._loop()
-        refusal = loop.release() if loop else None
+        refusal = loop.release(self._node.now()) if loop else None
         response.success = refusal is None
         response.message = f"stays stopped: {refusal.text}" if refusal else "released"
         return response

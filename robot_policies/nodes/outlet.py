@@ -1,39 +1,64 @@
 """What the robot's node says: streams, goals, the command that was sent, and how it is doing."""
 
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from builtin_interfaces.msg import Time
 from rclpy.qos import QoSProfile
-from sensor_msgs.msg import Image, JointState, PointCloud2
+from sensor_msgs.msg import JointState
 
-from robot_policies.interface import RobotState
-from robot_policies.interface.observation import TASK
+from robot_policies.control.loop import Decision, shifted
+from robot_policies.interface import Command, CommandMode
+from robot_policies.interface.observation import COMMAND as COMMAND_IN_FORCE
+from robot_policies.interface.observation import TASK, is_picture
 from robot_policies.nodes.chunks import encode_command
+from robot_policies.nodes.decoding import to_seconds
 from robot_policies.nodes.graph_node import COMMAND, ERROR, LATCHED, OK, SENSOR, WARN, GraphNode
-from robot_policies.nodes.messages import encode_feature, encode_state, stream
-from robot_policies.nodes.robot_loop import Decision, RobotLoop
+from robot_policies.nodes.messages import PICTURES_WANTED, encode_feature, encode_state, stream
+from robot_policies.nodes.trial import TrialRun
 
-LEVELS = {"pass": OK, "hold": WARN, "damp": ERROR, "estop": ERROR}
-
-
+LEVELS = {"pass": OK, "approach": WARN, "hold": WARN, "damp": ERROR, "estop": ERROR}
 REPEAT = 0.2  # s; a goal is published when it changes, and this often for who missed it
 
 
 class Outlet:
     """Publishers of one robot."""
 
-    def __init__(self, node: GraphNode, loop: RobotLoop) -> None:
+    def __init__(self, node: GraphNode, trial: TrialRun) -> None:
         """Announce the topics; whoever listens is then found before the first message."""
-        self._node, self._loop = node, loop
+        self._node, self._trial, self._loop = node, trial, trial.loop
         self._topics: dict[str, Any] = {}
         self._level = ""
         self._goals: dict[str, tuple[float, Any]] = {}
-        for feature in (*loop.backend.provides, *(loop.task.goals if loop.task else ())):
+        self._wanted_from = np.inf  # from which time the policy wants pictures
+        provides = self._loop.backend.provides
+        self._pictures = [stream(feature).topic for feature in provides if is_picture(feature)]
+        for feature in (*provides, *(trial.task.goals if trial.task else ())):
             self._topic(feature)
+        self._wishes = node.create_subscription(Time, PICTURES_WANTED, self._on_wanted, COMMAND)
 
-    def measured(self, state: RobotState, goal: Mapping[str, np.ndarray | str]) -> None:
+    def rehearse(self) -> None:
+        """Encode what will be said, so that the first messages take no longer than others."""
+        state, loop = self._loop.backend.read(), self._loop
+        for _ in range(5):
+            encode_state(loop.robot, state, loop.backend.provides)
+
+    def wants_pictures(self, now: float) -> bool:
+        """Return whether the policy, or anybody else who listens, wants pictures of this moment.
+
+        The policy's node asks for those it will look at; others get all.
+        """
+        if not self._pictures:
+            return False
+        asking = self._node.count_publishers(PICTURES_WANTED)
+        listening = max(self._node.count_subscribers(topic) for topic in self._pictures)
+        return now >= self._wanted_from or listening > asking
+
+    def measured(self) -> None:
         """Publish a measurement and the task's goal; the joints, which are answered, last."""
+        state, goal, to_ros = self._loop.state, self._loop.goal, self._node.time.to_ros
+        assert state is not None
         for feature, values in goal.items():
             said, before = self._goals.get(feature, (-np.inf, None))
             if state.stamp - said < REPEAT and np.array_equal(before, values):
@@ -41,16 +66,22 @@ class Outlet:
             self._goals[feature] = state.stamp, values
             # Somebody who steers by hand has precedence over the task.
             if self._node.count_publishers(stream(feature).topic) == 1:
-                self._topic(feature).publish(encode_feature(feature, values, state.stamp))
+                stamp = to_ros(state.stamp)
+                self._topic(feature).publish(encode_feature(feature, values, stamp))
+        if self._loop.decision is None and COMMAND_IN_FORCE in state.features:
+            # Nothing has been sent; the pose found is what the robot is taken to hold.
+            pose = np.asarray(state.features[COMMAND_IN_FORCE], np.float64)
+            self._echo(Command(state.stamp, pose, mode=CommandMode.HOLD))
+        sent = shifted(state, to_ros(0.0))
         provides = self._loop.backend.provides
-        for feature, message in encode_state(self._loop.robot, state, provides).items():
+        for feature, message in encode_state(self._loop.robot, sent, provides).items():
             self._topic(feature).publish(message)
+            if is_picture(feature):
+                self._wanted_from = np.inf
 
     def decided(self, decision: Decision) -> None:
         """Echo what was sent; a change of level is news."""
-        message = encode_command(self._loop.robot, decision.sent)
-        topic = "command_sent" if isinstance(message, JointState) else "base_command_sent"
-        self._publisher(topic, type(message), COMMAND).publish(message)
+        self._echo(decision.sent)
         if decision.verdict.level != self._level:
             self._level = decision.verdict.level
             self.report()
@@ -60,7 +91,7 @@ class Outlet:
         if self._loop.decision is None:
             return
         verdict = self._loop.decision.verdict
-        values: dict[str, Any] = {"level": verdict.level, **self._loop.report()}
+        values: dict[str, Any] = {"level": verdict.level, **self._trial.figures()}
         if self._loop.modes:
             values["mode"] = self._loop.modes.mode
         text = "following the policy"
@@ -75,11 +106,21 @@ class Outlet:
         for publisher in self._topics.values():
             self._node.destroy_publisher(publisher)
         self._topics = {}
+        self._node.destroy_subscription(self._wishes)
+
+    def _echo(self, command: Command) -> None:
+        sent = replace(command, stamp=self._node.time.to_ros(command.stamp))
+        message = encode_command(self._loop.robot, sent)
+        topic = "command_sent" if isinstance(message, JointState) else "base_command_sent"
+        self._publisher(topic, type(message), COMMAND).publish(message)
+
+    def _on_wanted(self, message: Time) -> None:
+        self._wanted_from = self._node.time.from_ros(to_seconds(message))
 
     def _topic(self, feature: str) -> Any:
         carrier = stream(feature)
         # Reliable delivery serves any subscriber, but a lost image is not worth a resend.
-        qos = SENSOR if carrier.message in (Image, PointCloud2) else COMMAND
+        qos = SENSOR if is_picture(feature) else COMMAND
         return self._publisher(carrier.topic, carrier.message, LATCHED if feature == TASK else qos)
 
     def _publisher(self, topic: str, message: type, qos: QoSProfile) -> Any:

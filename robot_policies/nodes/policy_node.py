@@ -1,21 +1,28 @@
 """The policy's node: streams in, chunks out. Configure loads the weights, activate acts."""
 
+import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from robot_policies.interface import ActionChunk, Observation
+from robot_policies.control.inference import QUICK, InferenceWorker
+from robot_policies.control.pacing import Pacing, require_fresh
+from robot_policies.control.warm_up import answer_time, choose_threads
+from robot_policies.interface import ActionChunk, ConfigError, Observation, Policy, offered
 from robot_policies.interface.compatibility import check_compatible
-from robot_policies.nodes.chunks import chunk_type, encode_chunk
-from robot_policies.nodes.graph_node import COMMAND, ERROR, OK, GraphNode, one_line, reported, run
-from robot_policies.nodes.inference import QUICK, InferenceWorker
+from robot_policies.nodes.chunks import chunk_type, decode_chunk, encode_chunk
+from robot_policies.nodes.graph_node import CHUNKS, ERROR, OK, GraphNode, one_line, reported, run
 from robot_policies.nodes.inlet import Inlet
-from robot_policies.nodes.pacing import Pacing
 from robot_policies.nodes.skills import SkillParameters
-from robot_policies.nodes.trial import NAMED, by_name, executor_mode
-from robot_policies.policies.catalog import load_policy
+from robot_policies.nodes.trial import NAMED, by_name, executor_mode, limits_of
+from robot_policies.policies.catalog import load_policy, set_threads
 
-SETTINGS: dict[str, tuple[Any, str]] = {**NAMED, "threads": (1, "torch threads")}
+AUTO = "auto"
+SETTINGS: dict[str, tuple[Any, str]] = {
+    **NAMED,
+    "threads": (AUTO, "torch threads; auto: as many as answer soonest"),
+}
 REPORT_PERIOD = 1.0  # s; what is new is reported at once
 
 
@@ -36,27 +43,39 @@ class PolicyNode(GraphNode):
         """Load the policy, refuse it if it does not fit the robot, and warm it up."""
         settings = self.settings()
         robot, _, backend = by_name(settings)
-        policy = load_policy(settings["policy"], robot=robot, threads=settings["threads"])
+        policy = load_policy(settings["policy"], robot=robot)
         check_compatible(policy, robot, backend).require()
         self._policy, self._seed = policy, settings["seed"]
         self._skills.attach(policy)
-        policy.reset(self._seed)
-        policy.act(policy.observation_spec.example(np.random.default_rng(self._seed)))
+        mode = executor_mode(settings) or policy.action_spec.executor
+        self._pacing = Pacing(policy.action_spec, mode, robot.control_rate)
+        self._warm_up(policy, settings["threads"])
+        limit = limits_of(robot, settings).plan_age
+        require_fresh(self._pacing, robot, limit)
+        rests = "; the robot rests while it answers" if self._pacing.waits else ""
+        self.get_logger().info(
+            f"answers in {1e3 * self._pacing.answer:.2g} ms, plans become at most "
+            f"{self._pacing.plan_age:.2f} s old, {limit:g} s are allowed{rests}"
+        )
         topic, message = chunk_type(policy.action_spec.kind)
-        self._chunks = self.create_publisher(message, topic, COMMAND)
-        self._pacing = Pacing(policy.action_spec, executor_mode(settings), robot.control_rate)
+        self._chunks = self.create_publisher(message, topic, CHUNKS)
         quick = max(QUICK, 0.5 / robot.control_rate)  # half of the time between observations
-        self._worker = InferenceWorker(policy, self._deliver, self._fail, quick)
+        self._worker = InferenceWorker(
+            policy, self._deliver, self._fail, time.perf_counter, quick, self._pacing.answer
+        )
         self._inlet = Inlet(
-            self, policy.observation_spec, backend.provides, self._due, self._take, self._note
+            self, policy.observation_spec, offered(backend), self._due, self._take, self._note
         )
 
     @reported
     def on_activate(self) -> None:
         """Begin an episode."""
         assert self._worker
+        assert self._inlet
+        self.time.synchronize()
         self._worker.reset(self._seed)
         self._pacing.reset()
+        self._inlet.want_pictures(0.0)
         self._active = True
 
     @reported
@@ -81,19 +100,41 @@ class PolicyNode(GraphNode):
             worker.close()
             self._policy.close()
 
+    def _warm_up(self, policy: Policy, threads: Any) -> None:
+        """Let the policy answer a few times; choose its threads; find out what an answer takes."""
+
+        def measure() -> float:
+            policy.reset(self._seed)
+            return answer_time(policy, self._seed, time.perf_counter)
+
+        if threads == AUTO:
+            number, took = choose_threads(measure, set_threads)
+        else:
+            number = _whole(threads)
+            set_threads(number)
+            took = measure()
+        self._pacing.answered(-np.inf, took)
+        policy.reset(self._seed)
+        chunk = policy.act(policy.observation_spec.example(np.random.default_rng(self._seed)))
+        decode_chunk(encode_chunk(chunk))
+        self.get_logger().info(f"{number} torch thread{'s' if number > 1 else ''}")
+
     def _due(self, stamp: float) -> bool:
         return self._active and self._pacing.due(stamp)
 
     def _take(self, observation: Observation) -> None:
-        if self._active and self._worker:
+        if self._active and self._worker and self._inlet:
             self._pacing.asked(observation.stamp)
+            self._inlet.want_pictures(self._pacing.next_due)
             self._worker.submit(observation)
 
     def _deliver(self, chunk: ActionChunk, took: float) -> None:
-        if self._active:
-            self._chunks.publish(encode_chunk(chunk))
+        if self._active and self._inlet:
+            stamp = self.time.to_ros(chunk.stamp)
+            self._chunks.publish(encode_chunk(replace(chunk, stamp=stamp)))
             self._skills.publish()
-        self._pacing.times.append(took)
+            self._pacing.answered(self.now(), took)
+            self._inlet.want_pictures(self._pacing.next_due)
         self._note(OK, "acting")
 
     def _fail(self, error: Exception) -> None:
@@ -109,6 +150,16 @@ class PolicyNode(GraphNode):
         times = 1e3 * np.array(self._pacing.times)
         p50, p99 = np.percentile(times, (50, 99)) if len(times) else (np.nan, np.nan)
         self.diagnose(level, text, {"inference_p50_ms": p50, "inference_p99_ms": p99})
+
+
+def _whole(threads: Any) -> int:
+    try:
+        number = int(threads)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise ConfigError(f"threads '{threads}': expected a number of at least 1, or {AUTO}")
+    return number
 
 
 def main() -> None:

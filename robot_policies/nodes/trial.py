@@ -1,7 +1,7 @@
 """One trial at a node: made from its settings, watched by observers, summed up at the end."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,19 +12,22 @@ import numpy as np
 import yaml
 
 from robot_policies.catalog import load_robot, load_task, make_backend
-from robot_policies.control.episode import EARLY, EpisodeResult, Observer
+from robot_policies.control.episode import EARLY
+from robot_policies.control.loop import ControlLoop, Decision
+from robot_policies.control.records import Ending, Observer
+from robot_policies.control.rehearsal import rehearse
+from robot_policies.control.rules import SafetyLimits
 from robot_policies.interface import (
     ConfigError,
     ExecutorMode,
     Policy,
     RobotBackend,
     RobotSpec,
-    RobotState,
+    Simulator,
     Task,
 )
 from robot_policies.interface.errors import RecordingEnded
-from robot_policies.nodes.robot_loop import RobotLoop
-from robot_policies.policies.catalog import executor_of
+from robot_policies.policies.catalog import action_spec_of
 
 CONTRACT = "contract"
 NAMED: dict[str, tuple[Any, str]] = {
@@ -36,6 +39,7 @@ NAMED: dict[str, tuple[Any, str]] = {
     "seed": (0, "seed of the initial condition and of the policy"),
     "policy": ("hold", "shipped id, folder or hub id of the policy"),
     "executor": (CONTRACT, "open_loop, ensemble, splice, or contract: as the policy's says"),
+    "plan_age": (0.0, "oldest observation whose plan is followed, 0 is the robot class's [s]"),
 }
 SETTINGS: dict[str, tuple[Any, str]] = {
     **NAMED,
@@ -68,14 +72,15 @@ def by_name(settings: Mapping[str, Any]) -> tuple[RobotSpec, Task | None, RobotB
     return robot, task, backend
 
 
-def executor_mode(settings: Mapping[str, Any]) -> ExecutorMode:
-    """Return how chunks are merged: as set, or as the policy's contract says.
-
-    Raises:
-        ConfigError: If the policy, which has to be asked, is unknown.
-    """
+def executor_mode(settings: Mapping[str, Any]) -> ExecutorMode | None:
+    """Return how chunks are merged; `None` is as the policy means it."""
     chosen = settings["executor"]
-    return executor_of(settings["policy"]) if chosen == CONTRACT else chosen
+    return None if chosen == CONTRACT else chosen
+
+
+def limits_of(robot: RobotSpec, settings: Mapping[str, Any]) -> SafetyLimits:
+    """Return the operation's limits, which both ends of the graph must agree about."""
+    return SafetyLimits.of(robot, settings["plan_age"])
 
 
 DONE: Future[None] = Future()
@@ -88,49 +93,86 @@ class TrialRun:
 
     Attributes:
         loop: The robot.
+        task: Goals and measure; `None` if there are none.
     """
 
-    def __init__(self, settings: Mapping[str, Any], clock: Callable[[], float]) -> None:
-        """Connect the robot; nothing moves.
+    def __init__(self, settings: Mapping[str, Any], now: float) -> None:
+        """Connect the robot and make everything ready; nothing moves.
 
         Args:
             settings: Values of `SETTINGS`.
-            clock: Node clock. [s]
+            now: Time. [s]
         """
-        _, task, backend = by_name(settings)
-        self._settings = settings
+        robot, task, backend = by_name(settings)
+        self._settings, self.task = settings, task
         self._horizon = settings["seconds"] or (task.horizon if task else np.inf)
         if task:
             task.horizon = self._horizon
+        action = action_spec_of(settings["policy"], robot)
         backend.connect()
-        self.loop = RobotLoop(backend, task, clock, executor_mode(settings))
+        self.loop = ControlLoop(
+            backend, action, executor_mode(settings), limits_of(robot, settings)
+        )
         self._observers: list[Observer] = []
         self._closing: Future[None] | None = DONE
+        self._ready = False
+        self.prepare(now)
 
-    def start(self) -> None:
-        """Begin."""
-        self._initial, self._recording_ended = self.loop.start(self._settings["seed"]), ""
+    def prepare(self, now: float) -> None:
+        """Put a simulator in the task's initial state, open what watches, and exercise the loop.
+
+        Args:
+            now: Time. [s]
+        """
+        backend, seed = self.loop.backend, self._settings["seed"]
+        self._initial = self.task.initial(seed) if self.task else {}
+        if isinstance(backend, Simulator):
+            backend.reset(seed, self._initial)
+            backend.advance(self.loop.period)
+            backend.read()
+            backend.reset(seed, self._initial)
+        rehearse(self.loop, backend.read(), now)
         self._observers, self._closing = self._watchers(), None
         for observer in self._observers:
             # Observers know policy and task by name only: the policy runs in another process.
-            policy, task = SimpleNamespace(name=self._settings["policy"]), self.loop.task
-            observer.begin(self.loop.robot, cast(Policy, policy), task or NO_TASK, self._initial)
+            policy = SimpleNamespace(name=self._settings["policy"])
+            observer.begin(
+                self.loop.robot, cast(Policy, policy), self.task or NO_TASK, self._initial
+            )
+        self._ready = True
 
-    def measure(self) -> RobotState | None:
-        """Close the books of the control step before and measure anew.
+    def start(self, now: float) -> None:
+        """Begin the trial that was prepared."""
+        if not self._ready:
+            self.prepare(now)
+        self._ready = False
+        self.loop.begin(self.task.start(self._initial) if self.task else None, now)
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody records or shows what the cameras see."""
+        return bool(self._observers)
+
+    def measure(self, now: float, pictures: bool) -> bool:
+        """Close the books of the control slot before and measure anew.
 
         Returns:
-            The state; `None` if a recording stands for the robot and has ended.
+            Whether there is a measurement; not if a recording stands for the robot and has ended.
         """
-        record = self.loop.settle()
-        if record:
+        if record := self.loop.settle():
             for observer in self._observers:
                 observer.step(record)
-        try:
-            return self.loop.measure()
-        except RecordingEnded as ended:
-            self._recording_ended = str(ended)
-            return None
+            try:
+                self.loop.advance()
+            except RecordingEnded:
+                self.loop.recording_ended = True
+                return False
+        self.loop.measure(now, pictures or self.watched)
+        return True
+
+    def decide(self, now: float) -> Decision:
+        """Send what is due."""
+        return self.loop.decide(now)
 
     def over(self) -> str:
         """Return why the trial is over; empty while it is not."""
@@ -138,20 +180,20 @@ class TrialRun:
             return f"{self._horizon:g} s have passed"
         if self.loop.trial and self.loop.trial.done():
             return "the task is decided"
-        return self._recording_ended
+        return "the recording has ended" if self.loop.recording_ended else ""
 
-    def end(self, reason: str) -> None:
+    def end(self, ending: Ending, reason: str) -> None:
         """End the recordings and write the summary; does nothing twice."""
-        self.end_beside(reason)
+        self.end_beside(ending, reason)
         closing, self._closing = self._closing, DONE
         if closing:
             closing.result()
 
-    def end_beside(self, reason: str) -> None:
+    def end_beside(self, ending: Ending, reason: str) -> None:
         """Begin to do so in a thread; `end` waits for it and raises what it raised."""
         if self._closing is None:
             pool = ThreadPoolExecutor(1)
-            self._closing = pool.submit(self._write_down, reason)
+            self._closing = pool.submit(self._write_down, ending, reason)
             pool.shutdown(wait=False)
 
     @property
@@ -163,12 +205,27 @@ class TrialRun:
         """Let go of the robot."""
         self.loop.backend.close()
 
-    def _write_down(self, reason: str) -> None:
-        result = self._result(reason)
+    def figures(self) -> dict[str, float]:
+        """Return the figures of the loop and of what watches it."""
+        figures = self.loop.figures()
+        for observer in self._observers:
+            figures |= getattr(observer, "figures", {})
+        return figures
+
+    def _write_down(self, ending: Ending, reason: str) -> None:
+        result = self.loop.result(
+            Ending.RECORDING if self.loop.recording_ended else ending,
+            reason,
+            policy=self._settings["policy"],
+            task=self._settings["task"],
+            seed=self._settings["seed"],
+            initial=self._initial,
+            duration=self.loop.elapsed,
+        )
         for observer in self._observers:
             observer.end(result)
         if self._settings["summary"]:
-            document = {**asdict(result), "figures": self.loop.report()}
+            document = {**asdict(result), "figures": self.figures()}
             document |= {"robot": self.loop.robot.name, "backend": self._settings["backend"]}
             path = Path(self._settings["summary"])
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -185,25 +242,4 @@ class TrialRun:
             record=Path(record) if record else None,
             viewer=viewer or None,
             video=Path(video) if video else None,
-        )
-
-    def _result(self, reason: str) -> EpisodeResult:
-        loop, latched = self.loop, self.loop.latched
-        metrics = dict(loop.trial.metrics()) if loop.trial else {}
-        word = "success" if metrics.get("success") else "failure"
-        decided = loop.trial is not None and loop.trial.done()
-        undecided = "recording ended" if self._recording_ended else "horizon"
-        return EpisodeResult(
-            policy=self._settings["policy"],
-            task=self._settings["task"],
-            seed=self._settings["seed"],
-            initial=self._initial,
-            metrics=metrics,
-            steps=sum(loop.levels.values()),
-            duration=loop.elapsed,
-            ended_by=str(latched.cause) if latched else word if decided else undecided,
-            reason=latched.text if latched else reason,
-            refusals=dict(loop.causes),
-            dropped=loop.dropped,
-            latency=loop.latency,
         )

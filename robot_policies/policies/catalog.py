@@ -4,12 +4,13 @@ Importing this module is cheap; torch and LeRobot are imported when a checkpoint
 """
 
 import re
+import sys
 from pathlib import Path
 
 from robot_policies.interface import (
+    ActionSpec,
     CheckpointError,
     ConfigError,
-    ExecutorMode,
     Policy,
     RobotSpec,
     UnknownNameError,
@@ -69,18 +70,28 @@ def load_policy(
     return LerobotRuntime(folder, name=name, device=device, threads=threads, contract=contract)
 
 
-def executor_of(name: str) -> ExecutorMode:
-    """Return how the chunks of a policy are meant to be merged, without loading it.
+def set_threads(number: int) -> None:
+    """Set torch's threads in this process, where torch is loaded."""
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(number)
+
+
+def action_spec_of(name: str, robot: RobotSpec) -> ActionSpec:
+    """Return the actions of a policy, without loading it.
+
+    Args:
+        name: As `load_policy` takes it.
+        robot: The robot; built-in policies take their joints from it.
 
     Raises:
         ConfigError: If there is no such policy.
-        CheckpointError: If it has no contract.
+        CheckpointError: If its texts are missing or contradict each other.
     """
     if name in BUILT_IN:
-        return "open_loop"
-    from robot_policies.policies.contract import FILE, read_executor
+        return _built_in(name, robot).action_spec
+    from robot_policies.policies.contract import read_action_spec
 
-    return read_executor(find_checkpoint(name) / FILE)
+    return read_action_spec(find_checkpoint(name))
 
 
 def find_checkpoint(name: str) -> Path:

@@ -30,10 +30,11 @@ from typing import Any
 
 import numpy as np
 
-from robot_policies.documents import read_yaml
+from robot_policies.documents import read_json, read_yaml
 from robot_policies.interface import (
     EXECUTOR_MODES,
     ActionKind,
+    ActionSpec,
     CheckpointError,
     ConfigError,
     ExecutorMode,
@@ -130,6 +131,48 @@ class _File:
                 raise ValueError(f"{key}: expected a mapping, got {getattr(self, key)!r}")
 
 
+def action_spec(contract: "Contract", config: Mapping[str, Any]) -> ActionSpec:
+    """Return the actions of a checkpoint.
+
+    Args:
+        contract: What `contract.yaml` says.
+        config: What `config.json` says; of its fields, those that make chunks.
+    """
+    chunks = answers_in_chunks(config)
+    return ActionSpec(
+        kind=contract.kind,
+        array=contract.action.spec("action", np.float64),
+        dt=contract.dt,
+        horizon=config["chunk_size"] if chunks else 1,
+        executed=config.get("n_action_steps") or 0 if chunks else 1,
+        executor=contract.executor,
+    )
+
+
+def answers_in_chunks(config: Mapping[str, Any]) -> bool:
+    """Return whether a policy of LeRobot answers one observation with a whole chunk.
+
+    Policies that look back (diffusion, VQ-BeT) keep their history in `select_action`.
+    """
+    return "chunk_size" in config and config.get("n_obs_steps") == 1
+
+
+def read_action_spec(folder: Path) -> ActionSpec:
+    """Read the actions of a checkpoint from its texts, without loading it.
+
+    Raises:
+        CheckpointError: If a text is missing or they contradict each other.
+        ConfigError: If one has an unknown key or unit.
+    """
+    config = read_json(folder / "config.json")
+    try:
+        width = int(config["output_features"]["action"]["shape"][0])
+    except (KeyError, IndexError, TypeError, ValueError):
+        raise CheckpointError(f"{folder}/config.json: no width of 'action'") from None
+    where, data = _read(folder / FILE)
+    return action_spec(_contract(where, data, width, {}, ()), config)
+
+
 def read_contract(
     path: Path, vectors: Mapping[str, int], action_width: int, clouds: tuple[str, ...] = ()
 ) -> Contract:
@@ -168,6 +211,16 @@ def read_contract(
             raise CheckpointError(
                 f"{where}: observation lacks '{name}': its {width} elements need names and units"
             )
+    return _contract(where, data, action_width, vectors, clouds)
+
+
+def _contract(
+    where: str,
+    data: _File,
+    action_width: int,
+    vectors: Mapping[str, int],
+    clouds: tuple[str, ...],
+) -> Contract:
     action = dict(data.action)
     kind = action.pop("kind", ActionKind.JOINT_POSITION)
     if kind not in list(ActionKind):
@@ -194,19 +247,9 @@ def read_contract(
     )
 
 
-def read_executor(path: Path) -> ExecutorMode:
-    """Read from `contract.yaml` how the chunks of a checkpoint are merged, and nothing else.
-
-    Raises:
-        CheckpointError: If the file is missing.
-        ConfigError: If the file has an unknown key.
-    """
-    if not path.is_file():
-        raise CheckpointError(f"{path} is missing, and nothing else says how to merge its chunks")
-    return _read(path)[1].executor
-
-
 def _read(path: Path) -> tuple[str, _File]:
+    if not path.is_file():
+        raise CheckpointError(f"{path} is missing, and LeRobot's config.json names no joints")
     where = f"{path.parent.name}/{path.name}"
     return where, build(_File, read_yaml(path), where)
 

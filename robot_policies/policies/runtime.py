@@ -21,7 +21,6 @@ from torch import Tensor
 
 from robot_policies.interface import (
     ActionChunk,
-    ActionSpec,
     ArraySpec,
     CheckpointError,
     ConfigError,
@@ -34,7 +33,14 @@ from robot_policies.interface.clouds import NAMES as CLOUD_NAMES
 from robot_policies.interface.clouds import cloud_spec
 from robot_policies.interface.observation import TASK
 from robot_policies.policies.checkpoint import Checkpoint, read_checkpoint
-from robot_policies.policies.contract import FILE, Contract, Elements, read_contract
+from robot_policies.policies.contract import (
+    FILE,
+    Contract,
+    Elements,
+    action_spec,
+    answers_in_chunks,
+    read_contract,
+)
 from robot_policies.policies.files import own_file
 from robot_policies.policies.pipelines import is_linear, without_idle_steps
 from robot_policies.policies.random_state import RandomState
@@ -97,8 +103,7 @@ class LerobotRuntime:
         self.robot, self.findings = said.robot, said.findings
         self._elements = said.observation
         self._action = said.action
-        # Policies that look back (diffusion, VQ-BeT) keep their history in `select_action`.
-        self._chunks = hasattr(self._config, "chunk_size") and self._config.n_obs_steps == 1
+        self._chunks = answers_in_chunks(vars(self._config))
         needs_task = said.task or _reads_language(checkpoint)
         known = getattr(checkpoint.config, "tasks", ()) if needs_task else ()
         self.observation_spec = ObservationSpec(
@@ -114,14 +119,7 @@ class LerobotRuntime:
             max_age=said.max_age,
             max_skew=said.max_skew,
         )
-        self.action_spec = ActionSpec(
-            kind=said.kind,
-            array=said.action.spec(ACTION, np.float64),
-            dt=said.dt,
-            horizon=self._config.chunk_size if self._chunks else 1,  # pyright: ignore[reportAttributeAccessIssue]
-            executed=getattr(self._config, "n_action_steps", 0) if self._chunks else 1,
-            executor=said.executor,
-        )
+        self.action_spec = action_spec(said, vars(self._config))
         self.statistics: Mapping[str, Statistics] = _in_si(
             checkpoint.statistics, self._source, said
         )

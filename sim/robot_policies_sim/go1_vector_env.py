@@ -18,7 +18,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from mujoco import rollout
 
 from robot_policies.interface import ConfigError, RobotSpec
-from robot_policies.interface.observation import IMU, STATE, VELOCITY_COMMAND
+from robot_policies.interface.observation import COMMAND, IMU, STATE, VELOCITY_COMMAND
 from robot_policies_sim.model_mjcf import mjcf
 from robot_policies_sim.randomization import Randomization, randomize
 from robot_policies_sim.tasks.go1_reward import (
@@ -114,6 +114,7 @@ class Go1VectorEnv(VectorEnv):
                     (STATE, 2 * len(robot.joints)),
                     (IMU, 10),
                     (VELOCITY_COMMAND, 3),
+                    (COMMAND, len(robot.joints)),
                 )
             }
         )
@@ -317,6 +318,7 @@ class Go1VectorEnv(VectorEnv):
             STATE: np.concatenate(measured, 1, dtype=np.float32),
             IMU: np.concatenate([orientation, turn, self._force], 1, dtype=np.float32),
             VELOCITY_COMMAND: self._goal.astype(np.float32),
+            COMMAND: self._target.astype(np.float32),
         }
 
     def _split(self, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from toy_robot import toy_robot
@@ -30,6 +32,21 @@ def shoulder(executor, now):
     return None if action is None else action.values[0]
 
 
+def moving(executor, until=0.1):
+    """Let it follow a plan that is older than those of the test."""
+    executor.add(chunk(-0.1, 0, 0, 0), -0.1)
+    assert shoulder(executor, until) == 0
+    return executor
+
+
+def test_a_plan_for_a_robot_at_rest_begins_when_it_arrives():
+    executor = ChunkExecutor(replace(spec(horizon=5), executed=2))
+    executor.add(chunk(0.0, 1, 2, 3, 4, 5), 3.0)
+    assert [shoulder(executor, t) for t in (3.0, 3.1, 3.2)] == [1, 2, None]
+    executor.add(chunk(3.15, 6, 7, 8, 9, 10), 3.4)  # it moved when this was seen
+    assert shoulder(executor, 3.4) == 8
+
+
 def test_each_row_is_in_force_for_its_own_time():
     executor = ChunkExecutor(spec())
     executor.add(chunk(0.0, 1, 2, 3), 0.0)
@@ -38,13 +55,13 @@ def test_each_row_is_in_force_for_its_own_time():
 
 
 def test_a_late_chunk_starts_at_the_row_of_now_and_not_at_its_first():
-    executor = ChunkExecutor(spec())
+    executor = moving(ChunkExecutor(spec()))
     executor.add(chunk(0.0, 1, 2, 3), 0.2)
     assert shoulder(executor, 0.2) == 3
 
 
 def test_the_newest_answer_rules_however_they_arrive():
-    executor = ChunkExecutor(spec())
+    executor = moving(ChunkExecutor(spec()))
     executor.add(chunk(0.1, 10, 20, 30), 0.15)
     executor.add(chunk(0.0, 1, 2, 3), 0.16)
     assert shoulder(executor, 0.2) == 20
@@ -68,7 +85,7 @@ def test_a_duplicate_is_dropped_and_counted():
 
 
 def test_a_chunk_entirely_in_the_past_is_dropped_and_counted():
-    executor = ChunkExecutor(spec())
+    executor = moving(ChunkExecutor(spec()))
     executor.add(chunk(0.0, 1, 2), 0.31)
     assert shoulder(executor, 0.31) is None
     assert executor.dropped == {"late": 1}

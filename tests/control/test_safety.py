@@ -3,7 +3,7 @@ import pytest
 from toy_robot import toy_robot
 
 from robot_policies.control import safety
-from robot_policies.control.rules import Bound, Cause, SafetyLimits
+from robot_policies.control.rules import Bound, Cause, Rules, SafetyLimits
 from robot_policies.control.safety import Level, SafetyGate
 from robot_policies.interface import Action, ActionKind, CommandMode, ConfigError, RobotState
 from robot_policies.interface.observation import IMU, VELOCITY_COMMAND_NAMES
@@ -65,7 +65,8 @@ LIMITS = [
 
 @pytest.mark.parametrize(("values", "measured", "cause", "joint", "value", "limit"), LIMITS)
 def test_each_limit_refuses_and_says_why(values, measured, cause, joint, value, limit):
-    verdict = offer(SafetyGate(ROBOT), values, **measured)
+    gate = SafetyGate(ROBOT, SafetyLimits(approach_time=0.0))
+    verdict = offer(gate, values, **measured)
     refusal = verdict.refusal
     assert (refusal.cause, refusal.joint, verdict.level) == (cause, joint, Level.HOLD)
     assert refusal.value == pytest.approx(value, nan_ok=True)
@@ -123,7 +124,12 @@ def test_the_step_is_measured_from_what_was_sent_and_not_from_what_was_refused()
 def test_a_burst_of_commands_counts_as_one_step():
     gate = SafetyGate(ROBOT)
     steps = [0.1 + 0.015 * k for k in range(1, 6)]
-    refusals = [offer(gate, (step, 0.1), 1e-3 * k).refusal for k, step in enumerate(steps)]
+    measured = state()
+    verdicts = [
+        gate.check(action((step, 0.1), 1e-3 * k), measured, 1e-3 * k)
+        for k, step in enumerate(steps)
+    ]
+    refusals = [verdict.refusal for verdict in verdicts]
     assert refusals[0] is None
     assert all(refusal is not None for refusal in refusals[1:])
 
@@ -190,7 +196,7 @@ def test_after_damping_motion_starts_from_the_measured_pose():
     silence(gate, 0.0, 2.0)
     sagged = {"position": (-0.5, 0.1)}
     assert offer(gate, (0.11, 0.1), 2.5, **sagged).refusal.cause is Cause.VELOCITY
-    assert offer(gate, (-0.49, 0.1), 2.52, **sagged).refusal is None
+    assert offer(gate, (-0.47, 0.1), 2.52, **sagged).refusal is None
 
 
 # The robot's measurements.
@@ -202,7 +208,10 @@ def test_stale_measurements_are_refused_and_end_in_damping():
     verdict = gate.check(action(REST, 0.12), state(0.0), 0.12)
     assert verdict.refusal.cause is Cause.STALE_STATE
     assert verdict.refusal.text == "joint states 120 ms old, limit 100 ms"
-    assert gate.check(None, state(0.0), 5.0).level is Level.DAMP
+    assert all(
+        gate.check(None, state(0.0), 0.14 + k * PERIOD).level is Level.HOLD for k in range(47)
+    )
+    assert [gate.check(None, state(0.0), t).level for t in (5.0, 5.1)][-1] is Level.DAMP
 
 
 def test_without_any_valid_measurement_nothing_is_held():
@@ -369,7 +378,7 @@ def test_the_workspace_box_bounds_the_hand():
 
 
 def test_these_tests_would_notice_a_gate_without_rules(monkeypatch):
-    nothing = dict.fromkeys(safety.RULES, lambda robot, limits: ())
+    nothing = dict.fromkeys(safety.RULES, lambda robot, limits: Rules())
     monkeypatch.setattr(safety, "RULES", nothing)
     for values, measured, *_ in LIMITS[2:]:
         assert offer(SafetyGate(ROBOT), values, **measured).refusal is None

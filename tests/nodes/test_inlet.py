@@ -53,19 +53,20 @@ class Stage:
             self.executor.spin_once(timeout_sec=0.02)
 
     def joints(self, stamp: float) -> None:
-        message = encode_feature("observation.environment_state", np.zeros(1), stamp)
+        moment = self.node.time.to_ros(stamp)
+        message = encode_feature("observation.environment_state", np.zeros(1), moment)
         assert isinstance(message, JointState)
         message.name = ["knee"]
         self.publishers[STATE].publish(message)
 
     def inertial(self, stamp: float, gyro: float = 0.0) -> None:
         values = np.array([0.0, 0.0, 0.0, 1.0, gyro, 0.0, 0.0, 0.0, 0.0, 9.8])
-        self.publishers[IMU].publish(encode_feature(IMU, values, stamp))
+        self.publishers[IMU].publish(encode_feature(IMU, values, self.node.time.to_ros(stamp)))
 
 
 @pytest.fixture
 def stage(monkeypatch) -> Iterator[Stage]:
-    monkeypatch.setattr(inlet, "GRACE", 0.1)  # s; longer than a busy machine takes to deliver
+    monkeypatch.setattr(inlet, "PATIENCE", 0.1)  # s; longer than a busy machine takes to deliver
     made = Stage()
     yield made
     made.inlet.close()
@@ -90,7 +91,7 @@ def test_joints_wait_for_the_inertial_measurement_of_their_moment(stage):
     now = stage.node.now()
     stage.inertial(now - 0.02, 1.0)
     stage.joints(now)
-    stage.spin(lambda: not stage.inlet._grace.is_canceled())
+    stage.spin(lambda: not stage.inlet._look.is_canceled())
     stage.inertial(now, 2.0)
     stage.spin(lambda: stage.taken)
     assert [observation[IMU][4] for observation in stage.taken] == [2.0]

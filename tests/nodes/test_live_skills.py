@@ -28,15 +28,16 @@ from trajectory_msgs.msg import JointTrajectory
 
 from robot_policies.catalog import load_robot, make_backend
 from robot_policies.cli.app import main
+from robot_policies.control.loop import ControlLoop
 from robot_policies.control.observation_buffer import ObservationBuffer
 from robot_policies.interface import JointLimit
 from robot_policies.nodes.chunks import decode_chunk
 from robot_policies.nodes.decoding import decode_joints
 from robot_policies.nodes.managed_node import ManagedNode
 from robot_policies.nodes.messages import header
-from robot_policies.nodes.robot_loop import RobotLoop
 from robot_policies.nodes.skill_client import use_skills
 from robot_policies.nodes.skills import skill_parameters
+from robot_policies.policies.catalog import action_spec_of
 from robot_policies.policies.psec import PsecConfig
 from robot_policies.policies.psec.modeling_psec import PsecPolicy
 from robot_policies.policies.psec.processor_psec import make_psec_pre_post_processors
@@ -360,15 +361,15 @@ def test_limits_of_a_skill_reach_the_gate_with_its_chunks(live, made, tmp_path):
     now = [chunk.stamp]
     backend = make_backend("loopback", ROBOT, clock=lambda: now[0])
     backend.connect()
-    loop = RobotLoop(backend, None, lambda: now[0])
-    loop.start(seed=0)
-    loop.measure()
+    loop = ControlLoop(backend, action_spec_of(str(made[0] / "base"), ROBOT))
+    loop.begin(None, now[0])
+    loop.measure(now[0])
     still = replace(chunk, values=np.array([ROBOT.default]))
     lower = replace(still, values=still.values - 1e-3 * (np.array(JOINTS) == joint))
-    assert loop.accept(lower).verdict.refusal is None  # back
+    assert loop.accept(lower, now[0]).verdict.refusal is None  # back
     now[0] += STEP
-    loop.measure()
-    refusal = loop.accept(replace(still, stamp=now[0])).verdict.refusal
+    loop.measure(now[0])
+    refusal = loop.accept(replace(still, stamp=now[0]), now[0]).verdict.refusal
     assert (refusal.cause, refusal.joint) == ("position", joint)
     assert live.change([]) == ""
     for _ in range(14):

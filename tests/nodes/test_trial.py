@@ -3,38 +3,46 @@ import json
 import pytest
 import yaml
 
+from robot_policies.catalog import load_robot
+from robot_policies.control.records import Ending
 from robot_policies.interface import CheckpointError, ConfigError
 from robot_policies.nodes.trial import SETTINGS, TrialRun, executor_mode
+from robot_policies.policies.catalog import action_spec_of
 
 
 def test_the_end_of_a_recording_ends_the_trial_without_a_fault(tmp_path):
     now, summary = [100.0], tmp_path / "summary.json"
     settings = {name: default for name, (default, _) in SETTINGS.items()}
     settings |= {"backend": "replay", "task": "go1_walk", "seconds": 60.0, "summary": str(summary)}
-    trial = TrialRun(settings, lambda: now[0])
-    trial.start()
+    trial = TrialRun(settings, now[0])
+    trial.start(now[0])
     while not (over := trial.over()):
-        if trial.measure():
-            trial.loop.command()
+        if trial.measure(now[0], pictures=False):
+            trial.decide(now[0])
         now[0] += trial.loop.period
-    trial.end(over)
+    trial.end(Ending.HORIZON, over)
     trial.close()
-    assert "episode 0 ends after" in over
+    assert over == "the recording has ended"
     assert json.loads(summary.read_text())["ended_by"] == "recording ended"
 
 
 def test_chunks_are_merged_as_the_contract_says_unless_set_otherwise(tmp_path):
+    robot = load_robot("go1")
     action = {"kind": "joint_position", "names": ["knee"], "unit": "rad"}
     contract = {"robot": "go1", "dt": 0.02, "action": action, "executor": "splice"}
+    config = {"output_features": {"action": {"shape": [1]}}, "chunk_size": 8, "n_obs_steps": 1}
     file = tmp_path / "contract.yaml"
     file.write_text(yaml.safe_dump(contract))
-    assert executor_mode({"policy": str(tmp_path), "executor": "contract"}) == "splice"
-    assert executor_mode({"policy": str(tmp_path), "executor": "ensemble"}) == "ensemble"
-    assert executor_mode({"policy": "hold", "executor": "contract"}) == "open_loop"
+    (tmp_path / "config.json").write_text(json.dumps({**config, "n_action_steps": 4}))
+    spec = action_spec_of(str(tmp_path), robot)
+    assert (spec.executor, spec.dt, spec.horizon, spec.executed) == ("splice", 0.02, 8, 4)
+    assert executor_mode({"executor": "contract"}) is None
+    assert executor_mode({"executor": "ensemble"}) == "ensemble"
+    assert action_spec_of("hold", robot).executor == "open_loop"
 
     file.write_text(yaml.safe_dump(contract | {"executor": "splce"}))
     with pytest.raises(ConfigError, match="Did you mean 'splice'"):
-        executor_mode({"policy": str(tmp_path), "executor": "contract"})
+        action_spec_of(str(tmp_path), robot)
     file.unlink()
     with pytest.raises(CheckpointError, match=r"contract\.yaml is missing"):
-        executor_mode({"policy": str(tmp_path), "executor": "contract"})
+        action_spec_of(str(tmp_path), robot)

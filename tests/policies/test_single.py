@@ -9,7 +9,7 @@ import yaml
 
 from robot_policies.catalog import load_robot
 from robot_policies.interface import Observation
-from robot_policies.interface.observation import IMU, STATE, VELOCITY_COMMAND
+from robot_policies.interface.observation import COMMAND, IMU, STATE, VELOCITY_COMMAND
 from robot_policies.policies.catalog import find_checkpoint
 from robot_policies.policies.checkpoint import read_checkpoint
 from robot_policies.policies.runtime import LerobotRuntime
@@ -34,6 +34,7 @@ def episode(spec, steps=30, seed=0):
             STATE: joints[order].astype(np.float32),
             IMU: np.append(turn / np.linalg.norm(turn), rng.normal(0, 2, 6)).astype(np.float32),
             VELOCITY_COMMAND: np.float32([0.5, 0.1, -0.4]) * (k % 10 > 4),
+            COMMAND: np.float32(go1.default + rng.normal(0, 0.2, 12)),
         }
         yield Observation(values, dict.fromkeys(values, 0.02 * k))
 
@@ -72,11 +73,13 @@ def test_units_of_the_contract_are_converted_on_both_sides(tmp_path, runtime):
     contract = yaml.safe_load((folder / "contract.yaml").read_text())
     contract["action"]["unit"] = "deg"
     contract["observation"][STATE]["unit"] = ["deg"] * 12 + ["deg/s"] * 12
+    contract["observation"][COMMAND]["unit"] = "deg"
     (folder / "contract.yaml").write_text(yaml.safe_dump(contract))
     in_degrees = LerobotRuntime(folder)
     observation = next(episode(runtime.observation_spec))
     turned = {name: observation[name] for name in observation}
     turned[STATE] = np.radians(observation[STATE], dtype=np.float32)
+    turned[COMMAND] = np.radians(observation[COMMAND], dtype=np.float32)
     np.testing.assert_allclose(
         in_degrees.act(Observation(turned, observation.stamps)).values,
         np.radians(runtime.act(observation).values),
@@ -101,7 +104,7 @@ def test_a_skill_that_comes_and_goes_finds_the_same_memory(runtime, tmp_path):
         if k in ensembles:
             runtime.skills.put(ensembles[k])
         answered = runtime.act(observations[k]).values[0]
-        if isinstance(runtime._network.memory.last, torch.Tensor):
+        if isinstance(runtime._network.memory.command, torch.Tensor):
             answered_by_torch.append(k)
         np.testing.assert_allclose(answered, expected, rtol=0, atol=ROUNDING)
     assert answered_by_torch[0] == 10

@@ -8,7 +8,7 @@ from lerobot.policies import get_policy_class, make_pre_post_processors
 
 from robot_policies.catalog import load_robot
 from robot_policies.interface import CheckpointError, ConfigError
-from robot_policies.interface.observation import IMU, STATE, VELOCITY_COMMAND
+from robot_policies.interface.observation import COMMAND, IMU, STATE, VELOCITY_COMMAND
 from robot_policies.policies.uni_o4.body import WalkBody
 from robot_policies.policies.uni_o4.configuration_uni_o4 import (
     ACTION,
@@ -24,7 +24,7 @@ from robot_policies.policies.uni_o4.modeling_uni_o4 import (
 )
 from robot_policies.policies.uni_o4.ppo import OnlineSettings, Trainer
 from robot_policies.policies.uni_o4.processor_uni_o4 import make_uni_o4_pre_post_processors
-from robot_policies.policies.uni_o4.quadruped import DOWN, gravity
+from robot_policies.policies.uni_o4.quadruped import DOWN, Quadruped, gravity
 from robot_policies.policies.uni_o4.train import LOG, run_online
 from robot_policies.policies.uni_o4.training_state import load_state, save_state
 
@@ -48,6 +48,7 @@ def features(rng, count=1):
         ),
         IMU: np.concatenate([orientation, rng.uniform(-1, 1, (count, 6))], 1),
         VELOCITY_COMMAND: rng.uniform(0.2, 0.5, (count, 3)),
+        COMMAND: GO1.default + rng.uniform(-0.2, 0.2, (count, 12)),
     }
 
 
@@ -64,6 +65,7 @@ def mirrored(values):
         STATE: np.concatenate([state[:, index] * sign, state[:, 12 + index] * sign], 1),
         IMU: imu * [-1, 1, -1, 1, -1, 1, -1, 1, -1, 1],
         VELOCITY_COMMAND: command * [1, -1, -1],
+        COMMAND: values[COMMAND][:, index] * sign,
     }
 
 
@@ -111,6 +113,7 @@ class Toy:
             STATE: np.concatenate([self._position + noise, zeros], 1).astype(np.float32),
             IMU: np.tile(np.float32([0, 0, 0, 1, 0, 0, 0, 0, 0, 9.81]), (self.num_envs, 1)),
             VELOCITY_COMMAND: np.zeros((self.num_envs, 3), np.float32),
+            COMMAND: self._position.astype(np.float32),
         }
 
 
@@ -213,6 +216,7 @@ def test_targets_keep_every_limit_of_the_robot(config):
     for _ in range(30):
         seen = features(rng, 64)
         seen[STATE][:, :12] = position + rng.uniform(-0.05, 0.05, position.shape)
+        seen[COMMAND] = position
         policy.memory.observe(preprocess(tensors(seen)))
         target = postprocess(policy.memory.act(20.0 * torch.randn(64, 12))).double().numpy()
         assert (target > GO1.lower).all()
@@ -275,6 +279,8 @@ def test_a_recorded_window_gives_the_observation_of_deployment(config):
         seen, actions = [], []
         for _ in range(length):
             batch = preprocess(tensors(features(rng)))
+            pose = Quadruped(config, batch[STATE]).pose(batch[STATE])
+            batch[COMMAND] = actions[-1] if actions else pose
             seen.append(batch)
             observation = memory.observe(batch)
             actions.append(memory.act(torch.randn(1, 12)))

@@ -13,7 +13,7 @@ from lerobot.optim import AdamConfig
 
 from robot_policies.interface import ConfigError, RobotSpec
 from robot_policies.interface.errors import suggestion
-from robot_policies.interface.observation import IMU, STATE, VELOCITY_COMMAND
+from robot_policies.interface.observation import COMMAND, IMU, STATE, VELOCITY_COMMAND
 
 ACTION = "action"
 ROBOT_FIELDS = ("default_position", "lower", "upper", "velocity", "acceleration")
@@ -136,6 +136,7 @@ class UniO4Config(PreTrainedConfig):
                 STATE: PolicyFeature(FeatureType.STATE, (2 * len(robot.joints),)),
                 IMU: PolicyFeature(FeatureType.STATE, (10,)),
                 VELOCITY_COMMAND: PolicyFeature(FeatureType.STATE, (3,)),
+                COMMAND: PolicyFeature(FeatureType.STATE, (len(robot.joints),)),
             },
             output_features={ACTION: PolicyFeature(FeatureType.ACTION, (len(robot.joints),))},
             **overrides,
@@ -144,7 +145,7 @@ class UniO4Config(PreTrainedConfig):
     def validate_features(self) -> None:
         """Refuse a configuration that names no joints or other features."""
         joints = len(self.joint_names)
-        wanted = {STATE: (2 * joints,), IMU: (10,), VELOCITY_COMMAND: (3,)}
+        wanted = {STATE: (2 * joints,), IMU: (10,), VELOCITY_COMMAND: (3,), COMMAND: (joints,)}
         given = {
             name: tuple(feature.shape) for name, feature in (self.input_features or {}).items()
         }

@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from robot_policies.interface.observation import (
+    COMMAND,
     IMU,
     IMU_NAMES,
     IMU_UNITS,
@@ -47,6 +48,7 @@ def contract(config: UniO4Config) -> dict[str, Any]:
                 "names": list(VELOCITY_COMMAND_NAMES),
                 "unit": list(VELOCITY_COMMAND_UNITS),
             },
+            COMMAND: {"names": [f"{joint}.target" for joint in joints], "unit": "rad"},
         },
         "action": {"kind": "joint_position", "names": list(joints), "unit": "rad"},
     }

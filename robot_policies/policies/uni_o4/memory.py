@@ -1,15 +1,15 @@
-"""What the quadruped policy remembers of an episode: frames, its last action, the gait clock."""
+"""What the quadruped policy remembers of an episode: its newest frames and the gait clock."""
 
 from collections.abc import Mapping
 from functools import partial
 
 import torch
 
-from robot_policies.interface.observation import IMU, STATE, VELOCITY_COMMAND
+from robot_policies.interface.observation import COMMAND, IMU, STATE, VELOCITY_COMMAND
 from robot_policies.policies.uni_o4.configuration_uni_o4 import ACTION, UniO4Config
 from robot_policies.policies.uni_o4.quadruped import Array, Quadruped, namespace
 
-REMEMBERED = ("frames", "last", "steps", "fresh", "measured")
+REMEMBERED = ("frames", "steps", "fresh", "measured", "command")
 
 
 class Memory:
@@ -19,10 +19,10 @@ class Memory:
 
     Attributes:
         frames: The newest last. Shape (B, H, F).
-        last: The action before. Shape (B, J).
         steps: Control steps since the episode began. Shape (B,).
         fresh: Where an episode begins with the next observation. Shape (B,), boolean.
         measured: The newest state. Shape (B, 2 J).
+        command: The joint targets that were in force then. Shape (B, J).
     """
 
     def __init__(self, config: UniO4Config) -> None:
@@ -33,7 +33,7 @@ class Memory:
     def reset(self, done: Array | None = None) -> None:
         """Forget the episodes where `done` (B,) is true, or all."""
         if done is None:
-            self.frames = self.last = self.steps = self.measured = torch.empty(0)
+            self.frames = self.steps = self.measured = self.command = torch.empty(0)
             self.fresh = torch.empty(0, dtype=torch.bool)
             self._quadruped: Quadruped | None = None
         else:
@@ -44,29 +44,27 @@ class Memory:
         state = batch[STATE]
         xp, quadruped = namespace(state), self._suit(state)
         begins = bool(self.fresh.any())
-        if begins:  # as if the pose had been commanded
-            self.last = xp.where(self.fresh[:, None], quadruped.pose(state), self.last)
+        if begins:
             self.steps = self.steps * ~self.fresh
-        frame = quadruped.frame(batch, self.last, self.steps)[:, None]
+        frame = quadruped.frame(batch, batch[COMMAND], self.steps)[:, None]
         self.frames = xp.concatenate([self.frames[:, 1:], frame], 1)
         if begins:
             self.frames = xp.where(self.fresh[:, None, None], frame, self.frames)
             self.fresh = xp.zeros_like(self.fresh)
-        self.measured = state
+        self.measured, self.command = state, batch[COMMAND]
         return self.frames.reshape(len(state), -1)
 
     def peek(self, batch: Mapping[str, Array]) -> Array:
         """Return what `observe` would, remembering nothing. Shape (B, H F)."""
         state = batch[STATE]
-        frame = self._suit(state).frame(batch, self.last, self.steps)[:, None]
+        frame = self._suit(state).frame(batch, batch[COMMAND], self.steps)[:, None]
         frames = namespace(state).concatenate([self.frames[:, 1:], frame], 1)
         return frames.reshape(len(state), -1)
 
     def act(self, action: Array) -> Array:
-        """Bring an action within the robot's limits and remember it. Shape (B, J)."""
-        self.last = self._suit(action).limit(action, self.measured, self.last)
+        """Bring an action within the robot's limits; a control step has passed. Shape (B, J)."""
         self.steps = self.steps + 1.0
-        return self.last
+        return self._suit(action).limit(action, self.measured, self.command)
 
     def window(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Return the observation the policy would have had at the end of a recorded window.
@@ -100,8 +98,8 @@ class Memory:
             config, joints = self.config, len(self.config.joint_names)
             zeros = partial(xp.zeros, dtype=xp.float32, device=array.device)
             self.frames = zeros((count, config.history, config.frame_width))
-            self.last, self.steps, self.measured = (
-                zeros(shape) for shape in ((count, joints), (count,), (count, 2 * joints))
+            self.steps, self.measured, self.command = (
+                zeros(shape) for shape in ((count,), (count, 2 * joints), (count, joints))
             )
             self.fresh = xp.ones((count,), dtype=xp.bool, device=array.device)
         self._quadruped = Quadruped(self.config, array)

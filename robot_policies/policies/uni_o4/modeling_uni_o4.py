@@ -25,7 +25,7 @@ from robot_policies.policies.uni_o4.quadruped import Array
 
 
 class UniO4Policy(PreTrainedPolicy):
-    """Joint targets from five frames of inertial unit, joints, command and own last action."""
+    """Joint targets from five frames of inertial unit, joints, goal and command in force."""
 
     config_class = UniO4Config  # pyright: ignore[reportAssignmentType]
     name = "uni_o4"  # pyright: ignore[reportAssignmentType]
@@ -57,7 +57,8 @@ class UniO4Policy(PreTrainedPolicy):
         """Answer one observation; call it once per control step, it advances the memory.
 
         Args:
-            batch: Normalised features: state (B, 2 J), imu (B, 10), velocity command (B, 3).
+            batch: Normalised features: state (B, 2 J), imu (B, 10), velocity command (B, 3),
+                command in force (B, J).
             **kwargs: Not used.
 
         Returns:

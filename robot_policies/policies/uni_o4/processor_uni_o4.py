@@ -10,7 +10,7 @@ from lerobot.processor import (
 )
 from torch import Tensor
 
-from robot_policies.interface.observation import IMU, STATE, VELOCITY_COMMAND
+from robot_policies.interface.observation import COMMAND, IMU, STATE, VELOCITY_COMMAND
 from robot_policies.policies.uni_o4.configuration_uni_o4 import ACTION, UniO4Config
 
 
@@ -51,5 +51,5 @@ def statistics(config: UniO4Config) -> dict[str, dict[str, Tensor]]:
             "std": torch.tensor([1.0] * 4 + [config.turn_scale] * 3 + [1.0] * 3),
         },
         VELOCITY_COMMAND: {"mean": torch.zeros(3), "std": torch.tensor(config.command_scale)},
-        ACTION: {"mean": default, "std": rest + config.action_scale},
+        **dict.fromkeys((COMMAND, ACTION), {"mean": default, "std": rest + config.action_scale}),
     }

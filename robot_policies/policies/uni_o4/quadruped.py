@@ -59,12 +59,12 @@ class Quadruped:
         self._quarter = make([0.0, 0.5 * np.pi])  # a cosine is a sine, turned on
         self._down = make(DOWN)
 
-    def frame(self, batch: Mapping[str, Array], last: Array, steps: Array) -> Array:
+    def frame(self, batch: Mapping[str, Array], target: Array, steps: Array) -> Array:
         """Assemble one frame; the only place that does.
 
         Args:
             batch: Normalised features.
-            last: The action before. Shape (B, J).
+            target: The joint targets in force. Shape (B, J).
             steps: Control steps since the episode began. Shape (B,).
 
         Returns:
@@ -81,7 +81,7 @@ class Quadruped:
                 gravity(imu[:, :4], self._down),  # 3
                 command,  # 3
                 state,  # J positions, J velocities
-                last,  # J
+                target,  # J
                 clock,  # 2
             ],
             -1,
@@ -92,7 +92,7 @@ class Quadruped:
         """Return the action that asks for the pose the robot is in. (B, 2 J) -> (B, J)."""
         return state[:, : len(self._lower)] / self.config.action_scale
 
-    def limit(self, action: Array, state: Array, last: Array) -> Array:
+    def limit(self, action: Array, state: Array, target: Array) -> Array:
         """Return the nearest action that no limit forbids, position limits first.
 
         Torque k (target - q) - d qdot stays within the effort limit, the target moves no faster
@@ -101,12 +101,12 @@ class Quadruped:
         Args:
             action: What is asked for. Shape (B, J).
             state: Measured positions and velocities. Shape (B, 2 J).
-            last: The action before. Shape (B, J).
+            target: The joint targets in force. Shape (B, J).
         """
         velocity = state[:, len(self._lower) :]
         center = self.pose(state) + self._brake * velocity
         action = action.clip(center - self._reach, center + self._reach)
-        action = action.clip(last - self._step, last + self._step)
+        action = action.clip(target - self._step, target + self._step)
         return action.clip(self._lower, self._upper)
 
 

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from robot_policies.nodes.inference import InferenceWorker
+from robot_policies.control.inference import InferenceWorker
 
 
 class Slow:
@@ -33,7 +33,10 @@ def delivered():
 def slow(delivered):
     policy = Slow()
     worker = InferenceWorker(
-        policy, lambda chunk, took: delivered.append((chunk, took)), delivered.append
+        policy,
+        lambda chunk, took: delivered.append((chunk, took)),
+        delivered.append,
+        time.perf_counter,
     )
     yield policy, worker
     policy.go.set()

@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 
 from robot_policies.catalog import load_robot, make_backend
+from robot_policies.control.loop import ControlLoop
 from robot_policies.interface import ActionChunk, ActionKind, CommandMode, ContractError
-from robot_policies.nodes.robot_loop import RobotLoop
+from robot_policies.interface.observation import COMMAND
+from robot_policies.policies.catalog import action_spec_of
 
 ROBOT = load_robot("go1")
 PERIOD = 1.0 / ROBOT.control_rate
@@ -27,8 +29,8 @@ def clock():
 def loop(clock):
     backend = make_backend("loopback", ROBOT, clock=clock)
     backend.connect()
-    loop = RobotLoop(backend, None, clock)
-    loop.start(seed=0)
+    loop = ControlLoop(backend, action_spec_of("hold", ROBOT))
+    loop.begin(None, clock.now)
     return loop
 
 
@@ -40,8 +42,8 @@ def tick(loop, clock, steps=1):
     for _ in range(steps):
         clock.now += PERIOD
         loop.settle()
-        loop.measure()
-        loop.command()
+        loop.measure(clock.now)
+        loop.decide(clock.now)
 
 
 def test_it_holds_the_pose_found_until_there_is_a_chunk(loop, clock):
@@ -54,7 +56,8 @@ def test_a_chunk_is_applied_when_it_arrives_and_its_latency_counted(loop, clock)
     tick(loop, clock)
     stamp = loop.state.stamp
     clock.now += 0.003
-    decision = loop.accept(chunk(stamp, 0.01))
+    decision = loop.accept(chunk(stamp, 0.01), clock.now)
+    loop.handed_over(decision, clock.now)
 
     np.testing.assert_allclose(decision.sent.values, ROBOT.default + 0.01)
     assert decision.sent.stamp == clock.now
@@ -66,7 +69,7 @@ def test_silence_is_held_within_100_ms_then_damped(loop, clock, delay):
     tick(loop, clock)
     start, first = clock.now, {}
     clock.now = last = start + delay
-    loop.accept(chunk(start))
+    loop.accept(chunk(start), clock.now)
     for k in range(80):
         clock.now = start + k * PERIOD
         tick(loop, clock)
@@ -74,41 +77,54 @@ def test_silence_is_held_within_100_ms_then_damped(loop, clock, delay):
 
     assert first[CommandMode.HOLD] <= 0.1 + 1e-6
     assert first[CommandMode.HOLD] < first[CommandMode.DAMP] < 1.2
-    assert "no valid action" in loop.decision.verdict.refusal.text
-    assert loop.causes["no_action"] > 0
+    assert "waiting for the policy" in loop.decision.verdict.refusal.text
+    assert loop.refusals["no_action"] > 0
 
 
 def test_a_chunk_of_other_joints_is_not_used(loop, clock):
     tick(loop, clock)
-    loop.accept(chunk(loop.state.stamp))
+    loop.accept(chunk(loop.state.stamp), clock.now)
     with pytest.raises(ContractError, match="tail"):
-        loop.accept(chunk(loop.state.stamp, names=(*ROBOT.joint_names[:-1], "tail")))
+        loop.accept(chunk(loop.state.stamp, names=(*ROBOT.joint_names[:-1], "tail")), clock.now)
 
 
 def test_nan_from_a_policy_never_reaches_the_robot(loop, clock):
     tick(loop, clock)
-    decision = loop.accept(chunk(loop.state.stamp, np.nan))
+    decision = loop.accept(chunk(loop.state.stamp, np.nan), clock.now)
     assert decision.verdict.refusal.cause == "not_finite"
     assert np.isfinite(decision.sent.values).all()
 
 
 def test_an_operators_stop_outlasts_a_restart(loop, clock):
-    loop.emergency_stop("test")
-    loop.start(seed=1)
+    loop.emergency_stop("test", clock.now)
+    loop.begin(None, clock.now)
     tick(loop, clock)
-    loop.accept(chunk(loop.state.stamp))
+    loop.accept(chunk(loop.state.stamp), clock.now)
     assert loop.decision.sent.mode is CommandMode.DAMP
 
-    assert loop.release() is None
+    assert loop.release(clock.now) is None
     tick(loop, clock)
-    loop.accept(chunk(loop.state.stamp))
+    loop.accept(chunk(loop.state.stamp), clock.now)
     assert loop.decision.sent.mode is CommandMode.POLICY
 
 
-def test_another_kind_of_chunk_gets_its_own_rules(loop, clock):
+def test_the_policy_says_the_kind_of_its_chunks_and_no_message_does(loop, clock):
     tick(loop, clock)
-    values = np.full((1, len(ROBOT.joints)), 0.1)
-    kind = ActionKind.JOINT_VELOCITY
-    decision = loop.accept(ActionChunk(loop.state.stamp, PERIOD, values, ROBOT.joint_names, kind))
-    assert decision.sent.kind is kind
-    assert decision.verdict.refusal is None
+    values, kind = np.full((1, len(ROBOT.joints)), 0.1), ActionKind.JOINT_VELOCITY
+    stranger = ActionChunk(loop.state.stamp, PERIOD, values, ROBOT.joint_names, kind)
+    with pytest.raises(ContractError, match="kind joint_velocity, expected joint_position"):
+        loop.accept(stranger, clock.now)
+    assert loop.accept(chunk(loop.state.stamp, 0.01), clock.now).verdict.level == "pass"
+
+
+def test_the_command_in_force_is_measured_and_begins_with_the_pose_found(loop, clock):
+    tick(loop, clock)
+    np.testing.assert_allclose(loop.state.features[COMMAND], ROBOT.default, rtol=1e-6)
+    loop.accept(chunk(loop.state.stamp, 0.01), clock.now)
+    sent = clock.now
+    tick(loop, clock)
+    np.testing.assert_allclose(loop.state.features[COMMAND], ROBOT.default + 0.01, rtol=1e-6)
+    assert loop.state.stamps[COMMAND] == sent
+    loop.accept(chunk(loop.state.stamp, 5.0), clock.now)  # refused: it is not in force
+    tick(loop, clock)
+    np.testing.assert_allclose(loop.state.features[COMMAND], ROBOT.default + 0.01, rtol=1e-6)

@@ -1,4 +1,4 @@
-"""One robot with modes, in both engines, driven through the loop of the robot's node.
+"""One robot with modes, in both engines, driven through the control loop.
 
 Gate, modes and servo stand in front of the simulator as they stand in front of the robot.
 """
@@ -11,12 +11,12 @@ import pytest
 from robot_policies.catalog import load_robot, load_task, make_backend
 from robot_policies.control.episode import run_episode
 from robot_policies.control.legged import LeggedRobot
+from robot_policies.control.loop import ControlLoop
 from robot_policies.control.modes import LeggedMode
 from robot_policies.control.observation_buffer import ObservationBuffer
 from robot_policies.control.rules import Cause
-from robot_policies.interface import CommandMode, ConfigError
+from robot_policies.interface import CommandMode, ConfigError, offered
 from robot_policies.interface.observation import VELOCITY_COMMAND
-from robot_policies.nodes.robot_loop import RobotLoop
 from robot_policies.policies.catalog import load_policy
 
 ROBOT = load_robot("go1")
@@ -32,22 +32,24 @@ class Walker:
     def __init__(self, backend: LeggedRobot, policy) -> None:
         backend.connect()
         self.backend, self.policy, self.now = backend, policy, 0.0
-        self.loop = RobotLoop(backend, None, lambda: self.now)
-        self.loop.start(seed=0)
+        self.loop = ControlLoop(backend, policy.action_spec)
+        self.loop.begin(None, self.now)
         backend.reset(0, {"base_position": [0.0, 0.0, 0.1], "joint_position": LYING})
         self.command, self.acting = (0.0, 0.0, 0.0), True
         policy.reset(0)
-        self._buffer = ObservationBuffer(policy.observation_spec, backend.provides)
+        self._buffer = ObservationBuffer(policy.observation_spec, offered(backend))
 
     def run(self, seconds: float) -> None:
         for _ in range(round(seconds / PERIOD)):
             self.now += PERIOD
-            state = self.loop.measure()
+            if self.loop.settle():
+                self.loop.advance()
+            state = self.loop.measure(self.now)
             self._buffer.push_state(state)
             self._buffer.push(VELOCITY_COMMAND, np.float32(self.command), self.now)
             if self.acting:
-                self.loop.accept(self.policy.act(self._buffer.snapshot(self.now)))
-            self.loop.command()
+                self.loop.accept(self.policy.act(self._buffer.snapshot(self.now)), self.now)
+            self.loop.decide(self.now)
 
     def walk(self) -> None:
         self.run(0.2)
@@ -90,7 +92,7 @@ def test_go1_stands_up_walks_stands_and_lies_down(walker):
     walker.run(0.2)
     assert walker.mode is LeggedMode.PASSIVE
     assert walker.base[2] < LOW
-    assert walker.loop.causes[Cause.BUSY] == walker.loop.levels.total(), "nothing is judged yet"
+    assert walker.loop.refusals[Cause.BUSY] == walker.loop.levels.total(), "nothing is judged yet"
     assert walker.loop.request(LeggedMode.STAND) == ""
     walker.run(2.1)
     assert walker.mode is LeggedMode.STAND
@@ -109,7 +111,7 @@ def test_go1_stands_up_walks_stands_and_lies_down(walker):
     assert walker.mode is LeggedMode.PASSIVE
     assert walker.base[2] < LOW
     assert walker.loop.latched is None
-    assert set(walker.loop.causes) == {Cause.BUSY}, "no action was refused"
+    assert set(walker.loop.refusals) == {Cause.BUSY}, "no action was refused"
 
 
 def test_go1_stands_when_its_policy_falls_silent(walker):
@@ -126,13 +128,13 @@ def test_a_stop_is_seen_by_gate_and_modes_and_released_in_both(walker):
     walker.run(0.2)
     walker.loop.request(LeggedMode.STAND)
     walker.run(2.1)
-    walker.loop.emergency_stop("the button")
+    walker.loop.emergency_stop("the button", walker.now)
     walker.run(1.0)
     assert walker.mode is LeggedMode.ESTOP
     assert walker.loop.latched.cause is Cause.OPERATOR
     assert walker.base[2] < 0.2, "damped, the legs give way"
     assert "estop" in walker.loop.request(LeggedMode.STAND)
-    assert walker.loop.release() is None
+    assert walker.loop.release(walker.now) is None
     assert walker.mode is LeggedMode.PASSIVE
     walker.run(0.1)
     assert walker.loop.request(LeggedMode.STAND) == ""

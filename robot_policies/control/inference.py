@@ -5,7 +5,6 @@ Of observations that come during a slow one, only the newest waits.
 
 import math
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 
@@ -29,7 +28,9 @@ class InferenceWorker:
         policy: Policy,
         deliver: Callable[[ActionChunk, float], None],
         fail: Callable[[Exception], None],
+        clock: Callable[[], float],
         quick: float = QUICK,
+        usual: float = math.inf,
     ) -> None:
         """Start the thread.
 
@@ -37,15 +38,17 @@ class InferenceWorker:
             policy: Used by this object alone from here on.
             deliver: Takes a chunk and the time it took [s]; called from either thread.
             fail: Takes what `act` raised; called from either thread.
+            clock: Returns the time, for what an inference takes. [s]
             quick: Longest inference that runs in the caller's thread. [s]
+            usual: What one takes, as far as it is known. [s]
         """
         self._policy, self._deliver, self._fail = policy, deliver, fail
         self._pending: Observation | None = None
         self._open = True
         self._wake = threading.Condition()
         self._acting = threading.Lock()
-        self._quick = quick
-        self._took = deque([math.inf], maxlen=RECENT)  # s
+        self._quick, self._clock = quick, clock
+        self._took = deque([usual], maxlen=RECENT)  # s
         self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
         self._thread.start()
 
@@ -89,10 +92,10 @@ class InferenceWorker:
 
     def _infer(self, observation: Observation) -> None:
         """Act, and give back the turn to act."""
-        begin = time.perf_counter()
+        begin = self._clock()
         try:
             chunk = self._policy.act(observation)
-            took = time.perf_counter() - begin
+            took = self._clock() - begin
             self._took.append(took)
             self._deliver(chunk, took)
         except Exception as error:  # whatever it is, the node must live on and the operator know

@@ -1,0 +1,352 @@
+"""The control loop of one robot: measure, accept, decide and write, settle.
+
+`run_episode` drives it on a logical clock and adds delay and loss; `backend_node` drives it on the
+machine's steady clock and adds transport. Neither changes what the loop decides: the same states,
+chunks and times give the same commands. Time is passed in and on one clock for everything here;
+what is recorded counts from the start of the trial.
+
+    advance   a simulator runs for one control period
+    measure   the newest state, with the command in force; it opens a control slot
+    accept    a chunk arrives, at any time; its first action may replace the slot's command
+    decide    what is due now, judged by the safety gate and written to the robot
+    settle    the slot is over: the trial and the records take note of it
+"""
+
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from robot_policies.control.chunk_executor import ChunkExecutor
+from robot_policies.control.kinematics import CartesianResolver
+from robot_policies.control.legged import LeggedRobot
+from robot_policies.control.modes import LeggedMode, ModeMachine
+from robot_policies.control.records import Ending, EpisodeResult, StepRecord
+from robot_policies.control.rules import Cause, Refusal, SafetyLimits
+from robot_policies.control.safety import Level, SafetyGate, Verdict
+from robot_policies.interface import (
+    Action,
+    ActionChunk,
+    ActionKind,
+    ActionSpec,
+    Command,
+    ExecutorMode,
+    RobotBackend,
+    RobotState,
+    Simulator,
+    Trial,
+)
+from robot_policies.interface.observation import COMMAND
+
+REMEMBERED = 10_000  # control periods and latencies the quantiles are about
+QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
+
+
+@dataclass(frozen=True, eq=False)
+class Decision:
+    """What was decided and sent.
+
+    Attributes:
+        verdict: The gate's.
+        sent: What the backend says it sent.
+        answers: Stamp of the observation whose answer this is the first command of; `None` if it
+            continues an earlier plan. [s]
+    """
+
+    verdict: Verdict
+    sent: Command
+    answers: float | None = None
+
+
+class ControlLoop:
+    """One robot under the control of one policy.
+
+    Attributes:
+        backend: The robot.
+        robot: Its table.
+        trial: The trial under way; `None` if there is none.
+        state: Newest measurement on the loop's clock; `None` before the first.
+        decision: Newest decision; `None` before the first.
+        chunk: Newest chunk that was taken; `None` before the first.
+        levels: Control steps by how far the gate went.
+        refusals: Control steps without a valid action, by cause.
+        refused: Chunks that could not be read, by reason.
+        steps: Control steps.
+        recording_ended: Whether a recording stands for the robot and has ended.
+    """
+
+    def __init__(
+        self,
+        backend: RobotBackend,
+        action: ActionSpec,
+        mode: ExecutorMode | None = None,
+        limits: SafetyLimits | None = None,
+    ) -> None:
+        """Take a connected robot.
+
+        Args:
+            backend: The robot.
+            action: The policy's actions. A chunk of any other kind, names or dt is refused.
+            mode: How chunks are merged; by default as the policy means it.
+            limits: Limits of the operation; by default those of the robot's class.
+
+        Raises:
+            ConfigError: If the mode cannot be used with these actions.
+        """
+        self.backend, self.robot, self.action = backend, backend.spec, action
+        self.mode: ExecutorMode = mode or action.executor
+        self.period = 1.0 / self.robot.control_rate
+        self._simulator = backend if isinstance(backend, Simulator) else None
+        self._limits = limits or SafetyLimits.of(self.robot)
+        cartesian = action.kind is ActionKind.CARTESIAN_DELTA
+        self._resolver = CartesianResolver(self.robot, action.dt) if cartesian else None
+        self._kind = ActionKind.JOINT_POSITION if cartesian else action.kind
+        self._executor = ChunkExecutor(action, self.mode, robot=self.robot)
+        self._gate = SafetyGate(self.robot, self._limits, self._kind)
+        self.begin(None, 0.0)
+
+    def begin(self, trial: Trial | None, now: float) -> None:
+        """Begin a trial; what an operator stopped stays stopped.
+
+        Args:
+            trial: The trial, its simulator reset; `None` if there is nothing to be measured.
+            now: Time. [s]
+        """
+        latched = self._gate.latched
+        self._gate = SafetyGate(self.robot, self._limits, self._kind)
+        if latched and latched.cause is Cause.OPERATOR:
+            self._gate.latched = latched
+        self._executor.reset()
+        self.trial, self.state, self.decision, self.chunk = trial, None, None, None
+        self._begin = self._measured = now
+        self._elapsed, self._answered = 0.0, -np.inf
+        self._sent: Command | None = None
+        self._arrived: ActionChunk | None = None
+        self._goal: Mapping[str, np.ndarray | str] = {}
+        self.recording_ended, self.steps = False, 0
+        self._ticks: deque[float] = deque(maxlen=REMEMBERED)
+        self._latencies: deque[float] = deque(maxlen=REMEMBERED)
+        self.levels: Counter[str] = Counter()
+        self.refusals: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
+
+    def advance(self) -> None:
+        """Let a simulator run for a control period.
+
+        Raises:
+            BackendError: If the simulation diverged.
+            RecordingEnded: If a recording stands for the robot and has no further step.
+        """
+        if self._simulator:
+            self._simulator.advance(self.period)
+
+    def measure(self, now: float, pictures: bool = True) -> RobotState:
+        """Read the robot.
+
+        Args:
+            now: Time. [s]
+            pictures: Whether the streams of its cameras are wanted.
+
+        Raises:
+            BackendError: If the robot cannot be read.
+        """
+        state = self.backend.read(pictures)
+        if self._simulator:
+            # A simulator counts from its reset; a moment of it is stamped when it is computed.
+            self._elapsed = state.stamp
+            state = shifted(state, now - state.stamp)
+        else:
+            self._elapsed = now - self._begin
+        self.state, self._measured = self._with_command(state), now
+        self._before = self._sent.values if self._sent else self.state.joint_position
+        self._goal = self.trial.goal(self._elapsed) if self.trial else {}
+        self._ticks.append(now)
+        return self.state
+
+    @property
+    def goal(self) -> Mapping[str, np.ndarray | str]:
+        """The trial's goal streams at the newest measurement; empty without a trial."""
+        return self._goal
+
+    @property
+    def elapsed(self) -> float:
+        """Time since the start at the newest measurement. [s]."""
+        return self._elapsed
+
+    def accept(self, chunk: ActionChunk, now: float) -> Decision | None:
+        """Take a chunk and act on it at once; `None` if the robot has not been measured yet.
+
+        Raises:
+            ContractError: If it is not as the action spec says; it is not used.
+        """
+        self.take(chunk, now)
+        return self.decide(now) if self.state else None
+
+    def take(self, chunk: ActionChunk, now: float) -> None:
+        """Take a chunk for the next decision.
+
+        Raises:
+            ContractError: If it is not as the action spec says; it is not used.
+        """
+        self._executor.add(chunk, now)
+        self.chunk = self._arrived = chunk
+
+    def decide(self, now: float) -> Decision:
+        """Judge what is due now, and send what may be sent."""
+        assert self.state is not None
+        action = self._due(now)
+        verdict = self._gate.check(action, self.state, now)
+        answers = None
+        if action and verdict.refusal is None and action.stamp > self._answered:
+            answers = self._answered = action.stamp
+        # A servo stamps what it applies with a clock of its own.
+        self._sent = replace(self.backend.write(verdict.command), stamp=now)
+        self.decision = Decision(verdict, self._sent, answers)
+        return self.decision
+
+    def handed_over(self, decision: Decision, now: float) -> None:
+        """Note when a command had been sent, for the latency from capture to command."""
+        if decision.answers is not None:
+            self._latencies.append(now - decision.answers)
+
+    def settle(self) -> StepRecord | None:
+        """Let the trial take note of the control slot that ends now; return its record."""
+        if self.state is None or self.decision is None:
+            return None
+        verdict = self.decision.verdict
+        self.steps += 1
+        self.levels[verdict.level] += 1
+        if verdict.refusal and verdict.level is not Level.APPROACH:
+            self.refusals[verdict.refusal.cause] += 1
+        by = self._elapsed - self._measured  # to time since the start
+        state, sent = shifted(self.state, by), _restamped(self.decision.sent, by)
+        verdict = replace(verdict, command=_restamped(verdict.command, by))
+        if self.trial:
+            self.trial.observe(state, sent)
+        progress = self.trial.progress() if self.trial else 0.0
+        chunk, self._arrived = self._arrived, None
+        return StepRecord(self._elapsed, state, None, chunk, verdict, sent, self._goal, progress)
+
+    def emergency_stop(self, reason: str, now: float) -> Decision | None:
+        """Damp the robot now and until `release`."""
+        self._gate.trip(reason, now)
+        return self.decide(now) if self.state else None
+
+    def release(self, now: float) -> Refusal | None:
+        """End an emergency stop; return why not, if its cause lasts."""
+        if self.state is None:
+            return None
+        if self.modes:
+            if reason := self.modes.release():
+                return Refusal(Cause.FAULT, reason)
+            # The robot no longer reports the stop that has just ended.
+            self.state = replace(self.state, fault="", busy=str(self.modes.mode))
+        return self._gate.reset(self.state, now)
+
+    def request(self, mode: LeggedMode) -> str:
+        """Ask a robot with modes for one; return why not, empty if it is done."""
+        if self.modes is None:
+            return f"'{self.robot.name}' has no modes here"
+        return self.modes.request(mode)
+
+    @property
+    def modes(self) -> ModeMachine | None:
+        """The robot's modes; `None` if it only follows commands."""
+        return self.backend.modes if isinstance(self.backend, LeggedRobot) else None
+
+    @property
+    def latched(self) -> Refusal | None:
+        """Why the robot is stopped until `release`; `None` if it is not."""
+        return self._gate.latched
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Return the chunks that were not used, by reason."""
+        return dict(self.refused + self._executor.dropped)
+
+    @property
+    def latency(self) -> dict[str, float]:
+        """Return quantiles of the time from capture to the command that answers it. [s]."""
+        if not self._latencies:
+            return {}
+        values = np.quantile(self._latencies, list(QUANTILES.values())).tolist()
+        return dict(zip(QUANTILES, values, strict=True))
+
+    def result(self, ending: Ending, reason: str = "", **about: Any) -> EpisodeResult:
+        """Return how the trial went.
+
+        Args:
+            ending: Why it ended, if neither a latched stop nor the task decided it.
+            reason: One line for people.
+            **about: The fields of the result that the loop does not have.
+        """
+        latched, decided = self.latched, self.trial is not None and self.trial.done()
+        metrics = dict(self.trial.metrics()) if self.trial else {}
+        if latched:
+            ended_by, reason = str(latched.cause), latched.text
+        elif ending is not Ending.FAULT and decided:
+            ended_by = Ending.SUCCESS if metrics.get("success") else Ending.FAILURE
+        else:
+            ended_by = ending
+        return EpisodeResult(
+            metrics=metrics,
+            steps=self.steps,
+            ended_by=str(ended_by),
+            reason=reason,
+            levels=dict(self.levels),
+            refusals=dict(self.refusals),
+            dropped=self.dropped,
+            latency=self.latency,
+            **about,
+        )
+
+    def figures(self) -> dict[str, float]:
+        """Return the figures of the loop, for diagnostics and the summary."""
+        figures: dict[str, float] = {"steps": float(self.steps)}
+        if len(self._ticks) > 2:
+            periods = np.diff(self._ticks)
+            figures["loop_rate_mean_hz"] = float(1.0 / np.mean(periods))
+            figures["loop_rate_std_hz"] = float(np.std(1.0 / np.maximum(periods, 1e-6)))
+            figures["loop_period_max_ms"] = 1e3 * float(np.max(periods))
+            figures["steps_missed"] = float(np.sum(np.round(periods / self.period) - 1.0))
+        figures |= {f"latency_{name}_ms": 1e3 * value for name, value in self.latency.items()}
+        if self.chunk and self._ticks:
+            figures["plan_age_ms"] = 1e3 * (self._ticks[-1] - self.chunk.stamp)
+        if self.state and self.state.joint_temperature.size:
+            figures["hottest_motor_deg_c"] = float(self.state.joint_temperature.max())
+        figures |= {f"chunks_{reason}": float(n) for reason, n in self.dropped.items()}
+        return {key: round(value, 3) for key, value in figures.items()}
+
+    def _due(self, now: float) -> Action | None:
+        assert self.state is not None
+        action = self._executor.action_at(now, self._sent or Command(now, self._before))
+        if action is None or self._resolver is None:
+            return action
+        # From the command before the slot, whatever replaced what within it.
+        return self._resolver.resolve(action, self._before)
+
+    def _with_command(self, state: RobotState) -> RobotState:
+        """Add the joint targets in force; before the first, those of the pose found."""
+        if self._kind is not ActionKind.JOINT_POSITION or COMMAND in state.features:
+            return state
+        sent = self._sent or Command(state.stamp, state.joint_position)
+        values = np.asarray(sent.values, np.float32)
+        return replace(
+            state,
+            features={**state.features, COMMAND: values},
+            stamps={**state.stamps, COMMAND: sent.stamp},
+        )
+
+
+def shifted(state: RobotState, by: float) -> RobotState:
+    """Return a measurement with all its stamps moved by some seconds."""
+    if by == 0.0:
+        return state
+    stamps = {name: stamp + by for name, stamp in state.stamps.items()}
+    return replace(state, stamp=state.stamp + by, stamps=stamps)
+
+
+def _restamped(command: Command, by: float) -> Command:
+    return replace(command, stamp=command.stamp + by) if by else command
