@@ -49,7 +49,7 @@ def run_episode(
     seed: int,
     clock: Clock | None = None,
     initial: Mapping[str, Any] | None = None,
-    network: NetworkModel | None = None,
+    network: NetworkModel | NetworkChannel | None = None,
     executor: ExecutorMode | None = None,
     limits: SafetyLimits | None = None,
     observers: Sequence[Observer] = (),
@@ -63,7 +63,8 @@ def run_episode(
         seed: Seeds simulator, policy and network.
         clock: `LogicalClock` for a simulator and `WallClock` for anything else by default.
         initial: Initial condition; by default the task draws it from the seed.
-        network: Delay, jitter and loss between observation and answer; none by default.
+        network: Delay, jitter and loss between observation and answer, or what carries them;
+            none by default.
         executor: How chunks are merged; by default as the policy means it.
         limits: Limits of the operation; by default those of the robot's class.
         observers: Told of every step.
@@ -80,7 +81,9 @@ def run_episode(
     check_compatible(policy, backend.spec, backend).require()
     limits = limits or SafetyLimits.of(backend.spec)
     loop = ControlLoop(backend, policy.action_spec, executor, limits)
-    asking = _Asking(backend, policy, loop, NetworkChannel(network or NetworkModel(), seed))
+    if not isinstance(network, NetworkChannel):
+        network = NetworkChannel(network or NetworkModel(), seed)
+    asking = _Asking(backend, policy, loop, network)
     require_fresh(asking.pacing, backend.spec, limits.plan_age)
     initial = task.initial(seed) if initial is None else initial
     simulated = isinstance(backend, Simulator)
