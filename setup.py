@@ -40,7 +40,7 @@ EXTRAS = {
         "h5py>=3.12",
         "cryptography>=43",
     ],
-    "data": ["pyarrow", "mcap>=1.2", "av>=15", "rerun-sdk>=0.24"],
+    "data": ["pyarrow", "mcap>=1.2", "av>=15", "pillow", "rerun-sdk>=0.24"],
     "hardware": ["feetech-servo-sdk>=1.0", "pyserial>=3.5", "deepdiff>=8.6"],
     "ros": [
         "ros-rclpy[fastrtps]==9.1.*",

@@ -117,6 +117,16 @@ def make_backend(
     return legged(backend)
 
 
+def make_figure(robot: RobotSpec, scene: Mapping[str, Any]) -> Any:
+    """Return what draws a robot in a measured pose, with an OpenGL context of its own.
+
+    Args:
+        robot: The robot.
+        scene: The task's world; an empty mapping is a flat floor.
+    """
+    return import_module("robot_policies_sim.posed_figure").PosedFigure(robot, scene)
+
+
 def _make(
     made: Entry, name: str, overrides: Mapping[str, Any] | None = None, /, **given: object
 ) -> Any:

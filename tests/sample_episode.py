@@ -36,7 +36,7 @@ def policy(spec: RobotSpec) -> Policy:
 
 
 def task() -> Task:
-    return cast(Task, SimpleNamespace(name="wave_hello", robot="toy"))
+    return cast(Task, SimpleNamespace(name="wave_hello", robot="toy", scene={}))
 
 
 def image(k: int) -> np.ndarray:

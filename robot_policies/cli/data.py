@@ -7,7 +7,14 @@ import typer
 
 from robot_policies.cli.options import Backend, Json, Policy, Seed, Task
 from robot_policies.cli.output import cell, progress, results, table
-from robot_policies.cli.run import connected, parse_options, result_rows, watched
+from robot_policies.cli.run import (
+    closed,
+    connected,
+    parse_options,
+    require_complete,
+    result_rows,
+    watched,
+)
 from robot_policies.interface import ConfigError
 
 if TYPE_CHECKING:
@@ -51,7 +58,8 @@ def record(
     """Run a policy and record what was measured and sent; episode i has seed SEED + i."""
     from robot_policies import catalog
     from robot_policies.control.episode import run_episode
-    from robot_policies.data.recorder import Recorder
+    from robot_policies.data.observers import make_observers
+    from robot_policies.interface import Simulator
     from robot_policies.policies.catalog import load_policy
 
     with results(json) as output:
@@ -60,20 +68,26 @@ def record(
         device = catalog.make_backend(backend, robot, known.scene, **parse_options(option))
         if seconds is not None:
             known.horizon = seconds
-        loaded, recorder = load_policy(policy, robot=robot), Recorder(out, images)
+        loaded = load_policy(policy, robot=robot)
+        real_time = not isinstance(device, Simulator)
+        watching = make_observers(device, record=out, images=images, real_time=real_time)
         ended = []
-        with connected(device), progress() as bar:
+        with closed(watching), connected(device), progress() as bar:
             done = bar.add_task("recording", total=episodes)
             for index in range(episodes):
-                result = run_episode(
-                    device, loaded, known, seed=seed + index, observers=(recorder,)
-                )
+                result = run_episode(device, loaded, known, seed=seed + index, observers=watching)
                 ended.append({"seed": result.seed, "ended_by": result.ended_by, **result.metrics})
                 bar.advance(done)
+        told = {
+            "notes": [note for watcher in watching for note in watcher.notes],
+            "faults": [fault for watcher in watching for fault in watcher.faults],
+        }
         output.finish(
-            {"dataset": str(out), "episodes": ended, "notes": recorder.notes},
+            {"dataset": str(out), "episodes": ended, **told},
             table(str(out), tuple(ended[0]), [tuple(row.values()) for row in ended]),
+            *([table("notes", ("note",), [(n,) for n in told["notes"]])] if told["notes"] else []),
         )
+    require_complete(told)
 
 
 def generate(
@@ -178,6 +192,7 @@ def replay(
                 [(joint, cell(value)) for joint, value in by_joint.items()],
             ),
         )
+    require_complete(document)
 
 
 def _initial(dataset: Path, episode: int, task: str) -> dict[str, Any] | None:
@@ -217,8 +232,13 @@ class _Strayed:
 def show(dataset: Dataset, json: Json = None) -> None:
     """Say what a dataset holds: episodes, features, units, ranges."""
     from robot_policies.data.convert import describe
+    from robot_policies.data.interrupted import is_interrupted, take_back
+    from robot_policies.data.lock import FolderLock
 
     with results(json) as output:
+        if is_interrupted(dataset):
+            with FolderLock(dataset):
+                take_back(dataset)
         about = describe(dataset)
         totals = ("robot", "fps", "episodes", "frames", "seconds", "tasks")
         output.finish(

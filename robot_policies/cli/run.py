@@ -10,11 +10,13 @@ import typer
 
 from robot_policies.cli.options import Backend, Json, Policy, Seed, Task
 from robot_policies.cli.output import cell, counts, progress, results, table
-from robot_policies.interface import ConfigError
+from robot_policies.interface import BackendError, ConfigError
 
 if TYPE_CHECKING:
     from robot_policies import interface
     from robot_policies.control.records import Observer, StepRecord
+    from robot_policies.data.background import Background
+    from robot_policies.data.video import VideoWriter
 
 
 def register(app: typer.Typer) -> None:
@@ -65,6 +67,7 @@ def run(
             {**document, "backend": backend, "provenance": origin},
             table(f"{policy} on {task} in {backend}", ("what", "value"), result_rows(document)),
         )
+    require_complete(document)
 
 
 def watched(
@@ -82,9 +85,13 @@ def watched(
     """Run an episode with what is to watch it; return the result and the files written."""
     from robot_policies.control.episode import run_episode
     from robot_policies.data.observers import make_observers
+    from robot_policies.interface import Simulator
 
-    watching = make_observers(device, record=record, viewer=viewer, video=video)
-    with connected(device), progress() as bar:
+    real_time = not isinstance(device, Simulator)
+    watching = make_observers(
+        device, record=record, viewer=viewer, video=video, real_time=real_time
+    )
+    with closed(watching), connected(device), progress() as bar:
         shown = _Bar(bar, task.horizon)
         result = run_episode(
             device,
@@ -95,7 +102,32 @@ def watched(
             observers=(*watching, *observers, shown),
         )
     files = {"video": video, "record": record, "viewer": viewer if viewer != "rerun" else None}
-    return {**asdict(result), "files": {k: str(v) for k, v in files.items() if v is not None}}
+    return {
+        **asdict(result),
+        "files": {k: str(v) for k, v in files.items() if v is not None},
+        "notes": [note for watcher in watching for note in watcher.notes],
+        "faults": [fault for watcher in watching for fault in watcher.faults],
+    }
+
+
+@contextmanager
+def closed(watching: Sequence["Background | VideoWriter"]) -> Iterator[None]:
+    """Close what watches whatever happens."""
+    try:
+        yield
+    finally:
+        for watcher in watching:
+            watcher.close()
+
+
+def require_complete(document: Mapping[str, Any]) -> None:
+    """Refuse an episode whose recording, film or log did not come to its end.
+
+    Raises:
+        BackendError: What went wrong.
+    """
+    if document["faults"]:
+        raise BackendError("; ".join(document["faults"]))
 
 
 def parse_options(words: list[str] | None) -> dict[str, Any]:
@@ -158,4 +190,5 @@ def result_rows(document: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("stale observations", str(document["stale"])),
         ("observation to chunk [ms]", latency or "-"),
         *document["files"].items(),
+        *(("note", note) for note in document["notes"]),
     ]

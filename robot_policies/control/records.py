@@ -93,18 +93,28 @@ class EpisodeResult:
 
 
 class Observer(Protocol):
-    """Watches an episode: a video, a viewer, a recorder."""
+    """Watches an episode: a video, a viewer, a recorder.
+
+    It is called by the control thread, so what takes long happens in `begin` and `end`, or in
+    another process (`data/background.py`).
+    """
 
     def begin(
         self, robot: RobotSpec, policy: Policy, task: Task, initial: Mapping[str, Any]
     ) -> None:
-        """Prepare."""
+        """Open and exercise everything, so that the first step costs what every step costs.
+
+        Raises:
+            ConfigError: If something cannot be written: a read-only or full folder, a path that
+                cannot be, another robot's or rate's data set, one that another process writes to.
+            BackendError: If a viewer or another process cannot be started.
+        """
         ...
 
     def step(self, record: StepRecord) -> None:
-        """Take note of one control step."""
+        """Take note of one control step; it copies what it needs, and never waits in real time."""
         ...
 
     def end(self, result: EpisodeResult) -> None:
-        """Finish; also called when the episode ended in a fault."""
+        """Finish the files; also called when the episode ended in a fault."""
         ...

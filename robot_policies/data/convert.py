@@ -1,7 +1,8 @@
 """Recordings into LeRobotDataset v3: spools of this package, and the real Go1 logs."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import numpy as np
 
 from robot_policies.data.dataset import Conversion, describe
 from robot_policies.data.go1_logs import convert_go1_logs
-from robot_policies.data.spool import Spool, SpooledStep, Value, read_spool
+from robot_policies.data.lock import FolderLock
+from robot_policies.data.spool import Spool, SpooledStep, Stream, Value, read_spool
 from robot_policies.data.writer import DatasetFolder
 from robot_policies.interface import ConfigError
 from robot_policies.interface.observation import IMAGES, TASK
@@ -32,41 +34,59 @@ def convert_spool(
     Args:
         source: A spool (`.mcap`), or a folder of them.
         out: Dataset folder; appended to if it exists.
-        progress: Called with the spools done and their total.
+        progress: Called with the steps done and their total.
 
     Raises:
-        ConfigError: If there is no spool, one is damaged, or the features differ.
+        ConfigError: If there is no spool, one is damaged, the features differ, or another process
+            writes to the dataset.
+        BackendError: If the disk is full.
     """
     source, out = Path(source), Path(out)
     paths = sorted(source.glob("*.mcap")) if source.is_dir() else [source]
     if not paths:
         raise ConfigError(f"{source}: no *.mcap in this folder")
+    with FolderLock(out):
+        return append_spools(paths, out, progress)
+
+
+def append_spools(
+    paths: Sequence[Path], out: Path, progress: Callable[[int, int], None] | None = None
+) -> Conversion:
+    """Do so for a caller that holds the lock of the dataset."""
+    # All are checked before the first is written.
+    spools = [read_spool(path) for path in paths]
+    total, done = sum(spool.length for spool in spools), count()
     folder: DatasetFolder | None = None
-    layout: _Layout | None = None
+    features: Mapping[str, Any] = {}
     episodes = frames = 0
     notes: list[str] = []
-    # All are checked before the first is written.
-    for done, spool in enumerate([read_spool(path) for path in paths]):
-        path, previous = spool.path, layout
-        layout = _layout(spool) if spool.length else None
-        if layout is None or layout.first + layout.rewarded >= spool.length:
-            notes.append(f"{path.name}: {spool.length} complete steps, nothing to convert")
-            layout = previous
-            continue
-        notes += [f"{path.name}: {note}" for note in layout.notes]
-        if folder is None:
-            folder = DatasetFolder(out, spool.about["fps"], spool.about["robot"], layout.features)
-        elif previous is not None and previous.features != layout.features:
+
+    def reported(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        for row in rows:
+            if progress is not None:
+                progress(next(done), total)
+            yield row
+
+    try:
+        for spool in spools:
+            name = spool.path.name
+            layout = _layout(spool) if spool.length else None
+            if layout is None or layout.first + layout.rewarded >= spool.length:
+                notes.append(f"{name}: {spool.length} complete steps, nothing to convert")
+                continue
+            notes += [f"{name}: {note}" for note in layout.notes]
+            if folder is None or layout.features != features:
+                if folder is not None:
+                    folder.close()
+                features = layout.features
+                folder = DatasetFolder(out, spool.about["fps"], spool.about["robot"], features)
+            about = {**spool.about, "result": dict(spool.result), "interrupted": not spool.result}
+            about.pop("names")
+            frames += folder.add(reported(_frames(spool, layout)), layout.task, about)
+            episodes += 1
+    finally:
+        if folder is not None:
             folder.close()
-            folder = DatasetFolder(out, spool.about["fps"], spool.about["robot"], layout.features)
-        about = {**spool.about, "result": dict(spool.result), "interrupted": not spool.result}
-        about.pop("names")
-        frames += folder.add(_frames(spool, layout), layout.task, about)
-        episodes += 1
-        if progress is not None:
-            progress(done + 1, len(paths))
-    if folder is not None:
-        folder.close()
     return Conversion(out, episodes, frames, tuple(notes))
 
 
@@ -93,32 +113,25 @@ class _Layout:
 
 
 def _layout(spool: Spool) -> _Layout:
-    """Look at every step: a column needs one shape, and a value in each row."""
-    shapes: dict[str, set[tuple[int, ...]]] = {}
-    since: dict[str, int] = {}  # first step of the unbroken run that reaches the present step
-    last: dict[str, Value] = {}
-    for index, step in enumerate(spool.steps()):
-        last = dict(step.values)
-        since = {name: since.get(name, index) for name in last}
-        for name, value in last.items():
-            shapes.setdefault(name, set()).add(np.shape(value) if _is_array(value) else (1,))
-    notes = [
-        f"{name}: not in the last step, left out of the dataset"
-        for name in shapes
-        if name not in last
-    ]
-    columns: dict[str, Value] = {}
-    for name, value in last.items():
-        if len(shapes[name]) == 1:
-            columns[name] = value
-        else:
+    """Choose the columns: each needs one shape, and a value in each row."""
+    notes: list[str] = []
+    columns: dict[str, Stream] = {}
+    for name, stream in spool.streams.items():
+        if stream.seen != spool.length - 1:
+            notes.append(f"{name}: not in the last step, left out of the dataset")
+        elif len(stream.shapes) > 1:
             notes.append(f"{name}: its size changes during the episode, left out of the dataset")
-    first = max(since[name] for name in columns)
+        else:
+            columns[name] = stream
+    first = max(stream.since for stream in columns.values())
     if first:
-        late = ", ".join(name for name in columns if since[name] == first)
+        late = ", ".join(name for name, stream in columns.items() if stream.since == first)
         notes.append(f"the first {first} steps are left out: {late} came later")
-    task = columns.pop(TASK, "") or spool.about["task"]
-    return _Layout(_features(spool, columns), first, str(task), tuple(notes))
+    lacks = spool.result.get("lacks", {})
+    notes += [f"{number} x {what} lost during the recording" for what, number in lacks.items()]
+    values = {name: stream.last for name, stream in columns.items()}
+    task = values.pop(TASK, "") or spool.about["task"]
+    return _Layout(_features(spool, values), first, str(task), tuple(notes))
 
 
 def _features(spool: Spool, columns: Mapping[str, Value]) -> dict[str, dict[str, Any]]:
@@ -180,7 +193,3 @@ def stamp_name(name: str) -> str:
     LeRobot takes every column with "image" in its name for one when it adds up statistics.
     """
     return f"{STAMP}.{name.replace('image', 'camera')}"
-
-
-def _is_array(value: Value) -> bool:
-    return isinstance(value, np.ndarray)

@@ -26,6 +26,7 @@ from robot_policies import catalog
 from robot_policies.control.episode import run_episode
 from robot_policies.control.records import EpisodeResult
 from robot_policies.data.columns import DemonstratedTask, Taken, describe_columns
+from robot_policies.data.lock import FolderLock
 from robot_policies.data.writer import DatasetFolder
 from robot_policies.interface import ConfigError, Policy, Simulator, Task
 
@@ -107,7 +108,9 @@ def generate(
         report: Called with the episodes written.
 
     Raises:
-        ConfigError: If the task has no expert, or the expert does not succeed.
+        ConfigError: If the task has no expert, the expert does not succeed, or another process
+            writes to the dataset.
+        BackendError: If the disk is full.
     """
     task, simulator = _world(order)
     robot = simulator.spec
@@ -115,43 +118,44 @@ def generate(
     if images not in kinds:
         raise ConfigError(f"images '{images}': expected one of {sorted(kinds)}")
     features = describe_columns(task, simulator, kinds[images])
-    folder = DatasetFolder(out, robot.control_rate, robot.name, features)
     seeds: list[int] = []
     failed: list[int] = []
     refusals: Counter[str] = Counter()
     frames = in_vain = 0
-    for made in attempts(order, seed, workers):
-        result = made.result
-        refusals.update(result.refusals)
-        if failures or result.metrics["success"]:
-            about = {
-                "robot": robot.name,
-                "policy": result.policy,
-                "task": order.task,
-                "backend": order.backend,
-                "noise": order.noise,
-                "initial": result.initial,
-                "fps": robot.control_rate,
-                "images": images,
-                "result": asdict(result),
-                "interrupted": False,
-            }
-            rows = (
-                dict(zip(made.columns, row, strict=True))
-                for row in zip(*made.columns.values(), strict=True)
-            )
-            frames += folder.add(rows, made.instruction, about)
-            seeds.append(result.seed)
-            in_vain = 0
-            report(len(seeds))
-        else:
-            failed.append(result.seed)
-            in_vain += 1
-        if len(seeds) == episodes:
-            break
-        if in_vain == HOPELESS:
-            raise ConfigError(f"{order.task}: its expert failed {HOPELESS} times in a row")
-    folder.close()
+    lock = FolderLock(out)
+    # However it ends, the complete episodes are kept.
+    with lock, DatasetFolder(out, robot.control_rate, robot.name, features) as folder:
+        for made in attempts(order, seed, workers):
+            result = made.result
+            refusals.update(result.refusals)
+            if failures or result.metrics["success"]:
+                about = {
+                    "robot": robot.name,
+                    "policy": result.policy,
+                    "task": order.task,
+                    "backend": order.backend,
+                    "noise": order.noise,
+                    "initial": result.initial,
+                    "fps": robot.control_rate,
+                    "images": images,
+                    "result": asdict(result),
+                    "interrupted": False,
+                }
+                rows = (
+                    dict(zip(made.columns, row, strict=True))
+                    for row in zip(*made.columns.values(), strict=True)
+                )
+                frames += folder.add(rows, made.instruction, about)
+                seeds.append(result.seed)
+                in_vain = 0
+                report(len(seeds))
+            else:
+                failed.append(result.seed)
+                in_vain += 1
+            if len(seeds) == episodes:
+                break
+            if in_vain == HOPELESS:
+                raise ConfigError(f"{order.task}: its expert failed {HOPELESS} times in a row")
     return Generated(out, len(seeds), frames, tuple(seeds), tuple(failed), dict(refusals))
 
 

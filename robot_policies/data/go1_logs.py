@@ -27,6 +27,7 @@ import numpy as np
 from robot_policies.catalog import load_robot
 from robot_policies.data.continuity import breaks
 from robot_policies.data.dataset import Conversion
+from robot_policies.data.lock import FolderLock
 from robot_policies.data.writer import DatasetFolder
 from robot_policies.interface import ConfigError
 from robot_policies.interface.observation import (
@@ -100,23 +101,22 @@ def convert_go1_logs(
         if not 0 <= index < len(lengths):
             raise ConfigError(f"{source}: no trajectory {index}; there are {len(lengths)}, from 0")
     starts = np.concatenate(([0], np.cumsum(lengths)))
-    folder = DatasetFolder(Path(out), FPS, "go1", features())
     frames = outliers = broken = affected = 0
     robot = load_robot("go1")
     limit = robot.velocity[[robot.joint_names.index(joint) for joint in JOINTS]]
-    for done, index in enumerate(chosen):
-        rows = slice(starts[index], starts[index + 1])
-        columns = to_columns(states[rows], actions[rows])
-        at = breaks(FPS, columns[STATE][:, : len(JOINTS)], limit, columns[IMU][:, :4])
-        about = {"source": LICENCE, "trajectory": index, "task": TASK, "robot": "go1"}
-        about["breaks"] = at.tolist()
-        broken, affected = broken + len(at), affected + bool(len(at))
-        folder.add_columns(columns, TASK, about)
-        frames += len(columns[STATE])
-        outliers += int(columns["truth.velocity_outlier"].sum())
-        if progress is not None:
-            progress(done + 1, len(chosen))
-    folder.close()
+    with FolderLock(Path(out)), DatasetFolder(Path(out), FPS, "go1", features()) as folder:
+        for done, index in enumerate(chosen):
+            rows = slice(starts[index], starts[index + 1])
+            columns = to_columns(states[rows], actions[rows])
+            at = breaks(FPS, columns[STATE][:, : len(JOINTS)], limit, columns[IMU][:, :4])
+            about = {"source": LICENCE, "trajectory": index, "task": TASK, "robot": "go1"}
+            about["breaks"] = at.tolist()
+            broken, affected = broken + len(at), affected + bool(len(at))
+            folder.add_columns(columns, TASK, about)
+            frames += len(columns[STATE])
+            outliers += int(columns["truth.velocity_outlier"].sum())
+            if progress is not None:
+                progress(done + 1, len(chosen))
     notes = (
         f"{outliers} of {frames} rows have |v| > {OUTLIER_SPEED:g} m/s (tracker glitches), marked",
         f"{broken} of {frames} rows cannot follow the row before, in {affected} of {len(chosen)} "

@@ -1,15 +1,18 @@
 """An episode in the Rerun viewer, live or as an `.rrd` file."""
 
+from collections import Counter, deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from robot_policies.data.viewer import open_viewer
 from robot_policies.interface import (
     ActionKind,
     BackendError,
     Command,
+    ConfigError,
     Policy,
     RobotSpec,
     RobotState,
@@ -31,10 +34,21 @@ TIMELINE = "time"
 LEVELS = {"pass": "INFO", "hold": "WARN", "damp": "ERROR", "estop": "CRITICAL"}
 JPEG_QUALITY = 80
 TRAIL_EVERY = 10  # steps between two points of the base's trail
+TRAIL = 300  # points; a minute of a walking robot
+ROOM = 4096  # bytes that a new file must have room for
+PATIENCE = 2.0  # s; how old a step may be before it is not shown any more
+FLUSH = 5.0  # s; for a viewer to take what was logged
 
 
 class RerunLog:
-    """Observer that shows joints, inertial unit, images, base and the safety gate's decisions."""
+    """Observer that shows joints, inertial unit, images, base and the safety gate's decisions.
+
+    Attributes:
+        name: What people call it.
+        patience: How old a step may be before it is passed over. [s]
+        lacks: Steps it did not show in this episode.
+        notes: What people should know of what it wrote.
+    """
 
     def __init__(self, path: Path | None = None) -> None:
         """Choose where to.
@@ -43,6 +57,10 @@ class RerunLog:
             path: An `.rrd` file; `None` opens the viewer.
         """
         self.path = path
+        self.name = "viewer" if path is None else f"log {path}"
+        self.patience = PATIENCE
+        self.lacks: Counter[str] = Counter()
+        self.notes: list[str] = []
         self._stream: Any = None
 
     def begin(
@@ -51,21 +69,25 @@ class RerunLog:
         """Open the file or the viewer, and name the curves.
 
         Raises:
+            ConfigError: If the file cannot be written.
             BackendError: If the viewer cannot be started.
         """
         import rerun as rr
 
+        self.close()
         self._robot, self._said, self._steps = robot, ("", ""), 0
-        self._trail: list[np.ndarray] = []
-        self._stream = stream = rr.RecordingStream("robot_policies", make_default=False)
+        self._trail: deque[np.ndarray] = deque(maxlen=TRAIL)
+        stream = rr.RecordingStream("robot_policies", make_default=False)
         if self.path is not None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self.path.write_bytes(bytes(ROOM))
+            except OSError as error:
+                raise ConfigError(f"{self.path}: {error.strerror}") from None
             stream.save(self.path)
         else:
-            try:
-                stream.spawn()
-            except (RuntimeError, OSError) as error:
-                raise BackendError(f"rerun: the viewer cannot be started: {error}") from None
+            stream.connect_grpc(open_viewer())
+        self._stream = stream
         text = f"policy {policy.name}, task {task.name}, robot {robot.name}"
         stream.log("episode", rr.TextDocument(text), static=True)
         axes, joints = list("xyz"), list(robot.joint_names)
@@ -83,6 +105,7 @@ class RerunLog:
         for path, names in curves.items():
             stream.log(path, rr.SeriesLines(names=names), static=True)
         stream.log("world", rr.ViewCoordinates.RIGHT_HAND_Z_UP, static=True)
+        self._flush()
 
     def step(self, record: "StepRecord") -> None:
         """Log one control step."""
@@ -149,6 +172,11 @@ class RerunLog:
         else:
             self._stream.log(f"command/{sent.kind}", rr.Scalars(sent.values))
 
+    def skip(self, record: "StepRecord") -> bool:
+        """Pass over a step."""
+        self.lacks["steps"] += 1
+        return True
+
     def end(self, result: "EpisodeResult") -> None:
         """Write the result and let go of the file or the viewer."""
         import rerun as rr
@@ -158,6 +186,18 @@ class RerunLog:
         metrics = ", ".join(f"{name} {value:.3g}" for name, value in result.metrics.items())
         text = " ".join(filter(None, (f"ended by {result.ended_by}", result.reason, metrics)))
         self._stream.log("safety", rr.TextLog(text, level="INFO"))
-        self._stream.flush()
-        self._stream.disconnect()
-        self._stream = None
+        self._flush()
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file or the viewer."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.disconnect()
+
+    def _flush(self) -> None:
+        try:
+            self._stream.flush(timeout_sec=FLUSH)
+        except (RuntimeError, ValueError, OSError) as error:
+            reason = " ".join(str(error).split())
+            raise BackendError(f"{self.path or 'viewer'}: {reason}") from None

@@ -5,12 +5,12 @@ appended to a spool and becomes part of a dataset when it ends. Each step is one
 checksum, handed to the operating system before `write` returns: a process killed by SIGKILL loses
 at most the step it was writing. (A power cut may lose what the kernel had not yet written.)
 
-Every feature has its own channel. Vectors are JSON messages (`{"stamp": s, "values": [...]}`, both
-exact), text is `{"stamp": s, "text": ...}`, images and point clouds are raw: stamp (float64 [s]),
-number of axes (uint8), axes (uint32 each), then the elements, all little-endian. `log_time` is the
-capture time, `publish_time` the time of the step. A raw array whose capture time has not changed
-is not written again. The last message of a step is on the channel `step`; a step without it is
-incomplete and is not read back.
+The last message of a step, on the channel `step`, is JSON: its time, and vectors and texts with
+their capture times, all exact. What has two axes or more has a channel of its own and is raw:
+stamp (float64 [s]), number of axes (uint8), axes (uint32 each), then the elements, all
+little-endian. It is not written again while its capture time stays the same. A step without its
+last message is incomplete and is not read back. `log_time` and `publish_time` are the capture time
+and the time of the step.
 """
 
 import json
@@ -22,12 +22,12 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from robot_policies.interface import BackendError, ConfigError
+from robot_policies.interface import ConfigError
 
 STEP = "step"
-RAW = "raw"
-BEGIN, END = "episode", "result"
+BEGIN, MORE, END = "episode", "features", "result"
 MAGIC_SIZE, RECORD_HEAD = 8, 9  # of MCAP: magic; opcode (uint8) and length (uint64) [bytes]
+RAW_HEAD = struct.Struct("<dB")
 Value = np.ndarray | str
 
 
@@ -46,6 +46,23 @@ class SpooledStep:
     stamps: Mapping[str, float]
 
 
+@dataclass(eq=False)
+class Stream:
+    """What the steps of a spool have of one feature.
+
+    Attributes:
+        last: Newest value.
+        since: First step of the unbroken run that reaches the newest value.
+        seen: Step of the newest value.
+        shapes: Shapes it had.
+    """
+
+    last: Value
+    since: int
+    seen: int
+    shapes: set[tuple[int, ...]]
+
+
 @dataclass(frozen=True, eq=False)
 class Spool:
     """A spool file; the steps are read when they are asked for.
@@ -55,12 +72,14 @@ class Spool:
         about: What was said when the episode began.
         result: What was said when it ended; empty if it was interrupted.
         length: Number of complete steps.
+        streams: Every feature that was there.
     """
 
     path: Path
     about: Mapping[str, Any]
     result: Mapping[str, Any]
     length: int
+    streams: Mapping[str, Stream]
 
     def steps(self) -> Iterator[SpooledStep]:
         """Read the complete steps, oldest first.
@@ -68,105 +87,11 @@ class Spool:
         Raises:
             ConfigError: If the file is damaged.
         """
-        from mcap.records import Channel, Message
-
-        channels: dict[int, Channel] = {}
-        step: dict[str, tuple[Value, float]] = {}
-        held: dict[str, tuple[Value, float]] = {}
+        reader = _Reader()
         for record in _records(self.path):
-            if isinstance(record, Channel):
-                channels[record.id] = record
-            elif isinstance(record, Message):
-                channel = channels[record.channel_id]
-                value, stamp = _decode(record, channel)
-                if channel.topic == STEP:
-                    step = {**held, **step}
-                    yield SpooledStep(
-                        stamp,
-                        {name: value for name, (value, _) in step.items()},
-                        {name: stamp for name, (_, stamp) in step.items()},
-                    )
-                    step = {}
-                    continue
-                step[channel.topic] = value, stamp
-                if channel.message_encoding == RAW:
-                    held[channel.topic] = value, stamp
-
-
-class SpoolWriter:
-    """Appends steps to a spool file."""
-
-    def __init__(self, path: Path, about: Mapping[str, Any]) -> None:
-        """Create the file.
-
-        Args:
-            path: Where; must not exist.
-            about: The episode as JSON-serialisable data: robot, policy, task, fps, names, ...
-        """
-        from mcap.writer import CompressionType, Writer
-
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.path = path
-        self._file = path.open("xb")
-        self._writer = Writer(self._file, compression=CompressionType.ZSTD)
-        self._writer.start(profile="robot_policies", library="robot_policies")
-        self._writer.add_metadata(BEGIN, {"json": json.dumps(about)})
-        self._schema = self._writer.register_schema(
-            "robot_policies.Stream", "jsonschema", b'{"type": "object"}'
-        )
-        self._channels: dict[str, tuple[int, str]] = {}
-        self._written: dict[str, float] = {}
-        self._steps = 0
-        self._writer.flush()
-
-    def write(self, time: float, values: Mapping[str, Value], stamps: Mapping[str, float]) -> None:
-        """Append one step; it survives the death of the process from here on.
-
-        Raises:
-            BackendError: If a feature changes its dtype, or the disk is full.
-        """
-        try:
-            for name, value in values.items():
-                self._append(name, value, stamps[name], time)
-            self._put(STEP, "json", "str", _json(stamp=time, text=""), time, time)
-            self._writer.flush()
-        except OSError as error:
-            raise BackendError(f"{self.path}: {error.strerror or error}") from None
-        self._steps += 1
-
-    def _append(self, name: str, value: Value, stamp: float, time: float) -> None:
-        if isinstance(value, str):
-            self._put(name, "json", "str", _json(stamp=stamp, text=value), stamp, time)
-        elif value.ndim < 2:
-            data = _json(stamp=stamp, values=value.tolist())
-            self._put(name, "json", value.dtype.str, data, stamp, time)
-        elif self._written.get(name) != stamp:
-            head = struct.pack(f"<dB{value.ndim}I", stamp, value.ndim, *value.shape)
-            data = head + np.ascontiguousarray(value).tobytes()
-            self._put(name, RAW, value.dtype.str, data, stamp, time)
-            self._written[name] = stamp
-
-    def _put(
-        self, name: str, encoding: str, dtype: str, data: bytes, stamp: float, time: float
-    ) -> None:
-        if name not in self._channels:
-            schema = self._schema if encoding == "json" else 0
-            channel = self._writer.register_channel(name, encoding, schema, {"dtype": dtype})
-            self._channels[name] = channel, dtype
-        channel, known = self._channels[name]
-        if known != dtype:
-            raise BackendError(f"recording: {name} was {known}, now {dtype}")
-        self._writer.add_message(
-            channel, _nanoseconds(stamp), data, _nanoseconds(time), sequence=self._steps
-        )
-
-    def close(self, result: Mapping[str, Any]) -> None:
-        """Say how the episode ended and finish the file; may be called twice."""
-        if self._file.closed:
-            return
-        self._writer.add_metadata(END, {"json": json.dumps(result)})
-        self._writer.finish()
-        self._file.close()
+            step = reader.take(record)
+            if step is not None:
+                yield step
 
 
 def read_spool(path: Path) -> Spool:
@@ -175,24 +100,64 @@ def read_spool(path: Path) -> Spool:
     Raises:
         ConfigError: If it cannot be read, is damaged, or is no recording of this package.
     """
-    from mcap.records import Channel, Message, Metadata
-
-    about: Mapping[str, Any] | None = None
-    result: Mapping[str, Any] = {}
-    markers: set[int] = set()
-    length = 0
+    reader, length = _Reader(), 0
+    streams: dict[str, Stream] = {}
     for record in _records(path):
-        if isinstance(record, Metadata) and record.name == BEGIN:
-            about = json.loads(record.metadata["json"])
-        elif isinstance(record, Metadata) and record.name == END:
-            result = json.loads(record.metadata["json"])
-        elif isinstance(record, Channel) and record.topic == STEP:
-            markers.add(record.id)
-        elif isinstance(record, Message) and record.channel_id in markers:
-            length += 1
-    if about is None:
+        step = reader.take(record)
+        if step is None:
+            continue
+        for name, value in step.values.items():
+            stream = streams.get(name)
+            if stream is None:
+                stream = streams[name] = Stream(value, length, length, set())
+            elif stream.seen != length - 1:
+                stream.since = length
+            stream.last, stream.seen = value, length
+            stream.shapes.add(value.shape if isinstance(value, np.ndarray) else (1,))
+        length += 1
+    if not reader.begun:
         raise ConfigError(f"{path}: no recording of this package: it has no '{BEGIN}' record")
-    return Spool(path, about, result, length)
+    return Spool(path, reader.about, reader.result, length, streams)
+
+
+class _Reader:
+    """Puts steps together from the records of a file."""
+
+    def __init__(self) -> None:
+        from mcap.records import Channel, Message, Metadata
+
+        self._kinds = Message, Channel, Metadata
+        self.begun = False
+        self.about: dict[str, Any] = {}
+        self.result: dict[str, Any] = {}
+        self._dtypes: dict[str, str] = {}
+        self._topics: dict[int, str] = {}
+        self._raw: dict[str, tuple[np.ndarray, float]] = {}
+
+    def take(self, record: Any) -> SpooledStep | None:
+        """Take the next record; return a step if it was the last of one."""
+        message, channel, metadata = self._kinds
+        if isinstance(record, message):
+            topic = self._topics[record.channel_id]
+            if topic == STEP:
+                return self._put_together(record.data)
+            self._raw[topic] = _decode(record.data, self._dtypes[topic])
+        elif isinstance(record, channel):
+            self._topics[record.id] = record.topic
+        elif isinstance(record, metadata):
+            self.begun |= record.name == BEGIN
+            table = {BEGIN: self.about, MORE: self._dtypes, END: self.result}
+            table.get(record.name, {}).update(json.loads(record.metadata["json"]))
+        return None
+
+    def _put_together(self, data: bytes) -> SpooledStep:
+        step = json.loads(data)
+        values: dict[str, Value] = {name: value for name, (value, _) in self._raw.items()}
+        stamps = {name: stamp for name, (_, stamp) in self._raw.items()}
+        for name, value in step["values"].items():
+            text = isinstance(value, str)
+            values[name] = value if text else np.asarray(value, self._dtypes[name])
+        return SpooledStep(step["time"], values, stamps | step["stamps"])
 
 
 def _records(path: Path) -> Iterator[Any]:
@@ -241,22 +206,9 @@ def _whole_length(file: BinaryIO) -> int:
     return size if size - position == MAGIC_SIZE else position
 
 
-def _decode(record: Any, channel: Any) -> tuple[Value, float]:
-    """Return the value of a message and its capture time. [s]."""
-    dtype = channel.metadata["dtype"]
-    if channel.message_encoding == RAW:
-        stamp, axes = struct.unpack_from("<dB", record.data)
-        shape = struct.unpack_from(f"<{axes}I", record.data, 9)
-        return np.frombuffer(record.data, dtype, offset=9 + 4 * axes).reshape(shape), stamp
-    message = json.loads(record.data)
-    if dtype == "str":
-        return message["text"], message["stamp"]
-    return np.asarray(message["values"], dtype), message["stamp"]
-
-
-def _json(**message: Any) -> bytes:
-    return json.dumps(message).encode()
-
-
-def _nanoseconds(stamp: float) -> int:
-    return max(0, round(stamp * 1e9))
+def _decode(data: bytes, dtype: str) -> tuple[np.ndarray, float]:
+    """Return a raw array and its capture time. [s]."""
+    stamp, axes = RAW_HEAD.unpack_from(data)
+    shape = struct.unpack_from(f"<{axes}I", data, RAW_HEAD.size)
+    offset = RAW_HEAD.size + 4 * axes
+    return np.frombuffer(data, dtype, offset=offset).reshape(shape), stamp

@@ -237,9 +237,11 @@ class TrialRun:
             return []
         from robot_policies.data.observers import make_observers
 
-        return make_observers(
-            self.loop.backend,
-            record=Path(record) if record else None,
-            viewer=viewer or None,
-            video=Path(video) if video else None,
+        return list(
+            make_observers(
+                self.loop.backend,
+                record=Path(record) if record else None,
+                viewer=viewer or None,
+                video=Path(video) if video else None,
+            )
         )

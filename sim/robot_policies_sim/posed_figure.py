@@ -1,4 +1,8 @@
-"""Pictures of a robot in a given pose, for logs that have no camera on the scene."""
+"""Pictures for people of a robot and its world, from measurements alone.
+
+The film of an episode is drawn from what was recorded of it, in whatever process that is: the
+simulator goes on meanwhile, and a robot that no simulator moves is filmed alike.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +14,8 @@ from robot_policies.interface import RobotSpec, RobotState
 from robot_policies.interface.observation import IMU
 from robot_policies_sim.initial import Initial
 from robot_policies_sim.mujoco_backend import MujocoBackend
+
+OBJECT = "object."
 
 
 class PosedFigure(MujocoBackend):
@@ -29,19 +35,23 @@ class PosedFigure(MujocoBackend):
     def draw(self, state: RobotState, width: int, height: int) -> np.ndarray:
         """Draw a measured pose. Shape (height, width, 3), uint8 RGB.
 
-        The base is turned as the inertial unit says and stands where the truth says, or at the
-        table's height over the origin.
+        The base is turned as the truth says, or else the inertial unit. It stands where the truth
+        says, or at the table's height over the origin. Objects lie where the truth says, or where
+        the scene puts them.
         """
+        truth = state.truth
         imu = state.features.get(IMU, np.array([0.0, 0.0, 0.0, 1.0]))
+        orientation = np.asarray(truth.get("base_orientation", imu[:4]), np.float64)
         stands = np.array([0.0, 0.0, self.spec.base_height])
-        orientation = np.asarray(imu[:4], np.float64)
+        names = (item.name for item in self.world.objects)
         pose = Initial(
-            base_position=np.asarray(state.truth.get("base_position", stands), np.float64),
+            base_position=np.asarray(truth.get("base_position", stands), np.float64),
             base_orientation=orientation / np.linalg.norm(orientation),
             base_velocity=np.zeros(3),
             base_angular_velocity=np.zeros(3),
             joint_position=dict(zip(self.spec.joint_names, state.joint_position, strict=True)),
+            objects={n: truth[f"{OBJECT}{n}"] for n in names if f"{OBJECT}{n}" in truth},
         )
         self._place(pose)
-        mujoco.mj_forward(self._model, self._data)
+        mujoco.mj_kinematics(self._model, self._data)
         return self.render(width, height)

@@ -1,3 +1,4 @@
+import gc
 import json
 import os
 import signal
@@ -11,8 +12,10 @@ import pytest
 import sample_episode as sample
 
 from robot_policies.data.convert import convert_spool, describe
+from robot_policies.data.interrupted import take_back
 from robot_policies.data.recorder import Recorder
-from robot_policies.data.spool import SpoolWriter, read_spool
+from robot_policies.data.spool import read_spool
+from robot_policies.data.spool_writer import SpoolWriter
 from robot_policies.data.writer import DatasetFolder
 from robot_policies.interface import BackendError, ConfigError
 
@@ -23,10 +26,13 @@ CAMERA = "observation.images.front"
 def record(root: Path, steps: int = 5, success: float = 1.0, images: str = "video", **how) -> Path:
     spec = sample.robot()
     recorder = Recorder(root, images)
-    recorder.begin(spec, sample.policy(spec), sample.task(), {"x": 1})
-    for k in range(steps):
-        recorder.step(sample.record(k, **how))
-    recorder.end(sample.result(steps, success))
+    try:
+        recorder.begin(spec, sample.policy(spec), sample.task(), {"x": 1})
+        for k in range(steps):
+            recorder.step(sample.record(k, **how))
+        recorder.end(sample.result(steps, success))
+    finally:
+        recorder.close()
     return root
 
 
@@ -118,8 +124,9 @@ def test_the_spool_is_a_file_that_mcap_tools_read(tmp_path):
     with path.open("rb") as file:
         messages = [(c.topic, m) for _, c, m in make_reader(file).iter_messages()]
     topic, message = messages[0]
-    assert (topic, message.log_time, message.publish_time) == ("x", 1_250_000_000, 1_500_000_000)
-    assert json.loads(message.data) == {"stamp": 1.25, "values": [0.1, 1 / 3]}
+    assert (topic, message.log_time) == ("step", 1_500_000_000)
+    expected = {"time": 1.5, "values": {"x": [0.1, 1 / 3]}, "stamps": {"x": 1.25}}
+    assert json.loads(message.data) == expected
 
 
 @pytest.mark.parametrize("lost", [1, 9, 40, 200])
@@ -185,15 +192,50 @@ def test_a_killed_recording_is_recovered_up_to_its_last_step(tmp_path):
     assert describe(root)["recordings"][0]["interrupted"] is True
 
 
-def test_an_interrupted_append_is_taken_back(tmp_path, monkeypatch):
-    root = record(tmp_path / "wave")
-    monkeypatch.setattr(DatasetFolder, "close", lambda self: None)  # the process died here
+def die(root: Path, monkeypatch, damage: bool) -> None:
+    """Append an episode by a writer that does not reach its end."""
+    before = set(root.glob("data/*/*.parquet"))
+    monkeypatch.setattr(DatasetFolder, "close", lambda self: None)
     record(root)
     monkeypatch.undo()
+    gc.collect()
+    (path,) = set(root.glob("data/*/*.parquet")) - before
+    if damage:  # as SIGKILL leaves it: without the footer
+        path.write_bytes(path.read_bytes()[:-100])
+
+
+def test_what_an_interrupted_append_left_incomplete_is_taken_back_with_a_word(
+    tmp_path, monkeypatch, capfd
+):
+    root = record(tmp_path / "wave")
+    die(root, monkeypatch, damage=True)
+    with pytest.raises(ConfigError, match="damaged"):
+        describe(root)
     record(root, steps=4)
+    assert "1 episodes are complete and kept" in capfd.readouterr().err
     dataset = load(root)
     assert (dataset.num_episodes, dataset.num_frames) == (2, 9)
     assert [line["length"] for line in describe(root)["recordings"]] == [5, 4]
+
+
+def test_of_a_first_session_that_completed_nothing_no_empty_dataset_stays(
+    tmp_path, monkeypatch, capfd
+):
+    root = tmp_path / "wave"
+    die(root, monkeypatch, damage=True)
+    take_back(root)
+    assert "0 episodes are complete" in capfd.readouterr().err
+    assert list(root.iterdir()) == []
+    record(root)
+    assert load(root).num_episodes == 1
+
+
+def test_episodes_that_can_be_read_are_kept_whatever_ended_their_writer(tmp_path, monkeypatch):
+    root = record(tmp_path / "wave")
+    die(root, monkeypatch, damage=False)
+    record(root, steps=4)
+    dataset = load(root)
+    assert (dataset.num_episodes, dataset.num_frames) == (3, 14)
 
 
 def test_other_features_are_refused_in_one_line(tmp_path):
@@ -223,6 +265,7 @@ def test_rewards_belong_to_the_action_before_them(tmp_path):
     for k in range(4):
         recorder.step(sample.record(k, reward=10.0 * k))
     recorder.end(sample.result(4))
+    recorder.close()
     table = rows(tmp_path / "wave")
     assert [row["next.reward"] for row in table] == [10.0, 20.0, 30.0]
     assert [row["next.done"] for row in table] == [False, False, True]
@@ -237,6 +280,7 @@ def test_a_late_camera_and_changing_sizes_are_told(tmp_path):
         step.state.truth["points"] = np.zeros((3 + k, 3))
         recorder.step(step)
     recorder.end(sample.result(5))
+    recorder.close()
     assert len(rows(root)) == 3
     assert "truth.points" not in describe(root)["features"]
     assert any("truth.points: its size changes" in note for note in recorder.notes)
@@ -281,10 +325,9 @@ def test_a_stream_that_changes_its_type_is_refused(tmp_path):
 def test_a_rate_lerobot_cannot_store_is_refused(tmp_path):
     spec = sample.robot(control_rate=12.5)
     recorder = Recorder(tmp_path / "wave")
-    recorder.begin(spec, sample.policy(spec), sample.task(), {})
-    recorder.step(sample.record(0))
     with pytest.raises(ConfigError, match="12.5 frames/s"):
-        recorder.end(sample.result(1))
+        recorder.begin(spec, sample.policy(spec), sample.task(), {})
+    recorder.close()
 
 
 def test_one_damaged_spool_of_many_stops_the_conversion_before_it_begins(tmp_path):
