@@ -15,10 +15,10 @@ import numpy as np
 from robot_policies.data.dataset import INFO, read_info, require_files
 from robot_policies.interface import ConfigError, RobotSpec
 from robot_policies.interface.errors import suggestion
+from robot_policies.interface.rates import whole_periods
 from robot_policies.interface.units import to_si
 from robot_policies.learning.elements import flat_names, units_of
 
-RATE_TOLERANCE = 0.01  # LeRobot stores whole frames/s, cameras give 29.97
 FOLLOWER = "_follower"  # LeRobot's robot types end so: `so101_follower` is the robot `so101`
 POSITION = ".pos"  # an element without an ending is a position
 AXES = "xyzw"
@@ -82,7 +82,7 @@ class Recorded:
         Raises:
             ConfigError: If they are.
         """
-        if abs(self.fps / rate - 1.0) > RATE_TOLERANCE:
+        if whole_periods(1.0 / self.fps, rate) != 1:
             raise ConfigError(
                 f"{self.root}: fps: {self.fps:g} rows/s, expected {rate:g} within 1 %. Record at "
                 "that rate, or resample the data"
@@ -97,8 +97,8 @@ class Recorded:
         Raises:
             ConfigError: If rows come faster, or it is no whole number within 1 %.
         """
-        periods = max(round(rate / self.fps), 1)
-        if abs(self.fps * periods / rate - 1.0) > RATE_TOLERANCE:
+        periods = whole_periods(1.0 / self.fps, rate)
+        if not periods:
             raise ConfigError(
                 f"{self.root}: fps: {self.fps:g} rows/s, expected {rate:g} or a whole fraction of "
                 "it within 1 %. Record at such a rate, or resample the data"

@@ -15,6 +15,7 @@ from robot_policies.interface.clouds import check_clouds, is_cloud
 from robot_policies.interface.errors import ContractError, suggestion
 from robot_policies.interface.observation import IMAGES
 from robot_policies.interface.policy import Policy
+from robot_policies.interface.rates import whole_periods
 from robot_policies.interface.report import Finding, Report
 from robot_policies.interface.robot import RobotSpec
 from robot_policies.interface.spec import ArraySpec
@@ -113,7 +114,7 @@ def _action(policy: Policy, robot: RobotSpec, backend: RobotBackend) -> Iterator
     if kind not in backend.accepts:
         text = f"the policy commands {spec.kind}, the backend accepts {sorted(backend.accepts)}"
         yield Finding("error", "action_kind", text)
-    yield from _rate(spec.dt, 1.0 / robot.control_rate)
+    yield from _rate(spec.dt, robot.control_rate)
     if spec.kind not in (ActionKind.JOINT_POSITION, ActionKind.JOINT_VELOCITY):
         return
     for name in sorted(set(robot.joint_names) - set(spec.array.names)):
@@ -138,13 +139,15 @@ def _action(policy: Policy, robot: RobotSpec, backend: RobotBackend) -> Iterator
         yield from _bounds(spec.array, i, low, high)
 
 
-def _rate(dt: float, period: float) -> Iterator[Finding]:
-    steps = dt / period
-    if steps < 1.0 - 1e-6:
+def _rate(dt: float, rate: float) -> Iterator[Finding]:
+    if whole_periods(dt, rate):
+        return
+    period = 1.0 / rate
+    if dt < period:
         text = f"action: a row every {dt:g} s, the robot is commanded every {period:g} s"
         yield Finding("error", "rate", text)
-    elif abs(steps - round(steps)) > 1e-6:
-        text = f"action: {dt:g} s between rows is {steps:.3g} control periods of {period:g} s"
+    else:
+        text = f"action: {dt:g} s between rows is {dt * rate:.3g} control periods of {period:g} s"
         yield Finding("warning", "rate", text)
 
 

@@ -1,7 +1,8 @@
 """Whether a checkpoint's normalisation statistics can be those of this robot.
 
 Statistics that are missing, broken or in another unit are what most often makes a policy that
-worked elsewhere throw a robot about.
+worked elsewhere throw a robot about. LeRobot has four ways to normalise; each is held to the same
+rules.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,10 +16,11 @@ from robot_policies.interface.report import Finding
 from robot_policies.interface.robot import RobotSpec
 from robot_policies.interface.spec import ArraySpec
 
+ENDS = {"MIN_MAX": ("min", "max"), "QUANTILES": ("q01", "q99"), "QUANTILE10": ("q10", "q90")}
+NEEDED = {"MEAN_STD": ("mean", "std"), **ENDS}
 CONSTANT = 1e-6  # a spread below this makes the normaliser divide by rounding noise
-TURN = 2.0 * np.pi  # rad; no joint angle spreads over more: degrees, most likely
+STILL = 1e-4  # share of a joint's range; a spread below it is its encoder's noise
 SLACK = 0.1  # share of a joint's range by which measured data may lie outside it
-NEEDED = {"MEAN_STD": ("mean", "std"), "MIN_MAX": ("min", "max")}
 
 
 def audit_statistics(policy: Policy, robot: RobotSpec) -> Iterator[Finding]:
@@ -43,10 +45,12 @@ def _statistic(
     name: str, spec: ArraySpec, statistics: Statistics, robot: RobotSpec
 ) -> Iterator[Finding]:
     values = {key: np.asarray(value, float) for key, value in statistics.values.items()}
-    for key in NEEDED.get(statistics.mode, ()):
+    needed = NEEDED.get(statistics.mode, ())
+    for key in needed:
         if key not in values:
             text = f"{name}: {statistics.mode} normalisation without '{key}'"
             yield Finding("error", "statistics_missing", text)
+            return
     for key, value in values.items():
         if spec.names and value.size not in (1, len(spec.names)):
             text = f"{name}: {value.size} values of '{key}' for {len(spec.names)} elements"
@@ -56,55 +60,75 @@ def _statistic(
             text = f"{name}{_element(spec, ~np.isfinite(value))}: '{key}' is not finite"
             yield Finding("error", "statistics_finite", text)
             return
-    yield from _spread(name, spec, statistics.mode, values)
-    if spec.names:
-        width = len(spec.names)
-        wide = {key: np.broadcast_to(value.ravel(), (width,)) for key, value in values.items()}
-        for i, (element, unit) in enumerate(zip(spec.names, spec.units, strict=True)):
+    if not needed:
+        return
+    ranges = [_range(element, unit, robot) for element, unit in _elements(spec)]
+    yield from _spread(name, spec, statistics.mode, values, ranges)
+    if not spec.names:
+        return
+    wide = {key: np.broadcast_to(value.ravel(), (len(ranges),)) for key, value in values.items()}
+    for i, (element, unit) in enumerate(_elements(spec)):
+        if (limits := ranges[i]) is not None:
             here = {key: float(value[i]) for key, value in wide.items()}
-            yield from _range(f"{name}[{element}]", element, unit, here, robot)
+            where = f"{name}[{element}]"
+            yield from _against_range(where, unit, statistics.mode, here, *limits)
+
+
+def _elements(spec: ArraySpec) -> Iterator[tuple[str, str]]:
+    return zip(spec.names, spec.units, strict=True)
+
+
+def _range(element: str, unit: str, robot: RobotSpec) -> tuple[float, float] | None:
+    """Return what a joint's position or speed can be; `None` for an element of no joint."""
+    joint = element if element in robot.joint_names else element.rpartition(".")[0]
+    if joint not in robot.joint_names:
+        return None
+    entry = robot.joints[robot.joint_names.index(joint)]
+    return (-entry.velocity, entry.velocity) if unit.endswith("/s") else (entry.lower, entry.upper)
 
 
 def _spread(
-    name: str, spec: ArraySpec, mode: str, values: Mapping[str, np.ndarray]
+    name: str,
+    spec: ArraySpec,
+    mode: str,
+    values: Mapping[str, np.ndarray],
+    ranges: list[tuple[float, float] | None],
 ) -> Iterator[Finding]:
-    low, high = ("q01", "q99") if mode == "QUANTILES" else ("min", "max")
-    if mode == "MEAN_STD" and "std" in values:
-        spread = values["std"]
-    elif mode in ("MIN_MAX", "QUANTILES") and low in values and high in values:
-        spread = values[high] - values[low]
-    else:
+    low, high = ENDS.get(mode, ("", "std"))
+    spread = (values[high] - values[low] if low else values[high]).ravel()
+    if (spread < 0.0).any():
+        text = f"{name}{_element(spec, spread < 0.0)}: '{high}' is below '{low or 0}'"
+        yield Finding("error", "statistics_reversed", text)
         return
-    if (spread < CONSTANT).any():
+    least = np.array([max(CONSTANT, STILL * (r[1] - r[0])) if r else CONSTANT for r in ranges])
+    still = spread < (least if len(least) else CONSTANT)
+    if still.any():
         # A constant target is harmless; a constant input is divided by next to nothing.
         level = "warning" if name == "action" else "error"
-        text = f"{name}{_element(spec, spread < CONSTANT)}: never varied in training"
+        text = f"{name}{_element(spec, still)}: never varied in training"
         yield Finding(level, "statistics_constant", text)
 
 
-def _range(
-    where: str, element: str, unit: str, values: Mapping[str, float], robot: RobotSpec
+def _against_range(
+    where: str, unit: str, mode: str, values: Mapping[str, float], low: float, high: float
 ) -> Iterator[Finding]:
-    joint = element if element in robot.joint_names else element.rpartition(".")[0]
-    if joint not in robot.joint_names:
-        return
-    entry = robot.joints[robot.joint_names.index(joint)]
-    low, high = entry.lower, entry.upper
-    if unit.endswith("/s"):
-        low, high = -entry.velocity, entry.velocity
-    slack = SLACK * (high - low)
+    width = high - low
     limits = f"the robot's range is [{low:.4g}, {high:.4g}] {unit}; wrong unit or zero?"
-    mean, std = values.get("mean", low), values.get("std", 0.0)
-    least, most = values.get("min", low), values.get("max", high)
+    if mode == "MEAN_STD":
+        mean, std = values["mean"], values["std"]
+        if not low - SLACK * width <= mean <= high + SLACK * width:
+            text = f"{where}: mean {mean:.4g} in training, {limits}"
+            yield Finding("error", "statistics_range", text)
+            return
+        if std > width:
+            text = f"{where}: standard deviation {std:.4g} in training, {limits}"
+            yield Finding("error", "statistics_range", text)
+            return
+    ends = ENDS.get(mode, ENDS["MIN_MAX"])
+    least, most = (values.get(key, end) for key, end in zip(ends, (low, high), strict=True))
     beyond = max(low - least, most - high)
-    if not low - slack <= mean <= high + slack:
-        text = f"{where}: mean {mean:.4g} in training, {limits}"
-        yield Finding("error", "statistics_range", text)
-    elif unit == "rad" and std > TURN:
-        text = f"{where}: standard deviation {std:.4g} in training, {limits}"
-        yield Finding("error", "statistics_range", text)
-    elif beyond > slack:
-        level = "error" if beyond > high - low else "warning"
+    if beyond > SLACK * width:
+        level = "error" if beyond > width else "warning"
         text = f"{where}: {least:.4g} to {most:.4g} in training, {limits}"
         yield Finding(level, "statistics_range", text)
 

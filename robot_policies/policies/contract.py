@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 
+from robot_policies.catalog import load_robot, robots
 from robot_policies.documents import read_json, read_yaml
 from robot_policies.interface import (
     EXECUTOR_MODES,
@@ -41,11 +42,13 @@ from robot_policies.interface import (
     Finding,
 )
 from robot_policies.interface.errors import suggestion
+from robot_policies.interface.rates import whole_periods
 from robot_policies.interface.schema import build, check_keys
 from robot_policies.learning.elements import CONTRACT_VERSION
 from robot_policies.policies.elements import Elements, read_elements
 
 FILE = "contract.yaml"
+ROUNDING = 1e-6  # share by which a time step may differ without being worth a line
 SINCE_2 = ("vocabulary", "max_age", "max_skew")
 
 
@@ -56,7 +59,8 @@ class Contract:
     Attributes:
         version: Of the file's form.
         robot: Robot the checkpoint was trained for.
-        dt: Time between two actions. [s]
+        said_dt: Time between two actions, as the file has it. [s]
+        dt: The same; a whole number of the robot's control periods where it is one within 1 %. [s]
         kind: What the elements of an action are.
         action: Elements of an action.
         observation: Elements of each feature that is a vector.
@@ -70,6 +74,7 @@ class Contract:
 
     version: int
     robot: str
+    said_dt: float
     dt: float
     kind: ActionKind
     action: Elements
@@ -84,11 +89,17 @@ class Contract:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What there is to say of the file itself."""
-        if self.version == CONTRACT_VERSION:
-            return ()
-        frames = "".join(f", and 'frame: LINK' to {name}" for name in self.frames)
-        text = f"{FILE} is of version {self.version}: add 'version: {CONTRACT_VERSION}'{frames}"
-        return (Finding("info", "contract_version", text),)
+        found = []
+        if self.version != CONTRACT_VERSION:
+            frames = "".join(f", and 'frame: LINK' to {name}" for name in self.frames)
+            text = (
+                f"{FILE} is of version {self.version}: add 'version: {CONTRACT_VERSION}'{frames}"
+            )
+            found.append(Finding("info", "contract_version", text))
+        if abs(self.dt / self.said_dt - 1.0) > ROUNDING:
+            text = f"{FILE}: dt {self.said_dt:g} s is taken as {self.dt:.6g} s of {self.robot}"
+            found.append(Finding("info", "rate", text))
+        return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -229,7 +240,8 @@ def _contract(
     return Contract(
         version=data.version,
         robot=data.robot,
-        dt=float(data.dt),
+        said_dt=float(data.dt),
+        dt=_time_step(data),
         kind=ActionKind(kind),
         action=read_elements(action, action_width, data.robot, f"{where}: action"),
         observation={
@@ -252,6 +264,13 @@ def _read(path: Path) -> tuple[str, _File]:
         raise CheckpointError(f"{path} is missing, and LeRobot's config.json names no joints")
     where = f"{path.parent.name}/{path.name}"
     return where, build(_File, read_yaml(path), where)
+
+
+def _time_step(data: _File) -> float:
+    if data.robot not in robots():
+        return float(data.dt)
+    rate = load_robot(data.robot).control_rate
+    return (whole_periods(data.dt, rate) or data.dt * rate) / rate
 
 
 def _frame(name: str, data: _File, where: str) -> str:

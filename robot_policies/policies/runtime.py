@@ -32,6 +32,7 @@ from robot_policies.interface import (
 from robot_policies.interface.clouds import NAMES as CLOUD_NAMES
 from robot_policies.interface.clouds import cloud_spec
 from robot_policies.interface.observation import TASK
+from robot_policies.policies.audit import audit_dataset, audit_units
 from robot_policies.policies.checkpoint import Checkpoint, read_checkpoint
 from robot_policies.policies.contract import (
     FILE,
@@ -100,7 +101,12 @@ class LerobotRuntime:
         clouds = tuple(key for key, feature in inputs.items() if _is_cloud(feature))
         path = own_file(folder, FILE) if (folder / FILE).exists() else folder / FILE
         said = read_contract(contract or path, vectors, width, clouds)
-        self.robot, self.findings = said.robot, said.findings
+        self.robot = said.robot
+        self.findings = (
+            *said.findings,
+            *audit_units(said, checkpoint.statistics, self._source),
+            *audit_dataset(folder, said),
+        )
         self._elements = said.observation
         self._action = said.action
         self._chunks = answers_in_chunks(vars(self._config))

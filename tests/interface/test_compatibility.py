@@ -51,6 +51,14 @@ def mean_std(mean=(0.0, -0.5), std=(0.3, 0.4), **more):
     return Statistics("MEAN_STD", values)
 
 
+MODES = {"MIN_MAX": ("min", "max"), "QUANTILES": ("q01", "q99"), "QUANTILE10": ("q10", "q90")}
+
+
+def ends(mode, lower, upper):
+    low, high = MODES[mode]
+    return Statistics(mode, {low: np.array(lower), high: np.array(upper)})
+
+
 def statistics(**changes):
     names = {"state": STATE, "action": "action"}
     return {
@@ -163,6 +171,14 @@ MISMATCHES = {
         ),
         "statistics_range",
     ),
+    "quantiles upside down": (
+        policy(stats=statistics(action=ends("QUANTILES", (0.5, -0.5), (-0.5, 0.5)))),
+        "statistics_reversed",
+    ),
+    "quantiles without an end": (
+        policy(stats=statistics(action=Statistics("QUANTILE10", {"q10": np.zeros(2)}))),
+        "statistics_missing",
+    ),
     "two joints swapped": (
         policy(stats=statistics(state=mean_std(mean=(-1.6, 0.0)))),
         "statistics_range",
@@ -182,7 +198,7 @@ def test_every_seeded_mismatch_is_an_error(mistake):
 
 def test_all_are_caught():
     caught = [mistake for mistake, (candidate, _) in MISMATCHES.items() if check(candidate).errors]
-    assert (len(caught), len(MISMATCHES)) == (29, 29)
+    assert (len(caught), len(MISMATCHES)) == (31, 31)
 
 
 def test_a_backend_for_another_robot_is_an_error():
@@ -234,6 +250,46 @@ def test_nothing_clean_is_refused(kind):
 def test_what_is_odd_but_safe_is_a_warning(candidate, code):
     report = check(candidate)
     assert {(f.level, f.code) for f in report.findings} == {("warning", code)}
+
+
+@pytest.mark.parametrize("mode", ["MEAN_STD", *MODES])
+@pytest.mark.parametrize(
+    ("feature", "lower", "upper", "verdict"),
+    [
+        ("state", (-0.5, -1.5), (0.5, 0.0), None),
+        ("state", (0.2, -1.5), (0.2, 0.0), ("error", "statistics_constant")),
+        ("state", (0.2, -1.5), (0.2001, 0.0), ("error", "statistics_constant")),
+        ("action", (0.2, -1.5), (0.2, 0.0), ("warning", "statistics_constant")),
+        ("state", (-57.0, -110.0), (57.0, 28.0), ("error", "statistics_range")),
+        ("action", (-57.0, -110.0), (57.0, 28.0), ("error", "statistics_range")),
+        ("action", (-0.5, -1.5), (100.0, 0.0), ("error", "statistics_range")),
+        ("state", (np.nan, -1.5), (0.5, 0.0), ("error", "statistics_finite")),
+    ],
+)
+def test_the_same_numbers_have_the_same_verdict_in_every_mode(
+    mode, feature, lower, upper, verdict
+):
+    low, high = np.array(lower), np.array(upper)
+    stats = (
+        ends(mode, low, high) if mode in MODES else mean_std((low + high) / 2, (high - low) / 4)
+    )
+    found = {
+        (f.level, f.code) for f in check(policy(stats=statistics(**{feature: stats}))).findings
+    }
+    assert found == ({verdict} if verdict else set())
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("feature", ["state", "action"])
+def test_ends_upside_down_are_an_error_in_every_mode(mode, feature):
+    stats = ends(mode, (0.5, 0.0), (-0.5, -1.5))
+    codes = [f.code for f in check(policy(stats=statistics(**{feature: stats}))).errors]
+    assert codes == ["statistics_reversed"]
+
+
+@pytest.mark.parametrize("dt", [0.02, 0.0201, 0.0199, 0.03999, 0.1])
+def test_rates_within_one_percent_are_the_same(dt):
+    assert check(policy(act=action(dt=dt))).findings == ()
 
 
 def test_another_order_is_worth_a_line_and_no_more():

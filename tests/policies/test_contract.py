@@ -61,6 +61,22 @@ def test_version_2_carries_words_times_and_frames(read):
     assert contract.observation.keys() == {STATE}
 
 
+@pytest.mark.parametrize("dt", [0.0333, 0.033333, 1.0 / 30.0, 0.0336])
+def test_a_rounded_time_step_is_the_robots_own(read, dt):
+    contract = read({**NEW, "dt": dt}, (POINTS,))
+    assert contract.dt == 1.0 / 30.0
+    named = [found for found in contract.findings if found.code == "rate"]
+    assert len(named) == (dt != 1.0 / 30.0)
+    assert all(f"dt {dt:g} s is taken as 0.0333333 s of so101" in f.message for f in named)
+
+
+@pytest.mark.parametrize(("dt", "robot"), [(0.034, "so101"), (0.0333, "somebody_elses")])
+def test_another_time_step_stays_as_it_is(read, dt, robot):
+    units = {"names": ["elbow_flex.pos", "gripper.pos"], "unit": "rad"}
+    data = {**NEW, "dt": dt, "robot": robot, "action": units, "observation": {STATE: units}}
+    assert read(data).dt == dt
+
+
 BAD = {
     "a newer version": ({**NEW, "version": 3}, "version 3 is not known, only 1 to 2"),
     "a version of words": ({**NEW, "version": "2"}, "version '2' is not known"),
