@@ -19,7 +19,9 @@ def check(
     backend: Backend,
     task: Annotated[
         str | None,
-        typer.Option("--task", help="Whose scene a simulator has; see `list tasks`."),
+        typer.Option(
+            "--task", help="Whose scene and instructions are compared; see `list tasks`."
+        ),
     ] = None,
     json: Json = None,
 ) -> None:
@@ -30,11 +32,12 @@ def check(
 
     with results(json) as output:
         spec = catalog.load_robot(robot)
-        scene = catalog.load_task(task).scene if task else None
+        chosen = catalog.load_task(task) if task else None
+        scene = chosen.scene if chosen else None
         device = catalog.make_backend(backend, spec, scene)  # not connected: nothing is opened
         loaded = load_policy(policy, robot=spec)
         try:
-            report = check_compatible(loaded, spec, device)
+            report = check_compatible(loaded, spec, device, chosen)
         finally:
             loaded.close()
         compatible = not report.errors

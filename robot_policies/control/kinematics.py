@@ -9,12 +9,9 @@ References: Siciliano & Slotine 1991 (task priority), Wampler 1986 (damped least
 import numpy as np
 
 from robot_policies.interface import Action, ActionKind, ContractError, RobotSpec
+from robot_policies.interface.action import CARTESIAN_DELTA_NAMES
 from robot_policies.interface.errors import suggestion
 
-CARTESIAN_DELTA_NAMES = (
-    *(f"position.{axis}" for axis in "xyz"),
-    *(f"rotation.{axis}" for axis in "xyz"),
-)
 # Singular values well below these are not followed: a little slower, and calm near singularities.
 LINEAR_DAMPING = 0.01  # m per rad; a tabletop arm has 0.1 to 0.4
 ANGULAR_DAMPING = 0.1  # rad per rad; of the order of 1

@@ -24,6 +24,13 @@ class ActionKind(StrEnum):
     BASE_VELOCITY = "base_velocity"  # linear.x, linear.y [m/s], angular.z [rad/s]
 
 
+# Of a `cartesian_delta`; joints it commands as well, such as a gripper, come behind.
+CARTESIAN_DELTA_NAMES = (
+    *(f"position.{axis}" for axis in "xyz"),
+    *(f"rotation.{axis}" for axis in "xyz"),
+)
+
+
 @dataclass(frozen=True)
 class ActionSpec:
     """The actions a policy produces.

@@ -45,8 +45,9 @@ class RobotState:
             `observation.images.<camera>`, `observation.points`, `observation.wrench`).
         stamps: Capture time of each entry of `features`. [s]
         truth: What only a simulator or a log knows (`base_position` [m], `base_velocity` in the
-            body frame [m/s, rad/s], `object.<name>` poses). For tasks and metrics, never for a
-            policy: it is not sent over a topic.
+            body frame [m/s, rad/s], `object.<name>` poses, `contact.<a>.<b>` normal force between
+            two things of the scene, `robot` and `floor` among them [N]). For tasks and metrics,
+            never for a policy: it is not sent over a topic.
         busy: What the robot does by itself, such as standing up; empty while it follows commands.
         fault: Why the robot stopped itself or must be stopped; empty if all is well.
     """

@@ -9,34 +9,40 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from robot_policies.interface.action import ActionKind
+from robot_policies.interface.action import CARTESIAN_DELTA_NAMES, ActionKind
 from robot_policies.interface.backend import RobotBackend, offered
 from robot_policies.interface.clouds import check_clouds, is_cloud
 from robot_policies.interface.errors import ContractError, suggestion
-from robot_policies.interface.observation import IMAGES
+from robot_policies.interface.observation import IMAGES, TASK, VELOCITY_COMMAND
 from robot_policies.interface.policy import Policy
 from robot_policies.interface.rates import whole_periods
 from robot_policies.interface.report import Finding, Report
 from robot_policies.interface.robot import RobotSpec
 from robot_policies.interface.spec import ArraySpec
 from robot_policies.interface.statistics import audit_statistics
+from robot_policies.interface.task import Task
 
+TRIALS = 32  # whose instructions are compared
 COMMANDABLE = {ActionKind.CARTESIAN_DELTA: ActionKind.JOINT_POSITION}  # resolved on the way
 
 
-def check_compatible(policy: Policy, robot: RobotSpec, backend: RobotBackend) -> Report:
-    """Compare a policy with the robot and the backend it is to run on.
+def check_compatible(
+    policy: Policy, robot: RobotSpec, backend: RobotBackend, task: Task | None = None
+) -> Report:
+    """Compare a policy with the robot, the backend and the task it is to run on.
 
     Args:
         policy: The policy, loaded.
         robot: The robot.
         backend: The backend; it need not be connected.
+        task: Whose goals are compared as well, if it is given.
     """
     findings = [
         *_names(policy, robot, backend),
         *_observation(policy, backend),
         *_action(policy, robot, backend),
         *audit_statistics(policy, robot),
+        *(_task(policy, task) if task else ()),
         *policy.findings,
     ]
     order = ("error", "warning", "info")
@@ -115,6 +121,8 @@ def _action(policy: Policy, robot: RobotSpec, backend: RobotBackend) -> Iterator
         text = f"the policy commands {spec.kind}, the backend accepts {sorted(backend.accepts)}"
         yield Finding("error", "action_kind", text)
     yield from _rate(spec.dt, robot.control_rate)
+    if spec.kind is ActionKind.CARTESIAN_DELTA:
+        yield from _cartesian(spec.array, robot)
     if spec.kind not in (ActionKind.JOINT_POSITION, ActionKind.JOINT_VELOCITY):
         return
     for name in sorted(set(robot.joint_names) - set(spec.array.names)):
@@ -137,6 +145,59 @@ def _action(policy: Policy, robot: RobotSpec, backend: RobotBackend) -> Iterator
             yield Finding("error", "action_unit", text)
         low, high = (joint.lower, joint.upper) if not per else (-joint.velocity, joint.velocity)
         yield from _bounds(spec.array, i, low, high)
+
+
+def _cartesian(array: ArraySpec, robot: RobotSpec) -> Iterator[Finding]:
+    """Check a displacement of the hand (x, y, z [m], rotation vector [rad]) and joints behind."""
+    if robot.workspace is None:
+        text = f"cartesian_delta: {robot.name} has no workspace, and so no hand to displace"
+        yield Finding("error", "action_kind", text)
+        return
+    count = len(CARTESIAN_DELTA_NAMES)
+    if array.names[:count] != CARTESIAN_DELTA_NAMES:
+        text = f"action: cartesian_delta begins with {array.names[:count]}"
+        yield Finding("error", "action_names", f"{text}, expected {CARTESIAN_DELTA_NAMES}")
+        return
+    joints = {joint.name: joint for joint in robot.joints}
+    reach = float(np.linalg.norm(robot.workspace.upper - robot.workspace.lower))
+    for i, name in enumerate(array.names):
+        if i < count:
+            unit, most = ("m", reach) if i < 3 else ("rad", np.pi)
+            low, high = -most, most
+        elif name in joints:
+            unit = "m" if joints[name].sliding else "rad"
+            low, high = joints[name].lower, joints[name].upper
+        else:
+            text = f"action: no joint '{name}'.{suggestion(name, joints)}"
+            yield Finding("error", "action_names", text)
+            continue
+        if array.units[i] != unit:
+            text = f"action[{name}]: the policy commands {array.units[i]}, expected {unit}"
+            yield Finding("error", "action_unit", text)
+        yield from _bounds(array, i, low, high)
+
+
+def _task(policy: Policy, task: Task) -> Iterator[Finding]:
+    """Compare what a task asks for with what the policy can be asked."""
+    spec = policy.observation_spec
+    for name in (VELOCITY_COMMAND, TASK):
+        needed = spec.needs_task if name == TASK else name in spec
+        if needed and name not in task.goals:
+            text = f"the policy needs '{name}', task '{task.name}' gives {[*task.goals]}"
+            yield Finding("error", "goal", text)
+    if TASK not in task.goals or not spec.needs_task:
+        return
+    for instruction in _instructions(task):
+        try:
+            spec.check_instruction(instruction)
+        except ContractError as error:
+            yield Finding("error", "instruction", f"task '{task.name}': {error}")
+
+
+def _instructions(task: Task) -> list[str]:
+    """Return what a task says in some of its trials."""
+    trials = (task.start(task.initial(seed)) for seed in range(TRIALS))
+    return sorted({str(trial.goal(0.0)[TASK]) for trial in trials})
 
 
 def _rate(dt: float, rate: float) -> Iterator[Finding]:

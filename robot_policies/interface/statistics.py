@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from robot_policies.interface.action import CARTESIAN_DELTA_NAMES
 from robot_policies.interface.errors import suggestion
 from robot_policies.interface.observation import IMAGES
 from robot_policies.interface.policy import Policy, Statistics
@@ -79,7 +80,11 @@ def _elements(spec: ArraySpec) -> Iterator[tuple[str, str]]:
 
 
 def _range(element: str, unit: str, robot: RobotSpec) -> tuple[float, float] | None:
-    """Return what a joint's position or speed can be; `None` for an element of no joint."""
+    """Return what a joint's position or speed, or a hand's step, can be; `None` if unknown."""
+    if element in CARTESIAN_DELTA_NAMES and robot.workspace is not None:
+        reach = float(np.linalg.norm(robot.workspace.upper - robot.workspace.lower))
+        most = reach if element in CARTESIAN_DELTA_NAMES[:3] else np.pi
+        return -most, most
     joint = element if element in robot.joint_names else element.rpartition(".")[0]
     if joint not in robot.joint_names:
         return None

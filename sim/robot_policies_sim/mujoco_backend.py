@@ -4,7 +4,7 @@ The joint servo is the model's actuators, so its torque is integrated implicitly
 written into the model when a command's mode asks for others.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import mujoco
@@ -19,7 +19,7 @@ from robot_policies_sim.initial import Initial
 from robot_policies_sim.model_mjcf import mjcf
 from robot_policies_sim.mujoco_rendering import OffscreenRenderer
 from robot_policies_sim.simulator import SteppedSimulator
-from robot_policies_sim.world import NONE, ROBOT
+from robot_policies_sim.world import FLOOR, NONE, ROBOT
 
 XYZW = [1, 2, 3, 0]  # MuJoCo's quaternions are w, x, y, z
 WXYZ = [3, 0, 1, 2]
@@ -89,7 +89,11 @@ class MujocoBackend(SteppedSimulator):
         joints = [self._model.joint(name) for name in robot.joint_names]
         self._qpos = np.array([joint.qposadr[0] for joint in joints])
         self._qvel = np.array([joint.dofadr[0] for joint in joints])
-        self._classes = self._class_of_geoms()
+        self._owners = self._owner_of_geoms()
+        named = self.world.classes
+        labels = {ROBOT: ROBOT, FLOOR: NONE} | {o.name: o.label for o in self.world.objects}
+        classes = [*(named[labels[owner]] for owner in self._owners), named[NONE]]
+        self._classes = np.array(classes, np.uint8)
         # Looking an element up by name takes as long as the rest of a reading.
         shapes = [shape for link in robot.links for shape in link.shapes if shape.collides]
         self._touching = [
@@ -104,13 +108,12 @@ class MujocoBackend(SteppedSimulator):
             base = self._data.joint("base")
             self._base = base.qpos, base.qvel
 
-    def _class_of_geoms(self) -> np.ndarray:
-        """Return the class of each geom, and at last that of nothing. Shape (ngeom + 1,)."""
-        named = self.world.classes
-        bodies = {link.name: named[ROBOT] for link in self.spec.links}
-        bodies |= {item.name: named[item.label] for item in self.world.objects}
-        owners = [self._model.body(int(body)).name for body in self._model.geom_bodyid]
-        return np.array([*(bodies.get(name, named[NONE]) for name in owners), 0], np.uint8)
+    def _owner_of_geoms(self) -> list[str]:
+        """Return what each geom is part of: `robot`, `floor` or an object's name."""
+        owners = {link.name: ROBOT for link in self.spec.links}
+        owners |= {item.name: item.name for item in self.world.objects}
+        bodies = [self._model.body(int(body)).name for body in self._model.geom_bodyid]
+        return [owners.get(name, FLOOR) for name in bodies]
 
     def _place(self, initial: Initial) -> None:
         model, data = self._model, self._data
@@ -184,26 +187,21 @@ class MujocoBackend(SteppedSimulator):
             truth[f"position.{name}"] = position.copy()
         for item in self.world.objects:
             truth[f"object.{item.name}"] = self._link_pose(item.name)
-            truth[f"robot_contact.{item.name}"] = np.zeros(1)
         if self.world.objects:
-            self._robot_contacts(truth)
+            truth |= self.world.contacts(self._forces())
         return truth
 
     def _link_pose(self, link: str) -> np.ndarray:
         element = self._data.body(link)  # objects are bodies, too
         return np.concatenate([element.xpos, element.xquat[XYZW]])
 
-    def _robot_contacts(self, truth: dict[str, np.ndarray]) -> None:
-        """Add up the normal force between the robot and each object [N]."""
-        model, force = self._model, np.zeros(6)
-        links = {model.body(link.name).id for link in self.spec.links}
+    def _forces(self) -> Iterator[tuple[str, str, float]]:
+        """Yield the two things of each contact and its normal force [N]."""
+        force = np.zeros(6)
         for i in range(self._data.ncon):
-            bodies = model.geom_bodyid[self._data.contact[i].geom]
-            for one, other in (bodies, bodies[::-1]):
-                key = f"robot_contact.{model.body(int(other)).name}"
-                if one in links and key in truth:
-                    mujoco.mj_contactForce(model, self._data, i, force)
-                    truth[key] += force[0]
+            one, other = (self._owners[geom] for geom in self._data.contact[i].geom)
+            mujoco.mj_contactForce(self._model, self._data, i, force)
+            yield one, other, float(force[0])
 
 
 def _ignore(warning: str) -> None:

@@ -5,7 +5,7 @@ computed from the measured state before every physics step, limited by the table
 damping would come too late at the servo rate, so there are two physics steps to one servo step.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from robot_policies_sim.pybullet_engine import pybullet
 from robot_policies_sim.pybullet_robot import load_robot
 from robot_policies_sim.pybullet_world import build_world, draw
 from robot_policies_sim.simulator import SteppedSimulator
-from robot_policies_sim.world import ROBOT, World
+from robot_policies_sim.world import FLOOR, ROBOT, World
 
 GRAVITY = 9.81  # m/s^2, MuJoCo's default
 
@@ -197,7 +197,7 @@ class PybulletBackend(SteppedSimulator):
                     reach = np.linalg.norm(shape.size) + 0.001
                     force = sum(
                         contact[9]
-                        for contact in self._contacts(linkIndexA=self._links[link.name])
+                        for contact in self._points(linkIndexA=self._links[link.name])
                         if np.linalg.norm(contact[5] - center) <= reach
                     )
                     truth[f"contact.{shape.name}"] = np.array([force], float)
@@ -205,11 +205,17 @@ class PybulletBackend(SteppedSimulator):
         for name, body in self._objects.items():
             pose = pybullet.getBasePositionAndOrientation(body, physicsClientId=self._client)
             truth[f"object.{name}"] = np.hstack(pose)
-            force = sum(contact[9] for contact in self._contacts(bodyB=body))
-            truth[f"robot_contact.{name}"] = np.array([force], float)
+        if self._objects:
+            truth |= self.world.contacts(self._forces())
         return truth
 
-    def _contacts(self, **which: int) -> list[Any]:
+    def _forces(self) -> Iterator[tuple[str, str, float]]:
+        """Yield the two things of each contact and its normal force [N]."""
+        owners = {body: name for name, body in self._objects.items()} | {self._body: ROBOT}
+        for point in pybullet.getContactPoints(physicsClientId=self._client) or ():
+            yield owners.get(point[1], FLOOR), owners.get(point[2], FLOOR), point[9]
+
+    def _points(self, **which: int) -> list[Any]:
         # On failure and where there are no contacts PyBullet returns None or an empty tuple.
         return list(
             pybullet.getContactPoints(bodyA=self._body, **which, physicsClientId=self._client)

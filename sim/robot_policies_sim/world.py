@@ -4,7 +4,7 @@ A task's `scene` is this mapping; both engines build their world from it, so tha
 is one piece of data. An empty mapping is a flat floor.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -15,7 +15,7 @@ from robot_policies.interface import ConfigError, UnknownNameError
 from robot_policies.interface.robot_parts import Shape
 from robot_policies.interface.schema import build, check_keys
 
-NONE, ROBOT = "none", "robot"  # classes there are in every scene
+NONE, ROBOT, FLOOR = "none", "robot", "floor"  # what is there in every scene
 CONES = ("pyramidal", "elliptic")
 AXES = ("x", "y", "z")
 # Light as each engine draws it. They add up to 1, so that a face that meets both lamps squarely
@@ -85,6 +85,8 @@ class Object:
         for axis in self.tracked:
             if axis not in AXES:
                 raise UnknownNameError("axis", axis, AXES, f"object '{self.name}': tracked")
+        if self.name in (NONE, ROBOT, FLOOR):
+            raise ConfigError(f"object '{self.name}': the name stands for something else")
         if self.mass is not None and not self.mass > 0.0:
             raise ConfigError(f"object '{self.name}': mass {self.mass} kg must be > 0")
 
@@ -126,6 +128,34 @@ class World:
     def tracked(self) -> tuple[tuple[str, str], ...]:
         """Objects and axes that the robot is told of, in order."""
         return tuple((item.name, axis) for item in self.objects for axis in item.tracked)
+
+    @cached_property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Which things can touch: robot and objects, floor and objects, objects among themselves.
+
+        What is held in place does not touch what is, too.
+        """
+        fixed = {FLOOR, *(item.name for item in self.objects if item.mass is None)}
+        solid = [item.name for item in self.objects if item.shape.collides]
+        pairs = [(first, name) for first in (ROBOT, FLOOR) for name in solid]
+        pairs += [(one, other) for i, one in enumerate(solid) for other in solid[i + 1 :]]
+        return tuple(pair for pair in pairs if not fixed.issuperset(pair))
+
+    def contacts(self, forces: Iterable[tuple[str, str, float]]) -> dict[str, np.ndarray]:
+        """Return who touches whom, and how hard [N], as truth.
+
+        Args:
+            forces: Two things that touch, and the normal force of one of their contacts. [N]
+        """
+        between = dict.fromkeys(self.pairs, 0.0)
+        for one, other, force in forces:
+            pair = (one, other) if (one, other) in between else (other, one)
+            if pair in between:
+                between[pair] += force
+        truth = {f"contact.{one}.{other}": np.array([f]) for (one, other), f in between.items()}
+        for item in self.objects:
+            truth[f"robot_contact.{item.name}"] = np.array([between.get((ROBOT, item.name), 0.0)])
+        return truth
 
     @cached_property
     def classes(self) -> dict[str, int]:

@@ -14,9 +14,11 @@ from robot_policies.interface import (
     ObservationSpec,
     Statistics,
 )
+from robot_policies.interface.action import CARTESIAN_DELTA_NAMES
 from robot_policies.interface.compatibility import check_compatible
 from robot_policies.interface.observation import (
     STATE,
+    TASK,
     VELOCITY_COMMAND,
     VELOCITY_COMMAND_NAMES,
     VELOCITY_COMMAND_UNITS,
@@ -26,6 +28,7 @@ WRIST = "observation.images.wrist"
 ROBOT = toy_robot(
     {"shoulder": {}, "elbow": {"lower": -2.0, "upper": 0.5}},
     cameras={"wrist": {"width": 4, "height": 3, "focal_length": 4.0, "link": "elbow_link"}},
+    workspace={"link": "elbow_link", "lower": [-1.0, -1.0, 0.0], "upper": [1.0, 1.0, 1.0]},
 )
 JOINTS = ROBOT.joint_names
 
@@ -44,6 +47,11 @@ def image(height=3, width=4, dtype=np.uint8):
 
 def action(names=JOINTS, unit="rad", kind="joint_position", dt=0.02, **bounds):
     return ActionSpec(kind, array("action", names, unit, **bounds), dt, horizon=8)
+
+
+def hand(*joints, names=CARTESIAN_DELTA_NAMES, unit="rad", where=("m",) * 3, **bounds):
+    units = (*where, *("rad",) * 3, *(unit for _ in joints))
+    return action([*names, *joints], unit=units, kind="cartesian_delta", **bounds)
 
 
 def mean_std(mean=(0.0, -0.5), std=(0.3, 0.4), **more):
@@ -123,6 +131,21 @@ MISMATCHES = {
         policy(act=action(lower=np.full(2, 10.0), upper=np.full(2, 90.0))),
         "action_range",
     ),
+    "a hand's step with other names": (
+        policy(act=hand(names=("x", "y", "z", *CARTESIAN_DELTA_NAMES[3:]))),
+        "action_names",
+    ),
+    "a hand's step in millimetres": (policy(act=hand(where=("mm",) * 3)), "action_unit"),
+    "a hand's step and no such joint": (policy(act=hand("elbov")), "action_names"),
+    "a hand's step and a joint in degrees": (policy(act=hand("elbow", unit="deg")), "action_unit"),
+    "a hand's step out of the workspace": (
+        policy(act=hand(lower=np.full(6, 40.0), upper=np.full(6, 50.0))),
+        "action_range",
+    ),
+    "a hand's step of metres that were millimetres": (
+        policy(act=hand(), stats=statistics(action=mean_std(np.zeros(6), np.full(6, 10.0)))),
+        "statistics_range",
+    ),
     "no statistics of the state": (
         policy(stats={"action": mean_std(), "observation.stat": mean_std()}),
         "statistics_missing",
@@ -198,7 +221,7 @@ def test_every_seeded_mismatch_is_an_error(mistake):
 
 def test_all_are_caught():
     caught = [mistake for mistake, (candidate, _) in MISMATCHES.items() if check(candidate).errors]
-    assert (len(caught), len(MISMATCHES)) == (31, 31)
+    assert (len(caught), len(MISMATCHES)) == (37, 37)
 
 
 def test_a_backend_for_another_robot_is_an_error():
@@ -222,9 +245,8 @@ CLEAN = {
     "reversed columns": policy(act=action(JOINTS[::-1])),
     "a slower policy": policy(act=action(dt=0.1)),
     "a goal": policy({STATE: state(), VELOCITY_COMMAND: GOAL}, stats={}),
-    "cartesian actions": policy(
-        act=action([*"abcdef"], unit="m", kind="cartesian_delta"), stats={}
-    ),
+    "cartesian actions": policy(act=hand(), stats={}),
+    "cartesian actions and a joint": policy(act=hand("elbow", unit="rad"), stats={}),
 }
 
 
@@ -303,3 +325,54 @@ def test_errors_come_first_and_say_what_to_do():
     assert findings[0].level == "error"
     assert "Did you mean 'elbow.pos'" in findings[0].message
     assert all("\n" not in finding.message for finding in findings)
+
+
+def told(*instructions, goals=(TASK,)):
+    """A task that says one instruction after the other."""
+    return SimpleNamespace(
+        name="chores",
+        goals=goals,
+        initial=lambda seed: seed,
+        start=lambda seed: SimpleNamespace(
+            goal=lambda now: {TASK: instructions[seed % len(instructions)]}
+        ),
+    )
+
+
+def listening(**taught):
+    candidate = policy()
+    candidate.observation_spec = ObservationSpec({STATE: state()}, needs_task=True, **taught)
+    return candidate
+
+
+def heard(candidate, task):
+    errors = check_compatible(candidate, ROBOT, backend(), task).errors
+    return [(finding.code, finding.message) for finding in errors]
+
+
+@pytest.mark.parametrize(
+    "taught", [{}, {"tasks": ("wave", "nod")}, {"vocabulary": ("Wave", "nod", "twice")}]
+)
+def test_instructions_the_policy_was_taught_are_fine(taught):
+    assert heard(listening(**taught), told("wave", "nod")) == []
+
+
+@pytest.mark.parametrize(
+    ("taught", "said"),
+    [
+        ({"tasks": ("wave",)}, "no instruction 'nod'"),
+        ({"vocabulary": ("wave", "not")}, "no word 'nod'. Did you mean 'not'"),
+    ],
+)
+def test_an_instruction_that_was_not_taught_is_an_error(taught, said):
+    ((code, message),) = heard(listening(**taught), told("wave", "nod"))
+    assert code == "instruction"
+    assert said in message
+
+
+def test_a_task_that_says_nothing_cannot_be_followed():
+    ((code, message),) = heard(listening(), told("", goals=(VELOCITY_COMMAND,)))
+    assert code == "goal"
+    assert "needs 'task', task 'chores' gives" in message
+    walker = policy({STATE: state(), VELOCITY_COMMAND: GOAL}, stats={})
+    assert [code for code, _ in heard(walker, told("walk"))] == ["goal"]

@@ -124,7 +124,7 @@ def test_both_engines_put_every_link_in_the_same_place(spec):
         mj.reset(0, options)
         pb.reset(0, options)
         for link in spec.links:
-            one, other = mj._pose(link.name), pb._link_pose(link.name)
+            one, other = mj._link_pose(link.name), pb._link_pose(link.name)
             np.testing.assert_allclose(one[:3], other[:3], atol=1e-5)
             np.testing.assert_allclose(matrix(one[3:]), matrix(other[3:]), atol=1e-4)
     pb.close()
@@ -247,7 +247,44 @@ def test_the_gripper_holds_a_cube(engine):
     assert state.truth["contact.fixed_jaw"][0] > 1.0
     assert state.truth["contact.moving_jaw"][0] > 1.0
     assert state.truth["robot_contact.cube"][0] > 2.0
+    assert state.truth["contact.robot.cube"][0] == state.truth["robot_contact.cube"][0]
+    assert state.truth["contact.floor.cube"][0] == 0.0
     backend.close()
+
+
+@pytest.mark.parametrize("engine", [MujocoBackend, PybulletBackend])
+def test_truth_tells_which_objects_touch(engine):
+    """One cube lies on a table, another on the first, a third beside them on the floor."""
+    half, mass, top = 0.014, 0.02, 0.1
+    table = {"kind": "box", "size": [0.1, 0.1, 0.05], "position": [0.3, 0.0, 0.05]}
+    cube = {"kind": "box", "size": [half] * 3, "mass": mass}
+    scene = {
+        **TABLETOP,
+        "objects": {
+            "table": table,
+            "lower": {**cube, "position": [0.3, 0.0, top + half]},
+            "upper": {**cube, "position": [0.3, 0.0, top + 3 * half]},
+            "alone": {**cube, "position": [0.1, 0.3, half]},
+        },
+    }
+    backend = engine(load_robot("so101"), scene, cameras=False)
+    backend.connect()
+    backend.reset(0, {})
+    backend.advance(1.0)
+    truth = backend.read().truth
+    backend.close()
+    weight = mass * 9.81
+    touching = {
+        "contact.table.lower": 2.0 * weight,
+        "contact.lower.upper": weight,
+        "contact.floor.alone": weight,
+    }
+    found = {key: truth[key][0] for key in truth if key.count(".") == 2}
+    assert {key for key, force in found.items() if force > 1e-3} == touching.keys()
+    for key, force in touching.items():
+        assert found[key] == pytest.approx(force, rel=0.05), key
+    assert "contact.robot.table" in found
+    assert "contact.floor.table" not in found, "both are held in place"
 
 
 @pytest.mark.parametrize("camera", ["wrist", "top"])
@@ -274,6 +311,7 @@ def test_both_engines_draw_the_same_view(camera):
         ({"objects": {"cube": {"kind": "cube", "size": [1.0], "position": [0, 0, 0]}}}, "cube"),
         ({"objects": {"cube": {"kind": "box", "size": [0.1] * 3}}}, "'position' is missing"),
         ({"objects": {"cube": CUBE | {"mass": 0.0}}}, "mass"),
+        ({"objects": {"robot": CUBE}}, "object 'robot': the name stands for something else"),
         ({"contact": {"friction": -1.0}}, "friction"),
         ({"contact": {"cone": "round"}}, "cone"),
     ],
