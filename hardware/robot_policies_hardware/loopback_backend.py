@@ -23,7 +23,7 @@ from robot_policies.interface import (
     check_command,
 )
 from robot_policies.interface.clouds import is_cloud, pad
-from robot_policies.interface.observation import IMAGES, IMU, is_picture
+from robot_policies.interface.observation import IMAGES, IMU, WRENCH, is_picture
 
 GRAVITY = 9.80665  # m/s^2, standard; a resting accelerometer measures it upwards
 LEVEL_AND_AT_REST = np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, GRAVITY])
@@ -74,6 +74,8 @@ class LoopbackBackend:
         features = dict(self._pictures) if pictures else {}
         if self.spec.imu_link:
             features[IMU] = LEVEL_AND_AT_REST.copy()
+        if self.spec.wrench_link:
+            features[WRENCH] = np.zeros(6)
         position, velocity = self._motion(now)
         return RobotState(
             stamp=now,

@@ -24,6 +24,8 @@ DEPTH = "observation.depth"
 LABELS = "observation.labels"
 POINTS = "observation.points"
 IMU = "observation.imu"
+# Force and torque with which a link, and everything it carries, bears on what carries it; about
+# the origin of the link's frame and in that frame. Weight is included: nothing is compensated.
 WRENCH = "observation.wrench"
 VELOCITY_COMMAND = "observation.velocity_command"
 ENVIRONMENT_STATE = "observation.environment_state"  # LeRobot's name

@@ -17,6 +17,9 @@ from robot_policies.interface.observation import (
     LABELS,
     POINTS,
     STATE,
+    WRENCH,
+    WRENCH_NAMES,
+    WRENCH_UNITS,
 )
 from robot_policies.interface.robot_parts import Camera, Cloud, Gains, Joint, Link, Workspace
 from robot_policies.interface.spec import ArraySpec
@@ -38,6 +41,8 @@ class RobotSpec:
         cameras: Cameras.
         cloud: Cloud of points that one of them gives; `None` if none does.
         imu_link: Link that carries the inertial unit; empty if there is none.
+        wrench_link: Link whose load is measured where it is carried, see `observation.WRENCH`;
+            empty if none is.
         tilt_limit: Largest angle between the base's z axis and up; `None` is unlimited. [rad]
         workspace: Box the end effector must stay in; `None` is unlimited.
         base_height: Height of the base in the default pose, floating bases only. [m]
@@ -53,6 +58,7 @@ class RobotSpec:
     cameras: tuple[Camera, ...] = ()
     cloud: Cloud | None = None
     imu_link: str = ""
+    wrench_link: str = ""
     tilt_limit: float | None = None
     workspace: Workspace | None = None
     base_height: float = 0.0
@@ -136,6 +142,10 @@ class RobotSpec:
         }
         if self.imu_link:
             streams[IMU] = ArraySpec(IMU, (10,), unit=IMU_UNITS, names=IMU_NAMES)
+        if self.wrench_link:
+            streams[WRENCH] = ArraySpec(
+                WRENCH, (6,), unit=WRENCH_UNITS, names=WRENCH_NAMES, frame=self.wrench_link
+            )
         for camera in self.cameras:
             name = f"{IMAGES}.{camera.name}"
             size = camera.height, camera.width

@@ -67,8 +67,13 @@ def read_robot(data: Mapping[str, Any], where: str) -> RobotSpec:
     workspace = rest.pop("workspace", None)
     if workspace is not None:
         workspace = _workspace(workspace, link_names, f"{where}: workspace")
-    if rest.get("imu_link"):
-        _check_link(rest["imu_link"], link_names, f"{where}: imu_link")
+    for key in ("imu_link", "wrench_link"):
+        if rest.get(key):
+            _check_link(rest[key], link_names, f"{where}: {key}")
+    if rest.get("wrench_link") == link_names[0]:
+        raise ConfigError(
+            f"{where}: wrench_link '{link_names[0]}' is the base: nothing carries it"
+        )
     return build(
         RobotSpec,
         rest,

@@ -147,7 +147,7 @@ def encode_feature(
         fill(message.angular_velocity, "xyz", values[4:7])
         fill(message.linear_acceleration, "xyz", values[7:10])
     elif name == WRENCH:
-        message = WrenchStamped(header=header(stamp))
+        message = WrenchStamped(header=header(stamp, frame))
         fill(message.wrench.force, "xyz", values[:3])
         fill(message.wrench.torque, "xyz", values[3:6])
     elif name == VELOCITY_COMMAND:

@@ -38,7 +38,8 @@ def mjcf(
         scene: World description, see `World`.
         iterations: Most solver iterations; 4 is enough to train a walk, and faster.
         ls_iterations: Most line-search steps per iteration; 6 likewise.
-        imu: Whether to simulate the inertial unit; its accelerometer costs 10 % of a step.
+        imu: Whether to simulate the inertial unit and the wrench; its accelerometer costs 10 % of
+            a step.
         display: Whether to include shapes that touch nothing.
 
     Returns:
@@ -92,6 +93,10 @@ def mjcf(
         ET.SubElement(bodies[spec.imu_link], "site", name="imu", size="0.005", group="5")
         for kind in ("gyro", "accelerometer"):
             ET.SubElement(sensors, kind, name=f"imu_{kind}", site="imu")
+    if spec.wrench_link and imu:
+        ET.SubElement(bodies[spec.wrench_link], "site", name="wrench", size="0.005", group="5")
+        for kind in ("force", "torque"):
+            ET.SubElement(sensors, kind, name=f"wrench_{kind}", site="wrench")
     for item in world.objects:
         _object(worldbody, item, contact.friction)
     root.append(_actuators(spec))

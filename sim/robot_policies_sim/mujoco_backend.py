@@ -11,7 +11,7 @@ import mujoco
 import numpy as np
 
 from robot_policies.interface import RobotSpec, RobotState
-from robot_policies.interface.observation import IMU
+from robot_policies.interface.observation import IMU, WRENCH
 from robot_policies.interface.robot_parts import Camera, Gains
 from robot_policies_sim.cameras import Picture
 from robot_policies_sim.frames import to_body
@@ -24,6 +24,7 @@ from robot_policies_sim.world import FLOOR, NONE, ROBOT
 XYZW = [1, 2, 3, 0]  # MuJoCo's quaternions are w, x, y, z
 WXYZ = [3, 0, 1, 2]
 IMU_SENSORS = ("gyro", "accelerometer")
+WRENCH_SENSORS = ("force", "torque")
 
 
 class MujocoBackend(SteppedSimulator):
@@ -104,6 +105,8 @@ class MujocoBackend(SteppedSimulator):
         if robot.imu_link:
             gyro, accelerometer = (self._data.sensor(f"imu_{name}").data for name in IMU_SENSORS)
             self._inertial = self._data.body(robot.imu_link).xquat, gyro, accelerometer
+        if robot.wrench_link:
+            self._load_cell = [self._data.sensor(f"wrench_{n}").data for n in WRENCH_SENSORS]
         if robot.floating_base:
             base = self._data.joint("base")
             self._base = base.qpos, base.qvel
@@ -161,6 +164,9 @@ class MujocoBackend(SteppedSimulator):
             orientation, gyro, accelerometer = self._inertial
             turned = np.concatenate([orientation[XYZW], gyro, accelerometer])
             features[IMU] = turned.astype(np.float32)
+        if self.spec.wrench_link:
+            # MuJoCo gives what holds the link.
+            features[WRENCH] = -np.concatenate(self._load_cell).astype(np.float32)
         return RobotState(
             stamp=self.time,
             joint_position=data.qpos[self._qpos],

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from robot_policies.interface import RobotSpec, RobotState
-from robot_policies.interface.observation import IMU
+from robot_policies.interface.observation import IMU, WRENCH
 from robot_policies.interface.robot_parts import Camera, Gains
 from robot_policies_sim.cameras import Picture
 from robot_policies_sim.frames import cross, matrix, quaternion, to_body
@@ -97,6 +97,13 @@ class PybulletBackend(SteppedSimulator):
         loaded = load_robot(client, robot, world.contact)
         self._body, self._links, self._joints = loaded.body, loaded.links, loaded.joints
         self._center, self._effort = loaded.center, robot.effort
+        if robot.wrench_link:
+            carried = self._links[robot.wrench_link]
+            pybullet.enableJointForceTorqueSensor(
+                self._body, carried, True, physicsClientId=client
+            )
+            links = {link.name: link for link in robot.links}
+            self._lever = links[robot.wrench_link].center_of_mass
 
     def _place(self, initial: Initial) -> None:
         client = self._client
@@ -161,6 +168,8 @@ class PybulletBackend(SteppedSimulator):
         features: dict[str, np.ndarray] = {}
         if self.spec.imu_link:
             features[IMU] = self._imu()
+        if self.spec.wrench_link:
+            features[WRENCH] = self._wrench()
         return RobotState(
             stamp=self.time,
             joint_position=position,
@@ -170,6 +179,14 @@ class PybulletBackend(SteppedSimulator):
             stamps=dict.fromkeys(features, self.time),
             truth=self._truth(),
         )
+
+    def _wrench(self) -> np.ndarray:
+        carried = self._links[self.spec.wrench_link]
+        state = pybullet.getJointState(self._body, carried, physicsClientId=self._client)
+        # PyBullet gives what holds the link, about its centre of mass.
+        force, torque = -np.array(state[2][:3]), -np.array(state[2][3:])
+        torque = torque + cross(self._lever, force)
+        return np.concatenate([force, torque]).astype(np.float32)
 
     def _imu(self) -> np.ndarray:
         orientation = self._link_pose(self.spec.imu_link)[3:]

@@ -53,6 +53,8 @@ BAD = [
     ({}, links(fore={"shapes": [{"kind": "bxo", "size": [1, 1, 1]}]}), "no shape 'bxo'"),
     ({}, links(base={"parent": "fore"}), "is the base: no parent"),
     ({}, {"imu_link": "trunk"}, "no link 'trunk'"),
+    ({}, {"wrench_link": "hand"}, "wrench_link: no link 'hand'"),
+    ({}, {"wrench_link": "base"}, "wrench_link 'base' is the base: nothing carries it"),
     ({}, {"cameras": {"wrist": {"width": 4, "height": 3, "focal_length": 4.0, "link": "hand"}}},
      "no link 'hand'"),
     ({}, {"workspace": {"link": "base", "lower": [1, 1, 1], "upper": [0, 2, 2]}}, "reversed"),

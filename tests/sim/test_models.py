@@ -1,5 +1,7 @@
 """The compiled models are the table: in MuJoCo, in PyBullet, and against each other."""
 
+from dataclasses import replace
+
 import mujoco
 import numpy as np
 import pytest
@@ -285,6 +287,58 @@ def test_truth_tells_which_objects_touch(engine):
         assert found[key] == pytest.approx(force, rel=0.05), key
     assert "contact.robot.table" in found
     assert "contact.floor.table" not in found, "both are held in place"
+
+
+@pytest.mark.parametrize("link", ["hand", "forearm"])
+@pytest.mark.parametrize("engine", [MujocoBackend, PybulletBackend])
+def test_a_wrench_is_the_weight_of_what_is_carried(engine, link):
+    """Held still, everything from the link on weighs m g at its centres of mass."""
+    robot = replace(load_robot("so101"), wrench_link=link)
+    backend = engine(robot, {}, cameras=False)
+    backend.connect()
+    backend.reset(0, {})
+    for _ in range(60):
+        backend.write(Command(backend.time, robot.default))
+        backend.advance(1.0 / 30.0)
+    measured = backend.read().features["observation.wrench"]
+    backend.provides["observation.wrench"].validate(measured)
+    links = {entry.name: entry for entry in robot.links}
+    origin = backend._link_pose(link)
+    turn, force, torque = matrix(origin[3:]), np.zeros(3), np.zeros(3)
+    for entry in robot.links:
+        above = entry.name
+        while above and above != link:
+            above = links[above].parent
+        if above:
+            pose = backend._link_pose(entry.name)
+            arm = pose[:3] + matrix(pose[3:]) @ entry.center_of_mass - origin[:3]
+            force += [0.0, 0.0, -9.81 * entry.mass]
+            torque += np.cross(arm, [0.0, 0.0, -9.81 * entry.mass])
+    backend.close()
+    np.testing.assert_allclose(measured[:3], force @ turn, atol=0.01)
+    np.testing.assert_allclose(measured[3:], torque @ turn, atol=0.002)
+
+
+@pytest.mark.parametrize("engine", [MujocoBackend, PybulletBackend])
+def test_a_wrench_feels_a_known_mass_in_the_hand(engine):
+    robot, heavy = replace(load_robot("so101"), wrench_link="hand"), 0.1
+    scene = {**TABLETOP, "objects": {"cube": TABLETOP["objects"]["cube"] | {"mass": heavy}}}
+    backend = engine(robot, scene, cameras=False)
+    backend.connect()
+    touching = {"gripper": 0.34}
+    tip = backend.reset(0, {"joint_position": touching}).truth["end_effector"]
+    center = tip[:3] + matrix(tip[3:]) @ [0.0, -0.011, -0.01]
+    cube, pose, weights = [*center.tolist(), *tip[3:].tolist()], robot.default.copy(), []
+    pose[5] = -0.1
+    for where in ({"cube": cube}, {}):
+        backend.reset(0, {"joint_position": touching, "objects": where})
+        for _ in range(60):
+            backend.write(Command(backend.time, pose))
+            backend.advance(1.0 / 30.0)
+        state = backend.read()
+        weights.append(np.linalg.norm(state.features["observation.wrench"][:3]))
+    backend.close()
+    assert weights[0] - weights[1] == pytest.approx(heavy * 9.81, rel=0.05)
 
 
 @pytest.mark.parametrize("camera", ["wrist", "top"])
