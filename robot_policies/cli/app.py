@@ -19,6 +19,7 @@ import typer
 from robot_policies.cli import (
     bench,
     check,
+    contract,
     data,
     demo,
     doctor,
@@ -47,6 +48,7 @@ for module in (
     doctor,
     listing,
     check,
+    contract,
     run,
     launch,
     operate,

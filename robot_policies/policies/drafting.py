@@ -1,0 +1,84 @@
+"""The contract of a checkpoint, from what the data set it was trained on says of itself."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from robot_policies.catalog import load_robot
+from robot_policies.data.reading import FOLLOWER, Recorded, open_dataset
+from robot_policies.documents import read_json
+from robot_policies.interface import ActionKind, CheckpointError, ConfigError, RobotSpec
+from robot_policies.interface.units import to_si
+from robot_policies.learning.elements import ACTION, joint_of, write_contract
+from robot_policies.policies.contract import FILE
+
+CONFIG = "config.json"
+
+
+def draft_contract(folder: Path, dataset: Path, robot: str, said: Sequence[str]) -> Path:
+    """Write `contract.yaml` beside a checkpoint's `config.json`.
+
+    Args:
+        folder: The checkpoint.
+        dataset: What it was trained on.
+        robot: Its robot; that of the data set if empty.
+        said: Units the data set does not say: `UNIT` of all elements, or `JOINT=UNIT` of one.
+
+    Returns:
+        The file.
+
+    Raises:
+        CheckpointError: If there is no `config.json`, or a contract already.
+        ConfigError: If the data set lacks a feature of the checkpoint, or nothing says a unit.
+    """
+    path = folder / FILE
+    if path.exists():
+        raise CheckpointError(f"{path} is there already; remove it to write it anew")
+    widths = _widths(folder)
+    recorded = open_dataset(dataset)
+    if not (robot or recorded.robot):
+        raise ConfigError(f"{dataset} does not say its robot: add --robot NAME")
+    table = load_robot(robot or recorded.robot.removesuffix(FOLLOWER))
+    names = {name: recorded.elements(name) for name in widths}
+    for name, width in widths.items():
+        if len(names[name]) != width:
+            raise CheckpointError(
+                f"{folder}: {name} has {width} elements, {dataset} names {names[name]}"
+            )
+    units = {name: _units(recorded, name, said, table) for name in names}
+    speeds = all(unit.endswith("/s") for unit in units[ACTION])
+    kind = ActionKind.JOINT_VELOCITY if speeds else ActionKind.JOINT_POSITION
+    instructions = read_json(dataset / "meta" / "info.json").get("total_tasks", 1)
+    write_contract(
+        folder, table.name, 1.0 / recorded.fps, names, units, kind, task=instructions > 1
+    )
+    return path
+
+
+def _widths(folder: Path) -> dict[str, int]:
+    """Return the width of each vector in `config.json`, the action's last."""
+    config = read_json(folder / CONFIG)
+    try:
+        features = {**config["input_features"], ACTION: config["output_features"][ACTION]}
+        shapes = {name: feature["shape"] for name, feature in features.items()}
+        return {name: int(shape[0]) for name, shape in shapes.items() if len(shape) == 1}
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{folder / CONFIG}: no features with shapes: {error!r}") from None
+
+
+def _units(recorded: Recorded, feature: str, said: Sequence[str], robot: RobotSpec) -> list[str]:
+    where, names = f"{recorded.root}: {feature}", recorded.elements(feature)
+    units = recorded.units(feature)
+    if not units:
+        given = dict(entry.rpartition("=")[::2] for entry in said)
+        for name in given:
+            if name and name not in robot.joint_names:
+                raise ConfigError(f"--unit {name}=: {robot.name} has no such joint")
+        units = [given.get(joint_of(name), given.get("", "")) for name in names]
+    for name, unit in zip(names, units, strict=True):
+        if not unit:
+            raise ConfigError(
+                f"{where} does not say the unit of '{name}'. LeRobot records arms in deg and "
+                "grippers in %: add --unit deg --unit gripper=%, if that is so"
+            )
+        to_si(joint_of(name), unit, robot, where)
+    return units
