@@ -6,6 +6,7 @@ from typing import Any
 
 from robot_policies.evaluation import statistics
 from robot_policies.evaluation.episode import Outcome
+from robot_policies.evaluation.metrics import describe
 
 Cell = tuple[str, str, str]
 
@@ -16,12 +17,15 @@ def document(outcomes: Sequence[Outcome], provenance: dict[str, Any]) -> dict[st
     `cells` hold mean and 95 % interval of `success` and of every metric; an episode that crashed
     counts as no success, has no metrics, and is listed under `errors` with its seed. `comparisons`
     pair the cells of one task that differ in the policy or in the backend, by seed; names that
-    carry the backend read `policy @ backend`.
+    carry the backend read `policy @ backend`. `metrics` says what each is measured in and which
+    direction is better.
     """
     cells: dict[Cell, list[Outcome]] = {}
     for outcome in outcomes:
         cells.setdefault(outcome.job.cell, []).append(outcome)
+    named = dict.fromkeys(name for outcome in outcomes for name in outcome.metrics)
     return {
+        "metrics": describe(["success", *named]),
         "cells": [_cell(name, episodes) for name, episodes in cells.items()],
         "comparisons": [
             comparison

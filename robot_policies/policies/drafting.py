@@ -69,7 +69,10 @@ def _units(recorded: Recorded, feature: str, said: Sequence[str], robot: RobotSp
     where, names = f"{recorded.root}: {feature}", recorded.elements(feature)
     units = recorded.units(feature)
     if not units:
-        given = dict(entry.rpartition("=")[::2] for entry in said)
+        given: dict[str, str] = {}
+        for entry in said:
+            joint, _, unit = entry.rpartition("=")
+            given[joint] = unit
         for name in given:
             if name and name not in robot.joint_names:
                 raise ConfigError(f"--unit {name}=: {robot.name} has no such joint")

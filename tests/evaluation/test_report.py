@@ -21,7 +21,7 @@ def outcomes(policies=("a", "bb"), backends=("x",), seeds=range(8)):
 
 def test_document_has_the_documented_keys_and_is_strict_json():
     document = report.document(outcomes(), ORIGIN)
-    assert set(document) == {"cells", "comparisons", "provenance"}
+    assert set(document) == {"metrics", "cells", "comparisons", "provenance"}
     assert len(document["cells"]) == 2
     for cell in document["cells"]:
         assert {"policy", "task", "backend", "episodes", "success", "metrics"} <= set(cell)
@@ -33,6 +33,14 @@ def test_document_has_the_documented_keys_and_is_strict_json():
     for entry in document["comparisons"]:
         assert {"a", "b", "task", "test", "p", "difference", "ci95"} <= set(entry)
     json.dumps(document, allow_nan=False)
+
+
+def test_a_metric_says_what_it_is_measured_in_and_what_is_better():
+    done = [Outcome(Job("a", "t", "x", 0, {}), True, {"speed_error": 0.1, "own": 1.0})]
+    assert report.document(done, ORIGIN)["metrics"] == {
+        "success": {"unit": "1", "better": "higher"},
+        "speed_error": {"unit": "m/s", "better": "lower"},
+    }
 
 
 def test_a_crash_is_no_success_and_is_listed_with_its_seed():

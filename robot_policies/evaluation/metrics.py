@@ -1,0 +1,34 @@
+"""What the tasks' metrics are measured in, and in which direction they get better."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+Better = Literal["higher", "lower", ""]  # empty where neither is better
+MEANINGS: dict[str, tuple[str, Better]] = {
+    "success": ("1", "higher"),
+    "progress": ("1", "higher"),
+    "time": ("s", "lower"),
+    "fall": ("1", "lower"),
+    "collision": ("1", "lower"),
+    "speed_error": ("m/s", "lower"),
+    "yaw_rate_error": ("rad/s", "lower"),
+    "reward_per_step": ("1", "higher"),
+    "power": ("W", "lower"),
+    "clearance": ("m", "higher"),
+    "steps": ("1", "lower"),
+    "return": ("1", "higher"),
+    "length": ("1", ""),
+    "whole_arm_ratio": ("1", "higher"),
+    "upper_arm_ratio": ("1", "higher"),
+    "peak_force": ("N", "lower"),
+    "stops": ("1", "lower"),
+}
+
+
+def describe(names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Return unit and better direction of metrics; a task's own that is not listed is left out."""
+    return {
+        name: dict(zip(("unit", "better"), MEANINGS[name], strict=True))
+        for name in names
+        if name in MEANINGS
+    }
