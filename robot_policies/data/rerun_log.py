@@ -18,6 +18,7 @@ from robot_policies.interface import (
     RobotState,
     Task,
 )
+from robot_policies.interface.clouds import present
 from robot_policies.interface.observation import (
     IMAGES,
     IMU,
@@ -145,7 +146,7 @@ class RerunLog:
                 image = rr.Image(value).compress(jpeg_quality=JPEG_QUALITY)
                 stream.log(f"cameras/{name.removeprefix(f'{IMAGES}.')}", image)
             elif name == POINTS:
-                stream.log("world/points", rr.Points3D(value))
+                stream.log("world/points", rr.Points3D(present(value)[:, :3]))
         if "base_velocity" in state.truth:
             stream.log("base/velocity", rr.Scalars(state.truth["base_velocity"][:3]))
         if "base_position" in state.truth:
