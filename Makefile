@@ -1,4 +1,4 @@
-# make demo        set up and run the main job: a trained quadruped policy walking, through ROS 2 nodes
+# make demo        set up what it needs and run the main job: a trained quadruped policy walking, through ROS 2 nodes
 # make test        set up with everything and run the tests
 # make test-slow   the tests that take longer than a minute each
 # make check       formatting, lint and types only
@@ -15,14 +15,17 @@ PYTHON ?= $(shell for p in python3.12 python3; do \
 # A sourced ROS 2 would leak its own rclpy into the virtual environment; it is left alone.
 unexport PYTHONPATH AMENT_PREFIX_PATH COLCON_PREFIX_PATH CMAKE_PREFIX_PATH LD_LIBRARY_PATH ROS_DISTRO
 
-# What the wheels need from the system: a compiler (PyBullet has no wheel for Python 3.12) and
-# off-screen OpenGL (MuJoCo renders with EGL or OSMesa, Open3D links against GL and X11).
-SYSTEM_PACKAGES := build-essential libegl1 libgl1 libosmesa6 libgomp1 libx11-6
+# What the wheels need from the system: off-screen OpenGL (MuJoCo renders with EGL or OSMesa). Everything also needs
+# a compiler (PyBullet has no wheel for Python 3.12) and X11 (Open3D links against it).
+DEMO_PACKAGES := libegl1 libgl1 libosmesa6 libgomp1
+SYSTEM_PACKAGES := $(DEMO_PACKAGES) build-essential libx11-6
 
 .PHONY: demo test test-slow check setup bench-env system clean
 
-demo: setup
-	$(BIN)/robot-policies demo --out outputs/demo
+# Where everything is installed, the demo has what it needs.
+demo: SYSTEM_PACKAGES := $(DEMO_PACKAGES)
+demo: system $(or $(wildcard $(VENV)/.installed),$(VENV)/.demo)
+	$(call step,walking,$(BIN)/robot-policies demo --out outputs/demo)
 
 test: setup
 	$(BIN)/python -m pytest
@@ -39,16 +42,33 @@ setup: system $(VENV)/.installed
 
 bench-env: system $(BENCH)/.installed
 
+# $(call step,WHAT,COMMAND): run a command and say how long it took
+define step
+	@echo "== $(1)"; begin=$$SECONDS; $(2) && echo "== $(1): $$((SECONDS - begin)) s"
+endef
+
+# $(call environment,FOLDER)
+define environment
+	@test -n "$(PYTHON)" || { echo "Python 3.12 not found; install it, or call 'make PYTHON=/path/to/python3.12'" >&2; exit 1; }
+	$(call step,virtual environment,{ test -x $(1)/bin/python || $(PYTHON) -m venv $(1); })
+endef
+
 # $(call install,FOLDER,CONSTRAINTS,REQUIREMENTS)
 define install
-	@test -n "$(PYTHON)" || { echo "Python 3.12 not found; install it, or call 'make PYTHON=/path/to/python3.12'" >&2; exit 1; }
-	test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
-	$(1)/bin/python -m pip install --quiet --upgrade -c $(2) pip setuptools wheel
-	$(1)/bin/python -m pip install --quiet -c $(2) $(3)
-	touch $(1)/.installed
+	$(call environment,$(1))
+	$(call step,pip,$(1)/bin/python -m pip install --quiet --upgrade -c $(2) pip setuptools wheel)
+	$(call step,packages,$(1)/bin/python -m pip install --quiet -c $(2) $(3))
+	@touch $(1)/.installed
 endef
+comma := ,
 EVERYTHING := -e '.[all,test]'
 BENCHMARKS := -e '.[learn,data,bench]' pytest
+
+$(VENV)/.demo: setup.py constraints.txt
+	$(call environment,$(VENV))
+	$(call step,ROS 2,$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[ros]')
+	$(call step,simulator$(comma) policy and viewer,$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[demo]')
+	@touch $@
 
 $(VENV)/.installed: setup.py constraints.txt
 	$(call install,$(VENV),constraints.txt,$(EVERYTHING))
@@ -64,9 +84,10 @@ system:
 	@command -v dpkg-query >/dev/null || exit 0; \
 	missing=$$(for p in $(SYSTEM_PACKAGES); do \
 		dpkg-query -W -f '$${db:Status-Abbrev}' $$p 2>/dev/null | grep -q '^.i' || echo $$p; done | xargs); \
-	test -z "$$missing" && exit 0; \
-	if [ $$(id -u) = 0 ]; then apt-get update -qq && \
-		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing >/dev/null; \
+	test -z "$$missing" && exit 0; begin=$$SECONDS; \
+	if [ $$(id -u) = 0 ]; then echo "== system libraries"; apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing >/dev/null && \
+		echo "== system libraries: $$((SECONDS - begin)) s"; \
 	else echo "missing system packages; install them with:" >&2; \
 		echo "  sudo apt-get install -y $$missing" >&2; exit 1; fi
 

@@ -55,6 +55,14 @@ EXTRAS = {
     ],
 }
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
+# What `make demo` needs: a policy that is loaded and run, one simulator, a film and a viewer file.
+EXTRAS["demo"] = [
+    "mujoco>=3.8,<4.1",
+    "lerobot==0.6.1",
+    "av>=15",
+    "rerun-sdk>=0.24",
+    *EXTRAS["ros"],
+]
 # MuJoCo 4.0 breaks Meta-World 3.0.0, and gym-aloha asks for less than 3.9.
 EXTRAS["bench"] = [
     "mujoco>=3.8,<3.9",

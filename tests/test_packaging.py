@@ -1,9 +1,11 @@
 """A plain pip install, in which nothing lies beside the package any more."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,17 @@ def test_ros_finds_marker_manifest_and_executables(prefix):
     nodes = sorted((prefix / "lib/robot_policies").iterdir())
     assert [path.name for path in nodes] == NODES
     assert all(os.access(path, os.X_OK) for path in nodes)
+
+
+def test_the_demo_needs_nothing_beyond_everything_and_nothing_that_is_compiled(prefix):
+    (package,) = distributions(path=[str(site_packages(prefix))])
+    requirements = [(re.split("[^a-z0-9-]", line)[0], line) for line in package.requires]
+    names = {
+        extra: {name for name, line in requirements if f'extra == "{extra}"' in line}
+        for extra in ("demo", "all")
+    }
+    assert "ros-rclpy" in names["demo"]
+    assert names["demo"] < names["all"] - {"pybullet", "open3d"}
 
 
 def test_the_installed_package_finds_what_it_ships(prefix, tmp_path):
