@@ -176,6 +176,15 @@ class GraphNode(Guarded, LifecycleNode):
 
 def run(make: Callable[[], GraphNode]) -> None:
     """Spin a node until it is interrupted, then release what it holds."""
+    try:
+        _run(make)
+    finally:
+        # With the node gone its participant goes too, and all that torch and LeRobot have made is
+        # passed over once more: to walk through it would take seconds.
+        exempt_from_collection()
+
+
+def _run(make: Callable[[], GraphNode]) -> None:
     rclpy.init()
     node = make()
     claimed = claim_name(node)
@@ -198,7 +207,6 @@ def run(make: Callable[[], GraphNode]) -> None:
         interrupted = not rclpy.ok()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # what is left may be cut short
         leave(node, executor)
-        gc.unfreeze()
         claimed.close()
     if fault is not None and not interrupted:
         raise fault
