@@ -168,6 +168,12 @@ def _fault(arguments: list[str], environment: Mapping[str, str], folder: str = "
     )
 
 
+def _display() -> Iterator[Finding]:
+    found = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY")
+    detail = found or "none: viewer:=rerun shows nothing; write a file, viewer:=walk.rrd"
+    yield Finding("display", "ok" if found else "absent", detail)
+
+
 def _gpu() -> Iterator[Finding]:
     if not shutil.which("nvidia-smi"):
         yield Finding("GPU", "absent", "no NVIDIA driver; policies run on the CPU")
@@ -204,6 +210,7 @@ EXAMINATIONS: tuple[Callable[[], Iterator[Finding]], ...] = (
     _versions,
     _libraries,
     _rendering,
+    _display,
     _dds,
     _network,
     _gpu,

@@ -1,3 +1,4 @@
+import os
 import sys
 
 import pytest
@@ -5,6 +6,7 @@ import yaml
 
 from robot_policies.interface import ConfigError
 from robot_policies.launching.description import Process, describe, parameter
+from robot_policies.launching.supervisor import find_launch_file
 
 
 def launch(tmp_path, body, name="a.launch.xml", **arguments):
@@ -176,6 +178,27 @@ def test_include_passes_arguments_and_its_own_folder(tmp_path):
     )
     body = "<include file='$(dirname)/sub/b.launch.xml'><arg name='x' value='5'/></include>"
     assert launch(tmp_path, body).steps[0].action == f"{tmp_path / 'sub'} 5"
+
+
+def test_the_graph_keeps_the_namespace_of_a_file_that_includes_it(tmp_path):
+    body = """<group><push_ros_namespace namespace="left"/>
+    <include file="$(find-pkg-share robot_policies)/launch/policy.launch.xml"/></group>"""
+    names = [process.name for process in processes(launch(tmp_path, body))]
+    assert names == ["left/backend", "left/policy", "left/bringup"]
+    shipped = find_launch_file("policy.launch.xml")
+    names = [process.name for process in processes(describe(shipped, {"namespace": "/right"}))]
+    assert names == ["right/backend", "right/policy", "right/bringup"]
+    assert [p.name for p in processes(describe(shipped, {}))] == ["backend", "policy", "bringup"]
+
+
+def test_a_launch_file_keeps_its_environment_to_itself(tmp_path):
+    body = """<include file="$(find-pkg-share robot_policies)/launch/policy.launch.xml"/>
+    <executable name="mine" cmd="true"/>"""
+    *_, mine = processes(launch(tmp_path, body))
+    assert mine.name == "mine"
+    assert not {"FASTDDS_DEFAULT_PROFILES_FILE", "OMP_NUM_THREADS"} & (
+        set(mine.environment) - set(os.environ)
+    )
 
 
 def test_a_timer_delays_what_is_inside(tmp_path):
