@@ -21,7 +21,7 @@ from std_msgs.msg import String
 from robot_policies.launching.network import reach
 from robot_policies.launching.shared_memory import clean
 from robot_policies.nodes.commentary import Commentary
-from robot_policies.nodes.graph_node import ERROR, LATCHED, claim_name, diagnosis, leave
+from robot_policies.nodes.graph_node import ERROR, LATCHED, claim_name, diagnosis, leave, made
 from robot_policies.nodes.managed_node import ManagedNode
 
 FAULT = 3  # exit status
@@ -141,7 +141,9 @@ def main() -> None:
     """Run the graph from bring-up to take-down."""
     clean()  # what an earlier graph could not, where it was killed
     rclpy.init()
-    node = BringupNode()
+    node = made(BringupNode)
+    if node is None:
+        return
     claimed = claim_name(node)
     status = 0
     try:

@@ -186,7 +186,9 @@ def run(make: Callable[[], GraphNode]) -> None:
 
 def _run(make: Callable[[], GraphNode]) -> None:
     rclpy.init()
-    node = make()
+    node = made(make)
+    if node is None:
+        return
     claimed = claim_name(node)
     # One thread: several collapse at 500 Hz in rclpy, and nothing here blocks it for long.
     executor = SingleThreadedExecutor()
@@ -210,6 +212,18 @@ def _run(make: Callable[[], GraphNode]) -> None:
         claimed.close()
     if fault is not None and not interrupted:
         raise fault
+
+
+def made[N: Node](make: Callable[[], N]) -> N | None:
+    """Return a node; `None` if a signal came while it was made."""
+    try:
+        return make()
+    except KeyboardInterrupt:
+        return None
+    except RuntimeError:
+        if rclpy.ok():
+            raise
+        return None
 
 
 def spin(node: Node, executor: SingleThreadedExecutor) -> None:
