@@ -21,7 +21,8 @@ from std_msgs.msg import String
 from robot_policies.launching.network import reach
 from robot_policies.launching.shared_memory import clean
 from robot_policies.nodes.commentary import Commentary
-from robot_policies.nodes.graph_node import ERROR, LATCHED, claim_name, diagnosis, leave, made
+from robot_policies.nodes.graph_node import ERROR, LATCHED, diagnosis
+from robot_policies.nodes.lifetime import claim_name, leave, made
 from robot_policies.nodes.managed_node import ManagedNode
 
 FAULT = 3  # exit status

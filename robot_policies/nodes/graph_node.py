@@ -1,6 +1,5 @@
 """What the nodes share: parameters, failures that are reported, diagnostics, and a way to run."""
 
-import gc
 import math
 import signal
 from collections.abc import Callable, Mapping
@@ -18,8 +17,8 @@ from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from robot_policies.interface import ConfigError
-from robot_policies.launching.claims import Claim, claim
 from robot_policies.nodes.guarded import Guarded, one_line
+from robot_policies.nodes.lifetime import claim_name, exempt_from_collection, leave, made
 from robot_policies.nodes.node_time import NodeTime
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
@@ -28,8 +27,6 @@ COMMAND = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 CHUNKS = QoSProfile(depth=8, reliability=ReliabilityPolicy.RELIABLE)
 RECENT = QoSProfile(depth=4, reliability=ReliabilityPolicy.RELIABLE)
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-
-USAGE = 2  # exit status
 
 Transition = Callable[[Any, LifecycleState], TransitionCallbackReturn]
 
@@ -59,17 +56,6 @@ def release(node: "GraphNode") -> None:
         node.release()
     except Exception as error:  # the second fault must not hide the first
         node.get_logger().error(f"cannot release: {one_line(error)}")
-
-
-def exempt_from_collection() -> None:
-    """Let the garbage collector pass over all that is there now.
-
-    A walk through the half million objects of torch and LeRobot stops a node for 0.3 s: in the
-    middle of a step, or at its end, where a launcher loses patience.
-    """
-    gc.unfreeze()  # what an earlier configuration left behind
-    gc.collect()
-    gc.freeze()
 
 
 def diagnosis(
@@ -214,18 +200,6 @@ def _run(make: Callable[[], GraphNode]) -> None:
         raise fault
 
 
-def made[N: Node](make: Callable[[], N]) -> N | None:
-    """Return a node; `None` if a signal came while it was made."""
-    try:
-        return make()
-    except KeyboardInterrupt:
-        return None
-    except RuntimeError:
-        if rclpy.ok():
-            raise
-        return None
-
-
 def spin(node: Node, executor: SingleThreadedExecutor) -> None:
     """Spin until the executor is shut down; a request that rclpy cannot read is dropped."""
     while rclpy.ok():
@@ -233,33 +207,6 @@ def spin(node: Node, executor: SingleThreadedExecutor) -> None:
             executor.spin()
         except SystemError as error:
             node.get_logger().error(f"request dropped: {one_line(error)}")
-
-
-def claim_name(node: Node) -> Claim:
-    """Claim a node's name on this host until what is returned is closed.
-
-    Raises:
-        SystemExit: If another process has it; the reason is logged.
-    """
-    try:
-        return claim(node.context.get_domain_id(), node.get_fully_qualified_name())
-    except ConfigError as error:
-        node.get_logger().error(str(error))
-        leave(node)
-        raise SystemExit(USAGE) from None
-
-
-def leave(node: Node, executor: SingleThreadedExecutor | None = None) -> None:
-    """Take a node off the graph and give its shared memory back.
-
-    After a signal rclpy destroys no node, and 35 MB of each would stay in /dev/shm.
-    """
-    context = node.context
-    if executor:
-        executor.shutdown()
-    node.destroy_node()
-    context.try_shutdown()
-    context.destroy()
 
 
 def _read(name: str, value: Any, kind: type) -> Any:

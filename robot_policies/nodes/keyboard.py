@@ -12,7 +12,7 @@ import rclpy
 from rclpy.executors import ExternalShutdownException
 
 from robot_policies.control.teleop import Keys
-from robot_policies.nodes.graph_node import leave
+from robot_policies.nodes.lifetime import leave
 from robot_policies.nodes.operator_node import OperatorNode
 
 PERIOD = 0.02  # s; how long a key may wait

@@ -10,7 +10,8 @@ from ros_graph import free_domain
 
 from robot_policies.interface import ConfigError
 from robot_policies.launching.description import quoted
-from robot_policies.nodes.graph_node import GraphNode, exempt_from_collection
+from robot_policies.nodes.graph_node import GraphNode
+from robot_policies.nodes.lifetime import exempt_from_collection
 
 
 class Plain(GraphNode):
