@@ -86,14 +86,13 @@ class StalledChannel(NetworkChannel):
 
     def answer(self, chunk: ActionChunk, now: float) -> None:
         """Send an answer on its way, at the end of the stall if it is on."""
-        super().answer(chunk, now)
         if self._stall.place == "control" or not self._stall.covers(now):
+            super().answer(chunk, now)
             return
         end = self._stall.begin + self._stall.length
-        _, number, chunk = self._under_way.pop()
-        self._under_way.append((end, number, chunk))
-        if self._stall.place == "policy":
-            self._busy_until = end
+        self._sent += 1
+        self._under_way.append((end, self._sent, chunk))
+        self._busy_until = end if self._stall.place == "policy" else now
 
 
 class Watch:
@@ -167,7 +166,7 @@ def main(
         table.add_column(column)
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))
-    Console().print(table)
+    Console(width=120).print(table)
     if out:
         out.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
 

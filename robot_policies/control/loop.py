@@ -10,6 +10,8 @@ what is recorded counts from the start of the trial.
     accept    a chunk arrives, at any time; its first action may replace the slot's command
     decide    what is due now, judged by the safety gate and written to the robot
     settle    the slot is over: the trial and the records take note of it
+
+Stopping is a state of the loop: a legged robot lies down while its loop goes on (`begin_stop`).
 """
 
 from collections import Counter, deque
@@ -33,6 +35,7 @@ from robot_policies.interface import (
     ActionSpec,
     Command,
     ExecutorMode,
+    OrderlyBackend,
     RobotBackend,
     RobotState,
     Simulator,
@@ -41,6 +44,7 @@ from robot_policies.interface import (
 from robot_policies.interface.observation import COMMAND
 
 REMEMBERED = 10_000  # control periods and latencies the quantiles are about
+LONGEST_STOP = 5.0  # s; a robot that has not come to rest by then is damped where it is
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
 
 
@@ -126,6 +130,7 @@ class ControlLoop:
         self._arrived: ActionChunk | None = None
         self._goal: Mapping[str, np.ndarray | str] = {}
         self.recording_ended, self.steps = False, 0
+        self._stop_by = np.inf  # when the robot has to be at rest
         self._ticks: deque[float] = deque(maxlen=REMEMBERED)
         self._latencies: deque[float] = deque(maxlen=REMEMBERED)
         self.levels: Counter[str] = Counter()
@@ -223,11 +228,23 @@ class ControlLoop:
         by = self._elapsed - self._measured  # to time since the start
         state, sent = shifted(self.state, by), _restamped(self.decision.sent, by)
         verdict = replace(verdict, command=_restamped(verdict.command, by))
-        if self.trial:
+        if self.trial and self._stop_by == np.inf:
             self.trial.observe(state, sent)
         progress = self.trial.progress() if self.trial else 0.0
         chunk, self._arrived = self._arrived, None
         return StepRecord(self._elapsed, state, None, chunk, verdict, sent, self._goal, progress)
+
+    def begin_stop(self, reason: str, now: float) -> None:
+        """Begin to bring the robot to rest, where it does so by itself; the trial is over."""
+        self._stop_by = now + LONGEST_STOP
+        self._executor.reset()
+        if isinstance(self.backend, OrderlyBackend):
+            self.backend.begin_stop(reason)
+
+    def stopping(self, now: float) -> bool:
+        """Return whether the robot is still on its way to rest."""
+        robot = self.backend
+        return isinstance(robot, OrderlyBackend) and robot.stopping and now < self._stop_by
 
     def emergency_stop(self, reason: str, now: float) -> Decision | None:
         """Damp the robot now and until `release`."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 from robot_policies.control.records import Ending
 from robot_policies.interface import ActionChunk, ContractError, RobotPoliciesError
 from robot_policies.nodes.chunk_intake import ChunkIntake
-from robot_policies.nodes.graph_node import GraphNode, one_line, reported, run
+from robot_policies.nodes.graph_node import GraphNode, NotYet, one_line, reported, run
 from robot_policies.nodes.operator_services import OperatorServices
 from robot_policies.nodes.outlet import Outlet
 from robot_policies.nodes.trial import SETTINGS, TrialRun
@@ -21,7 +21,8 @@ class BackendNode(GraphNode):
         super().__init__("backend", SETTINGS)
         self._trial: TrialRun | None = None
         self._chunks: ChunkIntake | None = None
-        self._moving, self._ending, self._reason = False, Ending.INTERRUPTED, ""
+        self._moving = self._stopping = False
+        self._ending, self._reason = Ending.INTERRUPTED, ""
         OperatorServices(
             self,
             lambda: self._trial and self._trial.loop,
@@ -56,6 +57,8 @@ class BackendNode(GraphNode):
     @reported
     def on_deactivate(self) -> None:
         """Stop the robot and write down how the trial went."""
+        if self._begin_stop(Ending.INTERRUPTED, "deactivated"):
+            raise NotYet("the robot comes to rest first")
         self._stop(Ending.INTERRUPTED, "deactivated")
         if self._trial:
             self._trial.end(self._ending, self._reason)
@@ -64,6 +67,10 @@ class BackendNode(GraphNode):
     def on_cleanup(self) -> None:
         """Let go of the robot."""
         self.release()
+
+    def interrupt(self) -> bool:
+        """Let the robot come to rest; return whether it still does."""
+        return self._begin_stop(Ending.INTERRUPTED, "the node was interrupted")
 
     def release(self) -> None:
         """Stop the robot, write down what there is, and let go."""
@@ -86,11 +93,10 @@ class BackendNode(GraphNode):
                 self._outlet.measured()
                 self._outlet.decided(self._trial.decide(self.now()))
             self._chunks.next_slot()
-            if over := self._trial.over():
-                self._stop(Ending.HORIZON, over)
-                # Closing a recording takes seconds, and silence would read as death.
-                self._trial.end_beside(Ending.HORIZON, over)
-                self.every(self._trial.loop.period, self._await_end)
+            if (over := self._trial.over()) and not self._stopping:
+                self._begin_stop(Ending.HORIZON, over)
+            if self._stopping or not self._moving:
+                self._await_rest()
         except Exception as error:  # whatever it is, the robot must not go on
             self._fail(error)
 
@@ -122,10 +128,29 @@ class BackendNode(GraphNode):
 
     def _stop(self, ending: Ending, reason: str) -> None:
         self.stop_clocks()
-        moving, self._moving = self._moving, False
-        if moving and self._trial:
+        if self._moving:
             self._ending, self._reason = ending, reason
+        if (self._moving or self._stopping) and self._trial:
             self._trial.loop.backend.stop(reason)
+        self._moving = self._stopping = False
+
+    def _begin_stop(self, ending: Ending, reason: str) -> bool:
+        """Let the robot come to rest while the loop goes on; return whether that takes time."""
+        if self._moving and self._trial:
+            self._moving, self._ending, self._reason = False, ending, reason
+            self._trial.loop.begin_stop(reason, self.now())
+            self._stopping = True
+        return self._stopping and self._trial is not None and self._trial.loop.stopping(self.now())
+
+    def _await_rest(self) -> None:
+        """Stop the robot for good once it has come to rest, and write down how the trial went."""
+        assert self._trial
+        if self._trial.loop.stopping(self.now()):
+            return
+        self._stop(self._ending, self._reason)
+        # Closing a recording takes seconds, and silence would read as death.
+        self._trial.end_beside(self._ending, self._reason)
+        self.every(self._trial.loop.period, self._await_end)
 
     def _await_end(self) -> None:
         if self._trial and self._trial.ended:

@@ -31,6 +31,7 @@ PATIENCE = 300.0  # s; longest transition: a checkpoint may have to be downloade
 DISCOVERY = 2.0  # s; in which other hosts are heard of
 SILENCE = 2.0  # s; a node silent this long is dead
 WATCH_PERIOD = 0.25  # s
+REST = 6.0  # s; longest time a robot is given to lie down
 UP = (Transition.TRANSITION_CONFIGURE, "configure"), (Transition.TRANSITION_ACTIVATE, "activate")
 DOWN = Transition.TRANSITION_DEACTIVATE
 
@@ -100,10 +101,18 @@ class BringupNode(Node):
             rclpy.spin_once(self, timeout_sec=WATCH_PERIOD)
 
     def take_down(self) -> None:
-        """Deactivate in reverse order whoever is active and still answers."""
+        """Deactivate in reverse order whoever is active and still answers.
+
+        A robot that has to come to rest first deactivates itself afterwards.
+        """
         for node in reversed(self._nodes):
-            if node.state(1.0) == State.PRIMARY_STATE_ACTIVE:
-                node.change(DOWN, PATIENCE)
+            active = node.state(1.0) == State.PRIMARY_STATE_ACTIVE
+            if active and not node.change(DOWN, PATIENCE):
+                end = time.monotonic() + REST
+                while time.monotonic() < end:
+                    if node.state(WATCH_PERIOD) != State.PRIMARY_STATE_ACTIVE:
+                        break
+                    rclpy.spin_once(self, timeout_sec=WATCH_PERIOD)
 
     def _look_for_others(self) -> None:
         """Refuse names that a graph on another host has: its claims are not seen here.

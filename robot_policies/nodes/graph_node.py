@@ -2,6 +2,7 @@
 
 import math
 import signal
+import time
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
@@ -15,10 +16,11 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
 
 from robot_policies.interface import ConfigError
 from robot_policies.nodes.guarded import Guarded, one_line
-from robot_policies.nodes.lifetime import claim_name, exempt_from_collection, leave, made
+from robot_policies.nodes.lifetime import claim_name, exempt_from_collection, leave
 from robot_policies.nodes.node_time import NodeTime
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
@@ -28,7 +30,14 @@ CHUNKS = QoSProfile(depth=8, reliability=ReliabilityPolicy.RELIABLE)
 RECENT = QoSProfile(depth=4, reliability=ReliabilityPolicy.RELIABLE)
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
+LOOK = 0.1  # s; how often a node without messages looks for a signal
+ENDING = 6.0  # s; longest time a node needs to come to its end
+
 Transition = Callable[[Any, LifecycleState], TransitionCallbackReturn]
+
+
+class NotYet(Exception):
+    """A transition that will be made later, by the node itself; one line that says why."""
 
 
 def reported(transition: Callable[[Any], None]) -> Transition:
@@ -41,6 +50,9 @@ def reported(transition: Callable[[Any], None]) -> Transition:
     def wrapper(self: "GraphNode", state: LifecycleState) -> TransitionCallbackReturn:
         try:
             transition(self)
+        except NotYet as reason:
+            self.get_logger().info(f"{transition.__name__[3:]} comes later: {reason}")
+            return TransitionCallbackReturn.FAILURE
         except Exception as error:  # whatever it is, the reason must reach the operator
             self.get_logger().error(f"cannot {transition.__name__[3:]}: {one_line(error)}")
             release(self)
@@ -156,12 +168,19 @@ class GraphNode(Guarded, LifecycleNode):
         for clock in clocks:
             self.destroy_timer(clock)
 
+    def interrupt(self) -> bool:
+        """Prepare the end of the process; return whether the node needs to spin on for it."""
+        return False
+
     def release(self) -> None:
         """Give back what `on_configure` took; may be called twice and at any time."""
 
 
 def run(make: Callable[[], GraphNode]) -> None:
-    """Spin a node until it is interrupted, then release what it holds."""
+    """Spin a node until it is interrupted, let it come to its end, and release what it holds.
+
+    A signal is only noted: it cuts no callback, and messages still come while a robot lies down.
+    """
     try:
         _run(make)
     finally:
@@ -171,40 +190,40 @@ def run(make: Callable[[], GraphNode]) -> None:
 
 
 def _run(make: Callable[[], GraphNode]) -> None:
-    rclpy.init()
-    node = made(make)
-    if node is None:
-        return
+    signals: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, frame: signals.append(number))
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    node = make()
     claimed = claim_name(node)
     # One thread: several collapse at 500 Hz in rclpy, and nothing here blocks it for long.
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     fault = None
     try:
-        spin(node, executor)
-    except (KeyboardInterrupt, ExternalShutdownException):
+        spin(node, executor, lambda: not signals)
+        if signals:
+            end = time.monotonic() + ENDING
+            spin(node, executor, lambda: node.interrupt() and time.monotonic() < end)
+    except ExternalShutdownException:
         pass
     except RuntimeError as error:
         fault = error
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)  # impatience must not cut a recording short
         release(node)
-        # A signal while a message is being converted comes out as a RuntimeError of pybind11;
-        # rclpy ends the context on every signal, within milliseconds.
-        interrupted = not rclpy.ok()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # what is left may be cut short
         leave(node, executor)
         claimed.close()
-    if fault is not None and not interrupted:
+    # A node that fails while it ends has no more to do.
+    if fault is not None and not signals:
         raise fault
 
 
-def spin(node: Node, executor: SingleThreadedExecutor) -> None:
-    """Spin until the executor is shut down; a request that rclpy cannot read is dropped."""
-    while rclpy.ok():
+def spin(node: Node, executor: SingleThreadedExecutor, going: Callable[[], bool]) -> None:
+    """Spin as long as something holds; a request that rclpy cannot read is dropped."""
+    while rclpy.ok() and going():
         try:
-            executor.spin()
+            executor.spin_once(timeout_sec=LOOK)
         except SystemError as error:
             node.get_logger().error(f"request dropped: {one_line(error)}")
 

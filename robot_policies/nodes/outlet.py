@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
+from geometry_msgs.msg import TwistStamped
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import JointState
 
 from robot_policies.control.loop import Decision, shifted
-from robot_policies.interface import Command, CommandMode
+from robot_policies.interface import ActionKind, Command, CommandMode
 from robot_policies.interface.observation import COMMAND as COMMAND_IN_FORCE
 from robot_policies.interface.observation import TASK, is_picture
 from robot_policies.nodes.chunks import encode_command
@@ -36,6 +37,12 @@ class Outlet:
         self._pictures = [stream(feature).topic for feature in provides if is_picture(feature)]
         for feature in (*provides, *(trial.task.goals if trial.task else ())):
             self._topic(feature)
+        based = self._loop.action.kind is ActionKind.BASE_VELOCITY
+        self._sent = (
+            self._publisher("base_command_sent", TwistStamped, COMMAND)
+            if based
+            else self._publisher(stream(COMMAND_IN_FORCE).topic, JointState, COMMAND)
+        )
         self._wishes = node.create_subscription(Time, PICTURES_WANTED, self._on_wanted, COMMAND)
 
     def rehearse(self) -> None:
@@ -110,9 +117,7 @@ class Outlet:
 
     def _echo(self, command: Command) -> None:
         sent = replace(command, stamp=self._node.time.to_ros(command.stamp))
-        message = encode_command(self._loop.robot, sent)
-        topic = "command_sent" if isinstance(message, JointState) else "base_command_sent"
-        self._publisher(topic, type(message), COMMAND).publish(message)
+        self._sent.publish(encode_command(self._loop.robot, sent))
 
     def _on_wanted(self, message: Time) -> None:
         self._wanted_from = self._node.time.from_ros(to_seconds(message))
