@@ -1,6 +1,7 @@
 """`robot-policies evaluate`: paired episodes, intervals, comparisons, a report."""
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from robot_policies.cli.options import Json, Seed
-from robot_policies.cli.output import cell, dumps, progress, results, table
+from robot_policies.cli.output import STDOUT, cell, dumps, progress, results, table
 from robot_policies.interface import ConfigError, RobotPoliciesError
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ def evaluate(
         if out is not None:
             _write(out, document, outcomes)
         output.finish(document, *_tables(document))
+    if out is not None:
+        print(f"report: {out / PAGE}", file=sys.stderr if json == STDOUT else sys.stdout)
     _refuse_to_hide(outcomes)
 
 

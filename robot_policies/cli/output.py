@@ -8,6 +8,7 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict, is_dataclass
 from math import isfinite
 from pathlib import Path
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 STDOUT = "-"
+LINE_PERIOD = 60.0  # s between two lines about progress, where there is no terminal
 
 
 class Output:
@@ -114,7 +116,7 @@ def counts(numbers: Mapping[str, int]) -> str:
 
 @contextmanager
 def progress() -> "Iterator[Progress]":
-    """Show a progress bar with elapsed and remaining time on stderr, on a terminal only."""
+    """Show a progress bar with elapsed and remaining time on stderr; a line a minute in a file."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -134,7 +136,29 @@ def progress() -> "Iterator[Progress]":
     )
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        yield bar
+        if console.is_terminal:
+            yield bar
+            return
+        ended = Event()
+        writer = Thread(target=_write_lines, args=(bar, ended), daemon=True)
+        writer.start()
+        try:
+            yield bar
+        finally:
+            ended.set()
+            writer.join()
+
+
+def _write_lines(bar: "Progress", ended: Event) -> None:
+    """Say once a minute how far each task is, until the work has ended."""
+    while not ended.wait(LINE_PERIOD):
+        for task in bar.tasks:
+            total = "" if task.total is None else f" of {task.total:g}"
+            left = task.time_remaining
+            rest = "" if left is None else f", {left / 60.0:.0f} min left"
+            passed = (task.elapsed or 0.0) / 60.0
+            line = f"{task.description}: {task.completed:g}{total} after {passed:.0f} min{rest}"
+            print(line, file=sys.stderr, flush=True)
 
 
 def _check_writable(json_path: str | None) -> None:

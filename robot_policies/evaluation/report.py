@@ -9,6 +9,7 @@ from robot_policies.evaluation.episode import Outcome
 from robot_policies.evaluation.metrics import describe
 
 Cell = tuple[str, str, str]
+BOUNDS = {"progress": (0.0, 1.0)}  # of a metric that is no count of episodes, by its definition
 
 
 def document(outcomes: Sequence[Outcome], provenance: dict[str, Any]) -> dict[str, Any]:
@@ -67,7 +68,7 @@ def _cell(cell: Cell, outcomes: list[Outcome]) -> dict[str, Any]:
         "success": statistics.rate(successes, len(outcomes)).to_json(),
         "metrics": {
             name: statistics.mean(
-                [o.metrics[name] for o in outcomes if name in o.metrics]
+                [o.metrics[name] for o in outcomes if name in o.metrics], BOUNDS.get(name)
             ).to_json()
             for name in names
         },

@@ -72,11 +72,16 @@ def rate(successes: int, trials: int) -> Estimate:
     return Estimate(successes / trials, low, high)
 
 
-def mean(values: Sequence[float]) -> Estimate:
+def mean(values: Sequence[float], bounds: tuple[float, float] | None = None) -> Estimate:
     """Estimate a mean.
 
     Student's t interval; where every value is 0 or 1 (`fall`, `collision`) it is a rate and gets
     Wilson's interval, because t would claim certainty after a few equal outcomes.
+
+    Args:
+        values: The sample.
+        bounds: Least and greatest value there can be. The mean lies between them too, so the
+            interval loses nothing by ending there.
     """
     sample = np.asarray(values, dtype=np.float64)
     if len(sample) == 0:
@@ -90,7 +95,8 @@ def mean(values: Sequence[float]) -> Estimate:
 
     half = float(t.ppf(0.5 + CONFIDENCE / 2.0, len(sample) - 1) * sample.std(ddof=1))
     half /= sqrt(len(sample))
-    return Estimate(center, center - half, center + half)
+    low, high = bounds or (-np.inf, np.inf)
+    return Estimate(center, max(center - half, low), min(center + half, high))
 
 
 def compare_success(a: Sequence[bool], b: Sequence[bool]) -> Difference:

@@ -12,6 +12,7 @@ COMMAND += ["--episodes", "2", "--seed", "3", "--workers", "1"]
 def test_json_report_and_episodes_say_the_same(capfd, tmp_path):
     assert main([*COMMAND, "--delay-ms", "40", "--out", str(tmp_path / "e"), "--json", "-"]) == 0
     printed = capfd.readouterr()
+    assert f"report: {tmp_path / 'e' / 'report.html'}" in printed.err
     document = json.loads(printed.out)
     (cell,) = document["cells"]
     assert (cell["policy"], cell["task"], cell["backend"]) == ("hold", "go1_walk", "mujoco")

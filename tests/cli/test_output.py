@@ -1,10 +1,12 @@
 import json
 import os
+import time
 from pathlib import Path
 
 import numpy as np
 
-from robot_policies.cli.output import dumps, results, table
+from robot_policies.cli import output
+from robot_policies.cli.output import dumps, progress, results, table
 
 
 def test_json_is_strict():
@@ -36,3 +38,15 @@ def test_markup_in_values_is_text(capsys):
     with results(None) as output:
         output.finish({}, table("t", ("finding",), [("[red]joint[0]",)]))
     assert "[red]joint[0]" in capsys.readouterr().out
+
+
+def test_where_there_is_no_terminal_a_line_says_how_far_it_is(capsys, monkeypatch):
+    monkeypatch.setattr(output, "LINE_PERIOD", 0.01)
+    with progress() as bar:
+        bar.advance(bar.add_task("evaluating", total=48), 12)
+        deadline = time.monotonic() + 10.0
+        said = ""
+        while "evaluating" not in said and time.monotonic() < deadline:
+            time.sleep(0.01)
+            said = capsys.readouterr().err
+    assert said.startswith("evaluating: 12 of 48 after 0 min")

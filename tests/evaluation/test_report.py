@@ -7,6 +7,7 @@ from robot_policies.evaluation import report, statistics
 from robot_policies.evaluation.episode import Job, Outcome, crashed
 from robot_policies.evaluation.page import page
 
+WENT = (1.0, 1.0, 0.4)
 ORIGIN = {"command": "robot-policies evaluate", "created": "2026-01-01T00:00:00+00:00"}
 
 
@@ -51,6 +52,12 @@ def test_a_crash_is_no_success_and_is_listed_with_its_seed():
     assert cell["success"] == statistics.rate(3, 4).to_json()
     assert cell["metrics"]["m"]["mean"] == 1.5
     assert cell["errors"] == [{"seed": 3, "error": "the physics diverged"}]
+
+
+def test_progress_lies_between_0_and_1_and_so_does_its_interval():
+    rows = [Outcome(Job("a", "t", "x", i, {}), False, {"progress": p}) for i, p in enumerate(WENT)]
+    (cell,) = report.document(rows, ORIGIN)["cells"]
+    assert cell["metrics"]["progress"]["ci95"][1] == 1.0
 
 
 def test_policies_are_paired_within_a_backend_and_backends_within_a_policy():

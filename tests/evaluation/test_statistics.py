@@ -31,6 +31,14 @@ def test_t_interval_by_hand():
     assert estimate.low == pytest.approx(2.0 - 2.484138, abs=1e-5)
 
 
+def test_an_interval_ends_where_the_values_do():
+    values = [1.0, 1.0, 0.4]
+    assert statistics.mean(values).high > 1.2
+    estimate = statistics.mean(values, (0.0, 1.0))
+    assert (estimate.low, estimate.high) == (0.0, 1.0)
+    assert statistics.mean([0.4, 0.5, 0.6], (0.0, 1.0)) == statistics.mean([0.4, 0.5, 0.6])
+
+
 def test_a_zero_one_metric_is_a_rate():
     assert statistics.mean([0.0] * 48) == statistics.rate(0, 48)
 
