@@ -18,6 +18,7 @@ from robot_policies.interface.errors import ConfigError
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
 MAX_VALUES = 200_000  # of the whole document, each alias counted as what it stands for
+PERCENT_HINT = "In YAML the unit of percent is written in quotes: '%'"
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -51,7 +52,9 @@ def parse_yaml(text: str) -> Any:
         node = loader.get_single_node()
         data = None if node is None else loader.construct_document(_check_keys(node))
     except yaml.YAMLError as error:
-        raise ValueError(str(error)) from None
+        mark = getattr(error, "problem_mark", None)
+        hint = f". {PERCENT_HINT}" if mark and text[mark.index : mark.index + 1] == "%" else ""
+        raise ValueError(f"{error}{hint}") from None
     finally:
         loader.dispose()
     _check_values(data)

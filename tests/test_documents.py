@@ -103,3 +103,12 @@ def test_every_shipped_file_is_read():
     assert len(paths) > 10
     for path in paths:
         read_yaml(path)
+
+
+def test_a_percent_sign_without_quotes_is_told_how_to_be_written(tmp_path):
+    path = tmp_path / "contract.yaml"
+    for text in ("unit: %", "unit: [deg, %]"):
+        path.write_text(text)
+        with pytest.raises(ConfigError, match="written in quotes: '%'") as error:
+            read_yaml(path)
+        assert "\n" not in str(error.value)

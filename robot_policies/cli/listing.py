@@ -1,15 +1,20 @@
 """`robot-policies list`: what can be named on the command line."""
 
 import re
+from collections.abc import Callable, Mapping
 from enum import StrEnum
-from json import loads
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from robot_policies import catalog
 from robot_policies.cli.options import Json
 from robot_policies.cli.output import results, table
+from robot_policies.documents import read_json
+from robot_policies.interface import RobotPoliciesError
+from robot_policies.policies import catalog as policies
+from robot_policies.share import share_directory
 
 
 class Kind(StrEnum):
@@ -34,7 +39,7 @@ def list_names(
     ] = None,
     json: Json = None,
 ) -> None:
-    """List policies, robots, backends, tasks, skills and checkpoints."""
+    """List policies, robots, backends, tasks, skills and checkpoints; a broken one says why."""
     kinds = list(Kind) if kind is None else [kind]
     with results(json) as output:
         found = {str(each): _entries(each) for each in kinds}
@@ -48,33 +53,39 @@ def list_names(
 
 
 def _entries(kind: Kind) -> list[dict[str, str]]:
-    return [{"name": name, "description": text} for name, text in _DESCRIBE[kind]()]
+    names, describe = _DESCRIBE[kind]
+    return [{"name": name, "description": _described(name, describe)} for name in names()]
 
 
-def _policies() -> list[tuple[str, str]]:
-    from robot_policies.policies import catalog
-
-    cards = dict(_checkpoints())
-    return [
-        (name, cards.get(name, "built in, needs no checkpoint")) for name in catalog.policies()
-    ]
-
-
-def _checkpoints() -> list[tuple[str, str]]:
-    from robot_policies.policies import catalog
-
-    return [(name, _card(catalog.find_checkpoint(name))) for name in catalog.checkpoints()]
+def _described(name: str, describe: Callable[[str], str]) -> str:
+    """Return what is said of a name; of one whose file is broken, what is wrong with it."""
+    try:
+        return describe(name)
+    except (RobotPoliciesError, OSError, ValueError, KeyError) as error:
+        reason = str(error) if isinstance(error, RobotPoliciesError) else repr(error)
+        return f"UNUSABLE: {' '.join(reason.split())}"
 
 
-def _skills() -> list[tuple[str, str]]:
-    from robot_policies.share import share_directory
+def _policy(name: str) -> str:
+    built_in = name in policies.BUILT_IN
+    return "built in, needs no checkpoint" if built_in else _checkpoint(name)
 
-    root = share_directory() / "checkpoints"
-    cards = {path.parent: loads(path.read_bytes()) for path in sorted(root.rglob("skill.json"))}
-    return [
-        (folder.relative_to(root).as_posix(), card["description"])
-        for folder, card in cards.items()
-    ]
+
+def _checkpoint(name: str) -> str:
+    return _card(policies.find_checkpoint(name))
+
+
+def _skills() -> list[str]:
+    root = _skill_root()
+    return [path.parent.relative_to(root).as_posix() for path in sorted(root.rglob("skill.json"))]
+
+
+def _skill(name: str) -> str:
+    return read_json(_skill_root() / name / "skill.json")["description"]
+
+
+def _skill_root() -> Path:
+    return share_directory() / "checkpoints"
 
 
 def _card(folder: Path) -> str:
@@ -88,37 +99,19 @@ def _card(folder: Path) -> str:
     return re.split(r"(?<=\.)\s", first)[0]
 
 
-def _robots() -> list[tuple[str, str]]:
-    from robot_policies import catalog
-
-    robots = [catalog.load_robot(name) for name in catalog.robots()]
-    return [
-        (
-            robot.name,
-            f"{len(robot.joints)} joints, {len(robot.cameras)} cameras, "
-            f"commanded at {robot.control_rate:g} Hz",
-        )
-        for robot in robots
-    ]
+def _robot(name: str) -> str:
+    robot = catalog.load_robot(name)
+    return (
+        f"{len(robot.joints)} joints, {len(robot.cameras)} cameras, "
+        f"commanded at {robot.control_rate:g} Hz"
+    )
 
 
-def _backends() -> list[tuple[str, str]]:
-    from robot_policies import catalog
-
-    return [(name, catalog.entry("backends", name).description) for name in catalog.backends()]
-
-
-def _tasks() -> list[tuple[str, str]]:
-    from robot_policies import catalog
-
-    return [(name, catalog.entry("tasks", name).description) for name in catalog.tasks()]
-
-
-_DESCRIBE = {
-    Kind.POLICIES: _policies,
-    Kind.ROBOTS: _robots,
-    Kind.BACKENDS: _backends,
-    Kind.TASKS: _tasks,
-    Kind.SKILLS: _skills,
-    Kind.CHECKPOINTS: _checkpoints,
+_DESCRIBE: Mapping[Kind, tuple[Callable[[], list[str]], Callable[[str], str]]] = {
+    Kind.POLICIES: (policies.policies, _policy),
+    Kind.ROBOTS: (catalog.robots, _robot),
+    Kind.BACKENDS: (catalog.backends, lambda name: catalog.entry("backends", name).description),
+    Kind.TASKS: (catalog.tasks, lambda name: catalog.entry("tasks", name).description),
+    Kind.SKILLS: (_skills, _skill),
+    Kind.CHECKPOINTS: (policies.checkpoints, _checkpoint),
 }

@@ -19,6 +19,7 @@ from robot_policies.share import share_directory
 
 BUILT_IN = ("hold",)
 CONFIG = "config.json"
+NO_NAME = "none"  # what launch files say for an empty argument
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")  # owner/name, or owner/name@revision
 HUB_FILES = ("*.json", "*.safetensors", "*.yaml")  # never *.bin, *.pt or *.pkl: no pickle
 
@@ -98,10 +99,14 @@ def find_checkpoint(name: str) -> Path:
     """Return the folder of a shipped id, a path or a hub repository.
 
     Raises:
-        ConfigError: If it is none of them, or the hub does not give it.
+        ConfigError: If it is none of them, is called `none`, or the hub does not give it.
         CheckpointError: If a path is no folder.
     """
     shipped = checkpoints()
+    if name == NO_NAME:
+        raise ConfigError(
+            f"policy '{name}' stands for no policy in a launch file; call it ./{name}"
+        )
     if name in shipped:
         return share_directory() / "checkpoints" / name
     folder = Path(name).expanduser()

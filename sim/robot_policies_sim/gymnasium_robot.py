@@ -14,6 +14,7 @@ from robot_policies.interface.robot_parts import Gains, Joint
 FAMILY = "gymnasium"
 ENVIRONMENT_STATE = "observation.environment_state"  # LeRobot's name
 UNLIMITED = 1e9  # an environment has no limit on how fast an action changes
+SCREENS = ("DISPLAY", "WAYLAND_DISPLAY")  # without one, MuJoCo's environments cannot open a window
 # Modules that register the environments of a namespace when they are imported.
 BENCHMARKS = {
     "metaworld": "robot_policies_sim.metaworld_env",
@@ -31,10 +32,10 @@ def make(name: str, **options: Any) -> gym.Env:
     if ":" in name:  # Gymnasium imports what stands before it, and names come from files too
         raise ConfigError(f"gym/{name}: a name with ':' would import a module; give the id alone")
     benchmark = BENCHMARKS.get(name.partition("/")[0])
+    if benchmark or not any(os.environ.get(screen) for screen in SCREENS):
+        os.environ.setdefault("MUJOCO_GL", "egl")  # read at the first import, or picture
     try:
         if benchmark:
-            # Read at the first import; without it they look for a screen.
-            os.environ.setdefault("MUJOCO_GL", "egl")
             import_module(benchmark)
     except ModuleNotFoundError as error:
         raise ConfigError(

@@ -1,11 +1,13 @@
 """Exit status and words of the command line."""
 
 import json
+import shutil
 import subprocess
 import sys
 
 import pytest
 
+from robot_policies import share
 from robot_policies.cli.app import explain, main
 from robot_policies.interface import BackendError, CheckpointError, ConfigError
 
@@ -94,10 +96,10 @@ def test_every_kind_of_error_has_its_status():
 
 
 def test_an_interrupt_leaves_no_traceback(capsys, monkeypatch):
-    def interrupted():
+    def interrupted(name):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("robot_policies.catalog.robots", interrupted)
+    monkeypatch.setattr("robot_policies.catalog.load_robot", interrupted)
     assert main(["list", "robots"]) == 130
     assert capsys.readouterr().err == ""
 
@@ -157,3 +159,27 @@ def test_what_is_not_used_is_not_imported(code):
     )
     assert done.returncode == 0
     assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_one_broken_file_is_named_and_the_rest_is_listed(tmp_path, monkeypatch, capfd):
+    shutil.copytree(share.share_directory() / "config", tmp_path / "config")
+    (tmp_path / "config" / "tasks" / "broken.yaml").write_text("description: [")
+    (tmp_path / "config" / "robots" / "headless.yaml").write_text("name: headless")
+    monkeypatch.setattr(share, "share_directory", lambda: tmp_path)
+    assert main(["list", "--json", "-"]) == 0
+    listed = json.loads(capfd.readouterr().out)
+    tasks = {entry["name"]: entry["description"] for entry in listed["tasks"]}
+    assert "broken.yaml" in tasks["broken"]
+    assert tasks["broken"].startswith("UNUSABLE")
+    assert "headless.yaml" in {e["name"]: e["description"] for e in listed["robots"]}["headless"]
+    assert sum(d.startswith("UNUSABLE") for d in tasks.values()) == 1
+    assert len(tasks) > 5
+
+
+def test_listing_is_quick_because_it_imports_no_framework():
+    script = (
+        "import sys; from robot_policies.cli.app import main; main(['list']);"
+        "print({'torch', 'lerobot', 'mujoco', 'gymnasium'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "set()"

@@ -41,6 +41,14 @@ def observe(stamp: float, *position: float) -> Observation:
     return Observation({name: np.array(position)}, {name: stamp})
 
 
+def test_a_folder_called_as_a_launch_file_says_nothing_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "none").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"call it ./none"):
+        catalog.find_checkpoint("none")
+    assert catalog.find_checkpoint("./none") == Path("none")
+
+
 def test_hold_targets_the_position_measured_first(robot):
     policy = catalog.load_policy("hold", robot=robot)
     assert isinstance(policy, Policy)

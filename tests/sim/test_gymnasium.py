@@ -1,5 +1,7 @@
 """Gymnasium environments as robots."""
 
+import os
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -71,6 +73,20 @@ def backend(name: str = "PointPusher-v0", **options):
 def test_it_keeps_the_contract_of_simulators_and_tasks():
     check_backend(backend)
     check_task(load_task("gym/PointPusher-v0"), backend)  # type: ignore[arg-type]
+
+
+def test_a_machine_without_a_screen_draws_off_screen(monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "MUJOCO_GL"):
+        monkeypatch.delenv(name, raising=False)
+    backend()
+    assert os.environ["MUJOCO_GL"] == "egl"
+    monkeypatch.setenv("MUJOCO_GL", "osmesa")
+    backend()
+    assert os.environ["MUJOCO_GL"] == "osmesa"  # what the user says, wins
+    monkeypatch.delenv("MUJOCO_GL")
+    monkeypatch.setenv("DISPLAY", ":0")
+    backend()
+    assert "MUJOCO_GL" not in os.environ
 
 
 def test_spaces_become_a_robot():
