@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from robot_policies.cli.options import Backend, Json, Policy, Seed, Task
+from robot_policies.cli.options import Backend, Json, Policy, Seed
 from robot_policies.cli.output import cell, counts, progress, results, table
 from robot_policies.interface import BackendError, ConfigError
 
@@ -26,8 +26,13 @@ def register(app: typer.Typer) -> None:
 
 def run(
     policy: Policy,
-    task: Task,
     backend: Backend,
+    task: Annotated[
+        str | None, typer.Option("--task", help="What to do; see `list tasks`. Or --robot alone.")
+    ] = None,
+    robot: Annotated[
+        str | None, typer.Option("--robot", help="A robot without a task; see `list robots`.")
+    ] = None,
     seconds: Annotated[
         float | None, typer.Option("--seconds", min=0.0, help="Instead of the task's horizon.")
     ] = None,
@@ -47,27 +52,51 @@ def run(
     ] = None,
     json: Json = None,
 ) -> None:
-    """Run one episode of a task; a simulator in logical time, anything else in real time."""
+    """Run one episode of a task, or of a robot that has none.
+
+    A simulator runs in logical time, anything else in real time.
+    """
     from robot_policies import catalog
     from robot_policies.evaluation.provenance import provenance
     from robot_policies.policies.catalog import load_policy
 
     with results(json) as output:
-        known = catalog.load_task(task)
-        robot = catalog.load_robot(known.robot)
-        device = catalog.make_backend(backend, robot, known.scene, **parse_options(option))
+        known = catalog.load_task_or_robot(task, robot)
+        spec = catalog.load_robot(known.robot)
+        device = catalog.make_backend(backend, spec, known.scene, **parse_options(option))
         if seconds is not None:
             known.horizon = seconds
-        loaded = load_policy(policy, robot=robot)
+        loaded = load_policy(policy, robot=spec)
+        _require_goals(loaded, known)
         document = watched(
             device, loaded, known, seed=seed, viewer=viewer, video=video, record=record
         )
         origin = provenance([policy], seed=seed, seconds=seconds)
         output.finish(
             {**document, "backend": backend, "provenance": origin},
-            table(f"{policy} on {task} in {backend}", ("what", "value"), result_rows(document)),
+            table(
+                f"{policy} on {task or robot} in {backend}",
+                ("what", "value"),
+                result_rows(document),
+            ),
         )
     require_complete(document)
+
+
+def _require_goals(policy: "interface.Policy", task: "interface.Task") -> None:
+    """Refuse a policy that would wait for a goal that nobody gives."""
+    from robot_policies.interface.observation import TASK, VELOCITY_COMMAND
+
+    needed = policy.observation_spec
+    for goal, wanted in (
+        (VELOCITY_COMMAND, VELOCITY_COMMAND in needed),
+        (TASK, needed.needs_task),
+    ):
+        if wanted and goal not in task.goals:
+            raise ConfigError(
+                f"policy '{policy.name}' needs '{goal}', and task '{task.name}' gives "
+                f"{list(task.goals) or 'no goal'}: choose another --task"
+            )
 
 
 def watched(

@@ -156,7 +156,8 @@ def _value(node: ast.expr) -> Any:
         return tuple(_value(element) for element in node.elts)
     if isinstance(node, ast.BoolOp):
         values = [_value(value) for value in node.values]
-        return all(values) if isinstance(node.op, ast.And) else any(values)
+        decides = isinstance(node.op, ast.Or)  # as in Python, the value that decides it
+        return next((value for value in values if bool(value) is decides), values[-1])
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
         return not _value(node.operand)
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):

@@ -18,6 +18,15 @@ def test_runs_an_episode_and_says_how_it_went(capfd, tmp_path):
     assert rerun.stat().st_size > 0
 
 
+@pytest.mark.parametrize("robot", ["so101", "go1"])
+def test_a_robot_runs_without_a_task(capfd, robot):
+    command = ["run", "--policy", "hold", "--robot", robot, "--backend", "mujoco"]
+    assert main([*command, "--seconds", "0.2", "--json", "-"]) == 0
+    document = json.loads(capfd.readouterr().out)
+    assert (document["task"], document["ended_by"]) == ("none", "horizon")
+    assert document["metrics"] == {}
+
+
 def test_the_same_seed_gives_the_same_episode(capfd):
     documents = []
     for _ in range(2):
@@ -36,6 +45,13 @@ def test_the_same_seed_gives_the_same_episode(capfd):
         (["--option", "nonsense"], 2, "expected name=value"),
         (["--option", "colour=3"], 2, "colour"),
         (["--task", "go1_wlak"], 2, "Did you mean 'go1_walk'"),
+        (["--robot", "so101"], 2, "task 'go1_walk' is for robot 'go1', not 'so101'"),
+        (["--task", "none"], 2, "--task is missing, or --robot"),
+        (
+            ["--task", "none", "--robot", "go1", "--policy", "uni_o4/go1_walk"],
+            2,
+            "needs 'observation.velocity_command', and task 'none' gives no goal",
+        ),
     ],
 )
 def test_refuses_in_one_line_before_anything_moves(capfd, arguments, status, message):

@@ -7,6 +7,7 @@ import yaml
 from robot_policies.interface import ConfigError
 from robot_policies.launching.description import Process, describe, parameter
 from robot_policies.launching.supervisor import find_launch_file
+from robot_policies.share import share_directory
 
 
 def launch(tmp_path, body, name="a.launch.xml", **arguments):
@@ -101,6 +102,22 @@ def test_substitutions(tmp_path, text, result):
     text = text.replace('"', "&quot;")
     body = f'<let name="a" value="x"/><log message="{text}"/>'
     assert launch(tmp_path, body).steps[0].action == result
+
+
+@pytest.mark.parametrize(
+    ("given", "task"),
+    [
+        ({}, "go1_walk"),
+        ({"robot": "none"}, "go1_walk"),
+        ({"robot": "so101", "backend": "loopback"}, "none"),
+        ({"robot": "so101", "task": "tabletop_place"}, "tabletop_place"),
+    ],
+)
+def test_who_names_a_robot_gets_no_task_of_another(given, task):
+    described = describe(share_directory() / "launch" / "policy.launch.xml", given)
+    nodes = [process for process in processes(described) if process.name == "backend"]
+    words = [word.partition(":=") for word in nodes[0].command]
+    assert [yaml.safe_load(value) for name, _, value in words if name == "task"] == [task]
 
 
 def test_conditions_choose(tmp_path):
