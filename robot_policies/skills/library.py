@@ -51,12 +51,19 @@ class Entry:
 
 
 def default_root() -> Path:
-    """Return the user's library: $ROBOT_POLICIES_SKILLS, or a folder for data of this user."""
+    """Return the user's library: $ROBOT_POLICIES_SKILLS, or a folder for data of this user.
+
+    Raises:
+        ConfigError: If this user has no home.
+    """
     given = os.environ.get(ROOT)
     if given:
         return Path(given).expanduser()
     data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    return Path(data).expanduser() / "robot_policies" / "skills"
+    try:
+        return Path(data).expanduser() / "robot_policies" / "skills"
+    except RuntimeError:  # neither the environment nor the system knows a home
+        raise ConfigError(f"no folder for skills: set HOME, XDG_DATA_HOME or {ROOT}") from None
 
 
 class SkillLibrary:

@@ -138,3 +138,21 @@ def test_standing_as_asked_is_rewarded_alike_in_both_engines():
         rewards.append(one.metrics()["reward_per_step"])
     assert rewards[0] > 1.0
     assert rewards[0] == pytest.approx(rewards[1], abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("heights", "fallen"),
+    [
+        ([0.15, 0.17, 0.3], False),  # four real logs begin so
+        ([0.15, 0.17, 0.15], True),
+        ([0.3, 0.15], True),
+        ([0.15] * 60, True),  # it does not rise
+        ([np.nan], True),
+    ],
+)
+def test_a_crouch_that_a_log_begins_in_is_no_fall(heights, fallen):
+    task = load_task("go1_walk")
+    trial = task.start(task.initial(0))
+    for k, height in enumerate(heights):
+        trial.observe(state(PERIOD * k, np.zeros(3), height), None)
+    assert bool(trial.metrics()["fall"]) is fallen

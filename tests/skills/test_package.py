@@ -14,7 +14,7 @@ from robot_policies.skills import archive
 from robot_policies.skills.adapter import read_adapter
 from robot_policies.skills.base import read_base
 from robot_policies.skills.digest import base_hash, file_digest
-from robot_policies.skills.library import SkillLibrary
+from robot_policies.skills.library import ROOT, SkillLibrary, default_root
 from robot_policies.skills.package import check_package, pack, read_skill
 from robot_policies.skills.signature import sign
 
@@ -384,3 +384,14 @@ def test_limits_that_no_robot_could_be_held_to_are_refused(make_skill, base, lim
     folder = make_skill()
     edit(folder, {"limits": limits})
     refused(folder, base, complaint)
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch):
+    def homeless(*_):
+        raise KeyError("no such user")
+
+    for name in ("HOME", "XDG_DATA_HOME", ROOT):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", homeless)
+    with pytest.raises(ConfigError, match="set HOME, XDG_DATA_HOME or ROBOT_POLICIES_SKILLS"):
+        default_root()

@@ -23,6 +23,7 @@ START_UP = 2.0  # s before errors count: from standing to the commanded speed
 STRIDE = 1.0 / GAIT_FREQUENCY  # s, window of the velocity average
 TOLERANCE = 0.2  # m/s and rad/s, largest mean error of a successful trial
 FALL_HEIGHT = 0.16  # m, the trunk nearly on the ground
+RISE = 1.0  # s in which a recorded walk may rise from the crouch that it begins in
 FALL_GRAVITY = -0.6  # downward part of gravity in the body frame: 53 degrees of tilt
 CONTACT_FORCE = 1.0  # N above which a foot touches
 JOINT_SPREAD = 0.05  # rad, initial joint positions about the default pose
@@ -108,7 +109,7 @@ class Go1WalkTrial:
         )
         self._start: float | None = None
         self._elapsed = self._period = 0.0
-        self._fallen = False
+        self._fallen = self._risen = False
         self._stride: deque[np.ndarray] = deque()
         self._errors: list[np.ndarray] = []
         self._rewards: list[float] = []
@@ -185,8 +186,11 @@ class Go1WalkTrial:
         orientation = state.truth.get("base_orientation", state.features[IMU][:4])
         height = state.truth.get("base_position", np.full(3, np.inf))[2]
         gravity = to_body(orientation, np.array([0.0, 0.0, -1.0]))
+        self._risen |= bool(height >= FALL_HEIGHT)
+        rising = not self._risen and self._elapsed < RISE and height < FALL_HEIGHT
         # Written so that a NaN is a fall.
-        self._fallen |= not (gravity[2] <= FALL_GRAVITY and height >= FALL_HEIGHT)
+        up = rising or height >= FALL_HEIGHT
+        self._fallen |= not (gravity[2] <= FALL_GRAVITY and up)
 
     def _judge_velocity(self, state: RobotState) -> None:
         linear = state.truth.get("base_velocity", np.full(3, np.nan))
