@@ -78,7 +78,7 @@ def run_episode(
             f"'{backend.spec.name}' waits for a person to make it stand and walk; an episode has "
             "none: use `robot-policies launch`"
         )
-    check_compatible(policy, backend.spec, backend).require()
+    check_compatible(policy, backend.spec, backend, task).require()
     limits = limits or SafetyLimits.of(backend.spec)
     loop = ControlLoop(backend, policy.action_spec, executor, limits)
     if not isinstance(network, NetworkChannel):

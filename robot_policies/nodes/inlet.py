@@ -1,6 +1,6 @@
 """What the policy's node hears: the streams its policy needs, joined into observations."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,11 +9,12 @@ from rclpy.callback_groups import CallbackGroup
 
 from robot_policies.control.observation_buffer import GOALS, ObservationBuffer
 from robot_policies.interface import (
-    ArraySpec,
     ContractError,
     Observation,
     ObservationSpec,
+    RobotBackend,
     StaleObservation,
+    offered,
 )
 from robot_policies.interface.observation import COMMAND as COMMAND_IN_FORCE
 from robot_policies.interface.observation import IMU, STATE, TASK, is_picture
@@ -27,6 +28,7 @@ from robot_policies.nodes.graph_node import (
     GraphNode,
 )
 from robot_policies.nodes.messages import PICTURES_WANTED, stream, to_time
+from robot_policies.nodes.topics import topic_of
 
 LOOK = 0.002  # s; how often it is looked for what belongs to the joints of this moment
 PATIENCE = 0.01  # s; how long it is looked for
@@ -64,7 +66,7 @@ class Inlet:
         self,
         node: GraphNode,
         spec: ObservationSpec,
-        offers: Mapping[str, ArraySpec],
+        backend: RobotBackend,
         due: Callable[[float], bool],
         take: Callable[[Observation], None],
         complain: Callable[[bytes, str], None],
@@ -74,13 +76,13 @@ class Inlet:
         Args:
             node: The node.
             spec: What the policy needs.
-            offers: Every stream the policy can be given.
+            backend: The robot, as the policy's process has it: not connected.
             due: Says whether an observation of a moment [s] is wanted.
             take: Takes an observation.
             complain: Takes the diagnostic level and the reason why there is none.
         """
         self._node, self._due, self._take, self._complain = node, due, take, complain
-        self._buffer = ObservationBuffer(spec, offers)
+        self._buffer = ObservationBuffer(spec, offered(backend))
         self._trigger = STATE if STATE in spec else next(iter(spec))
         self._stamp = -np.inf  # of the joints that are answered
         self._since = -np.inf  # when they came
@@ -98,7 +100,7 @@ class Inlet:
         self._subscriptions = {
             feature: node.create_subscription(
                 stream(feature).message,
-                stream(feature).topic,
+                topic_of(node, backend, feature),
                 self._on_trigger,
                 qualities.get(feature, SENSOR),
                 callback_group=None if feature == self._trigger else polled,

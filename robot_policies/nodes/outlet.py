@@ -17,6 +17,7 @@ from robot_policies.nodes.chunks import encode_command
 from robot_policies.nodes.decoding import to_seconds
 from robot_policies.nodes.graph_node import COMMAND, ERROR, LATCHED, OK, SENSOR, WARN, GraphNode
 from robot_policies.nodes.messages import PICTURES_WANTED, encode_feature, encode_state, stream
+from robot_policies.nodes.topics import topic_of
 from robot_policies.nodes.trial import TrialRun
 
 LEVELS = {"pass": OK, "approach": WARN, "hold": WARN, "damp": ERROR, "estop": ERROR}
@@ -34,7 +35,7 @@ class Outlet:
         self._goals: dict[str, tuple[float, Any]] = {}
         self._wanted_from = np.inf  # from which time the policy wants pictures
         provides = self._loop.backend.provides
-        self._pictures = [stream(feature).topic for feature in provides if is_picture(feature)]
+        self._pictures = [self._name(feature) for feature in provides if is_picture(feature)]
         for feature in (*provides, *(trial.task.goals if trial.task else ())):
             self._topic(feature)
         based = self._loop.action.kind is ActionKind.BASE_VELOCITY
@@ -72,7 +73,7 @@ class Outlet:
                 continue
             self._goals[feature] = state.stamp, values
             # Somebody who steers by hand has precedence over the task.
-            if self._node.count_publishers(stream(feature).topic) == 1:
+            if self._node.count_publishers(self._name(feature)) == 1:
                 stamp = to_ros(state.stamp)
                 self._topic(feature).publish(encode_feature(feature, values, stamp))
         if self._loop.decision is None and COMMAND_IN_FORCE in state.features:
@@ -126,7 +127,11 @@ class Outlet:
         carrier = stream(feature)
         # Reliable delivery serves any subscriber, but a lost image is not worth a resend.
         qos = SENSOR if is_picture(feature) else COMMAND
-        return self._publisher(carrier.topic, carrier.message, LATCHED if feature == TASK else qos)
+        qos = LATCHED if feature == TASK else qos
+        return self._publisher(self._name(feature), carrier.message, qos)
+
+    def _name(self, feature: str) -> str:
+        return topic_of(self._node, self._loop.backend, feature)
 
     def _publisher(self, topic: str, message: type, qos: QoSProfile) -> Any:
         if topic not in self._topics:

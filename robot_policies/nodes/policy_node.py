@@ -9,7 +9,7 @@ import numpy as np
 from robot_policies.control.inference import QUICK, InferenceWorker
 from robot_policies.control.pacing import Pacing, require_fresh
 from robot_policies.control.warm_up import answer_time, choose_threads
-from robot_policies.interface import ActionChunk, ConfigError, Observation, Policy, offered
+from robot_policies.interface import ActionChunk, ConfigError, Observation, Policy
 from robot_policies.interface.compatibility import check_compatible
 from robot_policies.nodes.chunks import chunk_type, decode_chunk, encode_chunk
 from robot_policies.nodes.graph_node import CHUNKS, ERROR, OK, GraphNode, one_line, reported, run
@@ -42,9 +42,9 @@ class PolicyNode(GraphNode):
     def on_configure(self) -> None:
         """Load the policy, refuse it if it does not fit the robot, and warm it up."""
         settings = self.settings()
-        robot, _, backend = by_name(settings)
+        robot, task, backend = by_name(settings)
         policy = load_policy(settings["policy"], robot=robot)
-        check_compatible(policy, robot, backend).require()
+        check_compatible(policy, robot, backend, task).require()
         self._policy, self._seed = policy, settings["seed"]
         self._skills.attach(policy)
         mode = executor_mode(settings) or policy.action_spec.executor
@@ -64,7 +64,7 @@ class PolicyNode(GraphNode):
             policy, self._deliver, self._fail, time.perf_counter, quick, self._pacing.answer
         )
         self._inlet = Inlet(
-            self, policy.observation_spec, offered(backend), self._due, self._take, self._note
+            self, policy.observation_spec, backend, self._due, self._take, self._note
         )
 
     @reported

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -29,12 +30,13 @@ class Stage:
     def __init__(self) -> None:
         rclpy.init(domain_id=free_domain())
         self.node = GraphNode("policy", {})
+        self.backend = SimpleNamespace(provides=STREAMS, accepts=frozenset())
         self.taken: list[Observation] = []
         self.complaints: list[str] = []
         self.inlet = Inlet(
             self.node,
             ObservationSpec(STREAMS),
-            STREAMS,
+            self.backend,
             lambda stamp: True,
             self.taken.append,
             lambda level, text: self.complaints.append(text),
