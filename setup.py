@@ -35,6 +35,7 @@ EXTRAS = {
         "transformers>=5.4,<5.6",
         "peft>=0.18",
         "safetensors>=0.4.3",
+        "filelock>=3.13",
         "open3d>=0.19",
         "torchvision",
         "h5py>=3.12",

@@ -21,7 +21,7 @@ from robot_policies.interface import CheckpointError, ConfigError
 from robot_policies.interface.limits import limits_from_words
 
 if TYPE_CHECKING:
-    from robot_policies.skills.library import Entry
+    from robot_policies.skills.listing import Entry
 
 
 def list_skills(library: Library = None, json: Json = None) -> None:
@@ -30,15 +30,22 @@ def list_skills(library: Library = None, json: Json = None) -> None:
         opened = open_library(library)
         entries = [_entry(entry) for entry in opened.skills()]
         made = [describe_composition(composition) for composition in opened.compositions()]
+        broken = [asdict(entry) for entry in opened.broken()]
         columns = ("name", "version", "robot", "description", "shipped")
-        output.finish(
-            {"library": opened.root, "skills": entries, "compositions": made},
+        tables = [
             table("skills", columns, [tuple(entry[c] for c in columns) for entry in entries]),
             table(
                 "compositions",
                 ("name", "version", "weighting", "skills"),
                 [(m["name"], m["version"], m["kind"], ", ".join(m["skills"])) for m in made],
             ),
+        ]
+        if broken:
+            reasons = [(each["name"], each["version"], each["reason"]) for each in broken]
+            tables.append(table("not readable", ("name", "version", "reason"), reasons))
+        output.finish(
+            {"library": opened.root, "skills": entries, "compositions": made, "broken": broken},
+            *tables,
         )
 
 
@@ -78,13 +85,7 @@ def add(
 def remove(name: Name, library: Library = None, json: Json = None) -> None:
     """Take a skill or a composition out of the library."""
     with results(json) as output:
-        opened = open_library(library)
-        compositions = {made.name for made in opened.compositions()}
-        if name.partition("@")[0] in compositions:
-            made = opened.remove_composition(name)
-            reference = (made.name, made.version)
-        else:
-            reference = _reference(opened.remove(name))
+        reference = open_library(library).remove(name)
         document = dict(zip(("name", "version"), reference, strict=True))
         output.finish(document, table("removed", ("name", "version"), [reference]))
 

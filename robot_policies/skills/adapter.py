@@ -26,12 +26,15 @@ PREFIX = "base_model.model."
 ALL = "all-linear"
 MAX_RANK = 1024
 HEADER_BYTES = 1 << 20
-HANDLED = ("peft_type", "r", "lora_alpha", "target_modules", "use_rslora")
+MAX_ALPHA = 1e6
+HANDLED = ("peft_type", "r", "lora_alpha", "target_modules", "use_rslora", "init_lora_weights")
+# First values that leave the base as it was; peft's other ways take something out of it.
+KEEPS_BASE = (None, True, False, "gaussian", "orthogonal", "eva")
 # What a peft configuration may say besides, because it changes nothing in a trained adapter.
 INERT = frozenset(
     (
         *("base_model_name_or_path", "auto_mapping", "revision", "task_type", "inference_mode"),
-        *("init_lora_weights", "lora_dropout", "peft_version", "megatron_core", "runtime_config"),
+        *("lora_dropout", "peft_version", "megatron_core", "runtime_config"),
         *("loftq_config", "eva_config", "corda_config", "lora_ga_config", "qalora_group_size"),
         *("ensure_weight_tying", "monteclora_config"),
     )
@@ -134,11 +137,25 @@ def _read_config(
             raise CheckpointError(
                 f"{path}: {key} = {value!r} is not supported; only plain LoRA is"
             )
+    initial = config.get("init_lora_weights")
+    if initial not in KEEPS_BASE:
+        raise CheckpointError(
+            f"{path}: init_lora_weights = {initial!r} changed the base it was trained on, so the "
+            "adapter alone is another policy. peft converts PiSSA, OLoRA, CorDA and LoRA-GA: "
+            "model.save_pretrained(OUT, path_initial_model_for_weight_conversion=INITIAL), where "
+            "INITIAL is the adapter as saved before training"
+        )
     rank, alpha = config.get("r"), config.get("lora_alpha")
     if type(rank) is not int or not 1 <= rank <= MAX_RANK:
         raise CheckpointError(f"{path}: rank r = {rank!r} must be a number in [1, {MAX_RANK}]")
-    if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not math.isfinite(alpha):
-        raise CheckpointError(f"{path}: lora_alpha = {alpha!r} must be a finite number")
+    if (
+        isinstance(alpha, bool)
+        or not isinstance(alpha, int | float)
+        or not abs(alpha) <= MAX_ALPHA
+    ):
+        raise CheckpointError(
+            f"{path}: lora_alpha = {alpha!r} must be a number in [-{MAX_ALPHA:g}, {MAX_ALPHA:g}]"
+        )
     scale = alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
     return rank, scale, _resolve(config.get("target_modules"), layers, path)
 
@@ -153,7 +170,10 @@ def _resolve(targets: Any, layers: Mapping[str, tuple[int, int]], path: Path) ->
     for target in targets:
         hits = [key for key in layers if key == target or key.endswith(f".{target}")]
         if not hits:
-            raise CheckpointError(f"{path}: the base has no linear layer '{target}'")
+            inside = " (torch reads it past the layer)" if target.endswith("out_proj") else ""
+            raise CheckpointError(
+                f"{path}: the base has no linear layer '{target}' that a skill can add to{inside}"
+            )
         found.update(hits)
     return sorted(found)
 

@@ -1,7 +1,9 @@
 """A skill from a zip file: a few flat files of a bounded size, or nothing at all."""
 
-import shutil
+import struct
 import zipfile
+import zlib
+from lzma import LZMAError
 from pathlib import Path
 
 from robot_policies.interface import CheckpointError
@@ -10,6 +12,11 @@ from robot_policies.skills.package import FILES, TEXTS
 
 MAX_BYTES = 512 << 20  # of all files together, unpacked
 CHUNK = 1 << 20
+# What the readers of an archive and of its compressed members raise on bytes that are none.
+DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, LZMAError, struct.error),
+    *(NotImplementedError, RuntimeError, EOFError, OSError, ValueError, OverflowError),
+)
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -37,27 +44,10 @@ def unpack(archive: Path, folder: Path) -> None:
             left = MAX_BYTES
             for entry, name in zip(entries, names, strict=True):
                 left = _copy(file, entry, folder / name, left, archive)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except DAMAGED as error:
+        if isinstance(error, OSError) and error.errno:  # of this machine, not of the archive
+            raise
         raise CheckpointError(f"{archive} is no readable zip file: {error}") from None
-
-
-def copy_folder(source: Path, folder: Path) -> None:
-    """Copy a skill's own files, and nothing else that lies in its folder.
-
-    Raises:
-        CheckpointError: If one of them is a link, or there are other files.
-    """
-    allowed = (FILE, *FILES, *TEXTS)
-    left = MAX_BYTES
-    for path in sorted(source.iterdir()):
-        if path.name not in allowed:
-            raise CheckpointError(f"{path} does not belong to a skill: {sorted(allowed)} alone")
-        if path.is_symlink() or not path.is_file():
-            raise CheckpointError(f"{path} is no regular file; a skill holds its own files")
-        left -= path.stat().st_size
-        if left < 0:
-            raise CheckpointError(f"{source} is larger than {MAX_BYTES} bytes")
-        shutil.copyfile(path, folder / path.name)
 
 
 def _flat_names(archive: Path, names: list[str]) -> list[str]:

@@ -5,16 +5,11 @@
     <root>/trusted_keys                      one public key per line; with any, all must be signed
 
 Whatever comes in is copied to a place of its own, checked there, and moved in whole: a refused
-skill leaves no trace.
+skill leaves no trace. What cannot be read disables nothing else: it is named, and can be removed.
 """
 
 import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from robot_policies.interface import (
     CheckpointError,
@@ -22,32 +17,28 @@ from robot_policies.interface import (
     JointLimits,
     UnknownNameError,
 )
-from robot_policies.policies import catalog
 from robot_policies.share import share_directory
 from robot_policies.skills import composition as compositions
-from robot_policies.skills.archive import MAX_BYTES, copy_folder, unpack
 from robot_policies.skills.base import SkillBase
-from robot_policies.skills.card import FILE, SkillCard, check_file, read_card
-from robot_policies.skills.composition import Composition, read_composition
-from robot_policies.skills.package import FILES, Skill, check_package, pack, read_skill
+from robot_policies.skills.card import SkillCard
+from robot_policies.skills.composition import Composition
+from robot_policies.skills.listing import (
+    COMPOSITIONS,
+    SKILLS,
+    Broken,
+    Entry,
+    numbers,
+    order,
+    read_compositions,
+    read_skills,
+    refuse_broken,
+)
+from robot_policies.skills.package import Skill, check_package, pack, read_skill
+from robot_policies.skills.sources import fetch, fetch_adapter, naming
+from robot_policies.skills.store import Store
 
 ROOT = "ROBOT_POLICIES_SKILLS"  # environment variable
-SKILLS, COMPOSITIONS, KEYS = "skills", "compositions", "trusted_keys"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A skill in the library.
-
-    Attributes:
-        card: What it says of itself.
-        folder: Where it lies.
-        shipped: Whether it came with this package.
-    """
-
-    card: SkillCard
-    folder: Path
-    shipped: bool
+KEYS = "trusted_keys"
 
 
 def default_root() -> Path:
@@ -81,41 +72,37 @@ class SkillLibrary:
             shipped: Folder under which skills lie at any depth; by default, the checkpoints.
         """
         self.root = default_root() if root is None else root
+        self._store = Store(self.root)
         self._shipped = share_directory() / "checkpoints" if shipped is None else shipped
 
     def skills(self) -> list[Entry]:
-        """Return every skill, by name and version.
+        """Return every skill that can be read, by name and version."""
+        return read_skills(self._store, self._shipped)[0]
 
-        Raises:
-            CheckpointError: If a card cannot be read.
-        """
-        own = [
-            Entry(read_card(path.parent), path.parent, False)
-            for path in (self.root / SKILLS).glob(f"*/*/{FILE}")
-        ]
-        shipped = [
-            Entry(read_card(path.parent), path.parent, True) for path in self._shipped.rglob(FILE)
-        ]
-        return sorted(own + shipped, key=lambda entry: (entry.card.name, _order(entry)))
+    def broken(self) -> list[Broken]:
+        """Return what cannot be read, skills and compositions."""
+        return [*read_skills(self._store, self._shipped)[1], *read_compositions(self._store)[1]]
 
     def find(self, name: str) -> Entry:
         """Return a skill by `name`, its newest version, or by `name@version`.
 
         Raises:
             UnknownNameError: Listing the nearest and all names.
+            CheckpointError: If it is there and cannot be read.
         """
         wanted, _, version = name.partition("@")
-        entries = self.skills()
+        entries, broken = read_skills(self._store, self._shipped)
         found = [
             entry
             for entry in entries
             if entry.card.name == wanted and version in ("", entry.card.version)
         ]
         if not found:
+            refuse_broken(broken, name)
             known = {f"{entry.card.name}@{entry.card.version}" for entry in entries}
             known |= {entry.card.name for entry in entries}
             raise UnknownNameError("skill", name, known)
-        return max(found, key=_order)
+        return max(found, key=order)
 
     def load(self, name: str, base: SkillBase) -> Skill:
         """Return a skill, checked in every respect against its base."""
@@ -142,23 +129,23 @@ class SkillLibrary:
         Raises:
             CheckpointError: Saying what is wrong; the library is as it was.
         """
-        with self._incoming() as folder:
-            _fetch(source, folder)
+        with self._store.incoming() as folder, naming(folder, source):
+            fetch(source, folder)
             card = read_skill(folder, base, self.trusted_keys()).card
             if any(made.name == card.name for made in self.compositions()):
                 raise CheckpointError(
                     f"{source}: the library has a composition '{card.name}'; remove that, or give "
                     "the skill another name"
                 )
-            for entry in self.skills():
+            entries, broken = read_skills(self._store, self._shipped)
+            for entry in entries:
                 if (entry.card.name, entry.card.version) == (card.name, card.version):
                     raise CheckpointError(
                         f"{source}: the library has a skill '{card.name}' {card.version} already, "
                         f"in {entry.folder}; remove it, or give this one another version"
                     )
-            target = self.root / SKILLS / card.name / card.version
-            target.parent.mkdir(parents=True, exist_ok=True)
-            folder.rename(target)
+            refuse_broken(broken, f"{card.name}@{card.version}")
+            target = self._store.put(folder, SKILLS, card.name, card.version)
         return Entry(card, target, False)
 
     def adopt(
@@ -172,7 +159,7 @@ class SkillLibrary:
         """Take in a plain peft adapter, as a skill of this name.
 
         Args:
-            source: Folder with peft's two files.
+            source: Folder with peft's two files, or one that `lerobot-train` wrote them under.
             base: What it is for.
             name: Of the skill.
             version: Three numbers.
@@ -181,38 +168,56 @@ class SkillLibrary:
         Raises:
             CheckpointError: If it is no adapter, or does not fit the base.
         """
-        with self._incoming() as folder:
-            for file in FILES:
-                check_file(source / file, MAX_BYTES)
-                shutil.copyfile(source / file, folder / file)
+        with self._store.incoming() as folder, naming(folder, str(source)):
+            fetch_adapter(source, folder)
             pack(folder, base, name, version, limits=limits)
             return self.add(str(folder), base)
 
-    def remove(self, name: str) -> Entry:
-        """Take a skill out of the user's library.
+    def remove(self, name: str) -> tuple[str, str]:
+        """Take a skill or a composition out of the user's library, whether it can be read or not.
+
+        Returns:
+            Its name and version.
 
         Raises:
             CheckpointError: If it is shipped, or a composition needs it.
         """
-        entry = self.find(name)
+        with self._store.changing():
+            wanted, _, version = name.partition("@")
+            made = [made for made in self.compositions() if made.name == wanted]
+            if made:
+                chosen = self.composition(name)
+                self._store.take_out(self._place(chosen))
+                return chosen.name, chosen.version
+            entries, _ = read_skills(self._store, self._shipped)
+            if not any(e.card.name == wanted and version in ("", e.card.version) for e in entries):
+                for broken in self.broken():
+                    if broken.name == wanted and version in ("", broken.version):
+                        self._store.take_out(broken.folder)
+                        return broken.name, broken.version
+            entry = self.find(name)
+            self._check_free(entry)
+            self._store.take_out(entry.folder)
+            return entry.card.name, entry.card.version
+
+    def _check_free(self, entry: Entry) -> None:
+        """Refuse to remove a skill that is shipped or needed."""
+        card = entry.card
         if entry.shipped:
-            raise CheckpointError(f"skill '{name}' came with the package; it cannot be removed")
+            raise CheckpointError(
+                f"skill '{card.name}' came with the package; it cannot be removed"
+            )
         for made in self.compositions():
             for skill in made.skills:
-                if (skill.name, skill.version) == (entry.card.name, entry.card.version):
+                if (skill.name, skill.version) == (card.name, card.version):
                     raise CheckpointError(
-                        f"composition '{made.name}' {made.version} needs '{name}'; "
+                        f"composition '{made.name}' {made.version} needs '{card.name}'; "
                         "remove that first"
                     )
-        shutil.rmtree(entry.folder)
-        if not any(entry.folder.parent.iterdir()):
-            entry.folder.parent.rmdir()
-        return entry
 
     def compositions(self) -> list[Composition]:
-        """Return every composition."""
-        paths = (self.root / COMPOSITIONS).glob(f"*/*/{compositions.FILE}")
-        return [read_composition(path.parent) for path in sorted(paths)]
+        """Return every composition that can be read."""
+        return read_compositions(self._store)[0]
 
     def check_new(self, name: str, version: str) -> None:
         """Refuse a composition that could not be saved.
@@ -224,7 +229,7 @@ class SkillLibrary:
             raise CheckpointError(
                 f"'{name}' is a skill of the library; give the composition another name"
             )
-        if (self.root / COMPOSITIONS / name / version).exists():
+        if (self.root / COMPOSITIONS / name / version / compositions.FILE).exists():
             raise CheckpointError(f"the library has a composition '{name}' {version} already")
 
     def save(self, composition: Composition) -> Path:
@@ -233,13 +238,10 @@ class SkillLibrary:
         Raises:
             CheckpointError: See `check_new`.
         """
-        self.check_new(composition.name, composition.version)
-        target = self.root / COMPOSITIONS / composition.name / composition.version
-        with self._incoming() as folder:
+        with self._store.incoming() as folder:
+            self.check_new(composition.name, composition.version)
             composition.save(folder)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            folder.rename(target)
-        return target
+            return self._store.put(folder, COMPOSITIONS, composition.name, composition.version)
 
     def composition(self, name: str) -> Composition:
         """Return a composition by `name`, its newest version, or by `name@version`."""
@@ -247,14 +249,12 @@ class SkillLibrary:
         known = self.compositions()
         found = [made for made in known if made.name == wanted and version in ("", made.version)]
         if not found:
+            refuse_broken(read_compositions(self._store)[1], name)
             raise UnknownNameError("composition", name, {made.name for made in known})
-        return max(found, key=lambda made: _numbers(made.version))
+        return max(found, key=lambda made: numbers(made.version))
 
-    def remove_composition(self, name: str) -> Composition:
-        """Forget a composition; its skills stay."""
-        made = self.composition(name)
-        shutil.rmtree(self.root / COMPOSITIONS / made.name / made.version)
-        return made
+    def _place(self, made: Composition) -> Path:
+        return self.root / COMPOSITIONS / made.name / made.version
 
     def skills_of(self, composition: Composition, base: SkillBase) -> list[Skill]:
         """Return the skills of a composition, which must be the ones it was made with."""
@@ -276,46 +276,12 @@ class SkillLibrary:
         path = self.root / KEYS
         if not path.is_file():
             return ()
-        lines = [line.partition("#")[0].strip() for line in path.read_text().splitlines()]
+        lines = [
+            line.partition("#")[0].strip()
+            for line in path.read_text(errors="replace").splitlines()
+        ]
         keys = tuple(line.lower() for line in lines if line)
         for key in keys:
             if len(key) != 64 or any(letter not in "0123456789abcdef" for letter in key):
                 raise ConfigError(f"{path}: '{key}' is no Ed25519 public key (64 hex digits)")
         return keys
-
-    @contextmanager
-    def _incoming(self) -> Iterator[Path]:
-        self.root.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".incoming-", dir=self.root) as name:
-            folder = Path(name) / "skill"
-            folder.mkdir()
-            yield folder
-
-
-def _fetch(source: str, folder: Path) -> None:
-    """Copy a skill's files from wherever they are."""
-    path = Path(source).expanduser()
-    if path.is_dir():
-        copy_folder(path, folder)
-    elif path.suffix == ".zip" and path.is_file():
-        unpack(path, folder)
-    elif catalog.HUB_ID.fullmatch(source) and not source.endswith(".zip"):
-        _copy_snapshot(catalog.find_checkpoint(source), folder)
-    else:
-        raise CheckpointError(f"{source}: no folder, no .zip file and no hub repository")
-
-
-def _copy_snapshot(snapshot: Path, folder: Path) -> None:
-    """Copy from the hub's cache, where files are links into its store."""
-    for name in (FILE, *FILES):
-        if not (snapshot / name).is_file():
-            raise CheckpointError(f"{snapshot}: no {name}, so this is no skill")
-        shutil.copyfile(snapshot / name, folder / name)
-
-
-def _order(entry: Entry) -> tuple[int, ...]:
-    return _numbers(entry.card.version)
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in version.split("."))

@@ -64,7 +64,7 @@ def test_removing_takes_the_folder_and_is_refused_while_needed(library, skills, 
     library.save(made)
     with pytest.raises(CheckpointError, match="composition 'mix' 1.0.0 needs 'orbit'"):
         library.remove("orbit")
-    library.remove_composition("mix")
+    assert library.remove("mix") == ("mix", "1.0.0")
     library.remove("orbit")
     assert [entry.card.name for entry in library.skills()] == ["avoid", "push"]
     assert not (library.root / "skills" / "orbit").exists()

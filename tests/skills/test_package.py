@@ -2,7 +2,10 @@
 
 import json
 import pickle
+import shutil
 import zipfile
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +20,7 @@ from robot_policies.skills.digest import base_hash, file_digest
 from robot_policies.skills.library import ROOT, SkillLibrary, default_root
 from robot_policies.skills.package import check_package, pack, read_skill
 from robot_policies.skills.signature import sign
+from robot_policies.skills.store import LOCK
 
 CONFIG, WEIGHTS, CARD = "adapter_config.json", "adapter_model.safetensors", "skill.json"
 
@@ -188,6 +192,12 @@ def test_wrong_tensors(make_skill, base, library, change, said):
         ({"r": 0}, "rank r = 0"),
         ({"r": True}, "rank r = True"),
         ({"lora_alpha": None}, "lora_alpha"),
+        ({"lora_alpha": 10**400}, "larger than any float"),
+        ({"lora_alpha": 1e300}, "lora_alpha = 1e.300 must be a number in"),
+        *(
+            ({"init_lora_weights": way}, f"init_lora_weights = '{way}' changed the base")
+            for way in ("pissa", "pissa_niter_4", "olora", "corda", "loftq", "lora_ga", "mica")
+        ),
         ({"peft_type": "IA3"}, "not 'LORA'"),
         ({"use_dora": True}, "use_dora = True is not supported"),
         ({"bias": "all"}, "bias = 'all'"),
@@ -315,7 +325,7 @@ def test_a_zip_file_that_leaves_its_folder(make_skill, base, library, tmp_path, 
     source = zipped(make_skill(), tmp_path / "a.zip", extra=[(name, b"x")])
     with pytest.raises(CheckpointError, match="leaves the folder|does not belong"):
         library.add(source, base)
-    assert sorted(p.name for p in library.root.iterdir()) == []
+    assert sorted(p.name for p in library.root.iterdir()) == [LOCK]
     assert not (tmp_path / "evil.json").exists()
 
 
@@ -338,6 +348,35 @@ def test_a_zip_file_that_hides_its_size(base, library, tmp_path, monkeypatch):
         library.add(str(path), base)
 
 
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
+def test_a_zip_file_with_a_damaged_member(make_skill, base, library, tmp_path, method):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", method) as file:
+        for part in sorted(make_skill().iterdir()):
+            file.writestr(part.name, part.read_bytes())
+        largest = max(file.infolist(), key=lambda entry: entry.compress_size)
+    damaged = bytearray(path.read_bytes())
+    start = largest.header_offset + 30 + len(largest.filename) + 5
+    damaged[start : start + 20] = b"\xff" * 20
+    path.write_bytes(damaged)
+    with pytest.raises(CheckpointError, match="is no readable zip file"):
+        library.add(str(path), base)
+
+
+def test_every_byte_of_a_zip_file_may_be_wrong(make_skill, base, library, tmp_path):
+    whole = Path(zipped(make_skill(), tmp_path / "a.zip")).read_bytes()
+    rng = np.random.default_rng(0)
+    for place in rng.integers(0, len(whole), 60):
+        changed = bytearray(whole)
+        changed[place] ^= 1 << rng.integers(8)
+        (tmp_path / "b.zip").write_bytes(changed)
+        with suppress(CheckpointError):
+            library.add(str(tmp_path / "b.zip"), base)
+            library.remove("avoid")
+
+
 def test_what_is_no_zip_file(base, library, tmp_path, make_skill):
     path = tmp_path / "a.zip"
     path.write_bytes(b"PK but no")
@@ -353,6 +392,36 @@ def test_a_plain_peft_folder_becomes_a_skill_when_it_is_packed(make_skill, base)
     with pytest.raises(CheckpointError, match="skill.json is missing"):
         check_package(folder)
     assert pack(folder, base, "mine", "0.1.0").card.name == "mine"
+
+
+@pytest.mark.parametrize("above", ["", "pretrained_model", "checkpoints/last/pretrained_model"])
+def test_what_lerobot_train_wrote_becomes_a_skill(make_skill, base, library, tmp_path, above):
+    made, out = make_skill(), tmp_path / "out"
+    shutil.copytree(made, out / above)
+    (out / above / CARD).unlink()
+    (out / above / "train_config.json").write_text("{}")
+    with pytest.raises(CheckpointError, match="becomes one by --name"):
+        library.add(str(out), base)
+    assert library.adopt(out, base, "mine", "1.0.0").card.name == "mine"
+
+
+def test_of_several_adapters_one_must_be_named(make_skill, base, library, tmp_path):
+    for step in ("1", "2"):
+        shutil.copytree(make_skill(folder=step), tmp_path / "out" / step)
+    with pytest.raises(CheckpointError, match="there are .*1.*2.*, name one"):
+        library.adopt(tmp_path / "out", base, "mine", "1.0.0")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CheckpointError, match="no adapter_config.json in it"):
+        library.adopt(tmp_path / "empty", base, "mine", "1.0.0")
+
+
+def test_a_refusal_names_the_source_and_not_the_copy(make_skill, base, library):
+    folder = make_skill()
+    edit(folder, {"r": 0}, CONFIG)
+    reseal(folder)
+    with pytest.raises(CheckpointError) as caught:
+        library.add(str(folder), base)
+    assert str(caught.value).startswith(str(folder))
 
 
 def test_reading_needs_every_layer_named_alike(make_skill, base):
