@@ -11,10 +11,8 @@ import typer
 from robot_policies import catalog
 from robot_policies.cli.options import Json
 from robot_policies.cli.output import results, table
-from robot_policies.documents import read_json
 from robot_policies.interface import RobotPoliciesError
 from robot_policies.policies import catalog as policies
-from robot_policies.share import share_directory
 
 
 class Kind(StrEnum):
@@ -76,16 +74,25 @@ def _checkpoint(name: str) -> str:
 
 
 def _skills() -> list[str]:
-    root = _skill_root()
-    return [path.parent.relative_to(root).as_posix() for path in sorted(root.rglob("skill.json"))]
+    return list(_said_of_skills())
 
 
 def _skill(name: str) -> str:
-    return read_json(_skill_root() / name / "skill.json")["description"]
+    return _said_of_skills()[name]
 
 
-def _skill_root() -> Path:
-    return share_directory() / "checkpoints"
+def _said_of_skills() -> dict[str, str]:
+    """Return what `skill list` shows, by the names that every command takes."""
+    from robot_policies.skills.library import SkillLibrary
+
+    library = SkillLibrary()
+    skills = [(e.card.name, e.card.version, e.card.description) for e in library.skills()]
+    compositions = [
+        (made.name, made.version, f"composition of {', '.join(s.name for s in made.skills)}")
+        for made in library.compositions()
+    ]
+    broken = [(e.name, e.version, f"UNUSABLE: {e.reason}") for e in library.broken()]
+    return {f"{name}@{version}": text for name, version, text in (*skills, *compositions, *broken)}
 
 
 def _card(folder: Path) -> str:

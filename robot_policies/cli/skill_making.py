@@ -22,6 +22,7 @@ from robot_policies.interface import ConfigError
 from robot_policies.interface.limits import limits_from_words
 
 if TYPE_CHECKING:
+    from robot_policies.skills.composition import Composition
     from robot_policies.skills.package import Skill
 
 
@@ -168,7 +169,8 @@ def use(
     skill: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Skills, as names of the library or absolute folders; none: the base."
+            help="Skills, as names of the library or absolute folders, or one composition; "
+            "none: the base."
         ),
     ] = None,
     weight: Annotated[
@@ -179,6 +181,7 @@ def use(
         str, typer.Option("--fallback", help="Skill of them for states none was trained in.")
     ] = "",
     node: Annotated[str, typer.Option("--node", help="The running policy node.")] = "/policy",
+    library: Library = None,
     json: Json = None,
 ) -> None:
     """Let a running node act with these skills; exit status 1 if it refuses them."""
@@ -186,6 +189,15 @@ def use(
 
     names, weights = skill or [], weight or []
     with results(json) as output:
+        made = _composition(library, names)
+        if made and (weights or fallback):
+            raise ConfigError(
+                f"'{made.name}' is a composition, which has weights and a fallback of its own"
+            )
+        if made:
+            folders = open_library(library).folders_of(made)
+            names, weights = [str(folder) for folder in folders], list(made.weighting.weights)
+            fallback = made.fallback
         reason = use_skills(node, names, weights, fallback)
         output.finish(
             {
@@ -199,6 +211,15 @@ def use(
         )
     if reason:
         raise typer.Exit(1)
+
+
+def _composition(library: Path | None, names: Sequence[str]) -> "Composition | None":
+    """Return the composition that a single name stands for, if it does."""
+    opened = open_library(library)
+    known = {made.name for made in opened.compositions()}
+    if len(names) == 1 and names[0].partition("@")[0] in known:
+        return opened.composition(names[0])
+    return None
 
 
 def _interference(base: str, chosen: Sequence["Skill"]) -> list[dict[str, Any]]:

@@ -18,10 +18,10 @@ from safetensors.torch import save_file
 
 from robot_policies.interface import CheckpointError
 from robot_policies.policies.weights import is_pickle
-from robot_policies.skills.card import check_file, read_json
+from robot_policies.skills.card import FILES, check_file, read_json
 from robot_policies.skills.mixing import Adapter, LowRank
 
-CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+CONFIG, WEIGHTS = FILES
 PREFIX = "base_model.model."
 ALL = "all-linear"
 MAX_RANK = 1024

@@ -7,8 +7,7 @@ from lzma import LZMAError
 from pathlib import Path
 
 from robot_policies.interface import CheckpointError
-from robot_policies.skills.card import FILE
-from robot_policies.skills.package import FILES, TEXTS
+from robot_policies.skills.card import FILE, FILES, TEXTS
 
 MAX_BYTES = 512 << 20  # of all files together, unpacked
 CHUNK = 1 << 20

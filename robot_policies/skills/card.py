@@ -24,6 +24,8 @@ from robot_policies.interface.schema import build
 from robot_policies.skills.digest import json_digest
 
 FILE = "skill.json"
+FILES = ("adapter_config.json", "adapter_model.safetensors")  # as peft names them
+TEXTS = ("README.md", "LICENSE")  # may lie in the folder too
 FORMAT = 1
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 VERSION = re.compile(r"(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})")

@@ -4,28 +4,25 @@
     gate.safetensors   the gate's weights, if one was trained
 
 Skills added to a composition get weight 0 until somebody changes it: what it does stays the same.
+torch is imported where a gate is read, saved or put in place.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from typing import TYPE_CHECKING, Any
 
 from robot_policies.interface import CheckpointError, ConfigError, UnknownNameError
 from robot_policies.interface.schema import build
-from robot_policies.skills.base import SkillBase
 from robot_policies.skills.card import DIGEST, check_file, check_name, read_json
 from robot_policies.skills.digest import file_digest
-from robot_policies.skills.gate import Gate
-from robot_policies.skills.mixer import SkillMixer
-from robot_policies.skills.mixing import SkillStack
 from robot_policies.skills.package import Skill
-from robot_policies.skills.routing import ArrowRouter
+
+if TYPE_CHECKING:
+    from robot_policies.skills.base import SkillBase
+    from robot_policies.skills.gate import Gate
+    from robot_policies.skills.mixer import SkillMixer
 
 FILE, GATE = "composition.json", "gate.safetensors"
 FORMAT = 1
@@ -91,7 +88,7 @@ class Composition:
     base: str
     skills: tuple[SkillReference, ...]
     weighting: Weighting
-    gate: Gate | None = None
+    gate: "Gate | None" = None
     fallback: str = ""
 
     def __post_init__(self) -> None:
@@ -155,7 +152,7 @@ class Composition:
         skills: tuple[SkillReference, ...],
         version: str,
         weights: tuple[float, ...],
-        gate: Gate | None,
+        gate: "Gate | None",
     ) -> "Composition":
         weights = weights if self.weighting.kind == "fixed" else ()
         kept = self.fallback if self.fallback in [skill.name for skill in skills] else ""
@@ -173,6 +170,8 @@ class Composition:
         folder.mkdir(parents=True, exist_ok=True)
         weighting = self.weighting
         if self.gate is not None:
+            from safetensors.torch import save_file
+
             save_file(self.gate.state_dict(), folder / GATE, {"format": "pt"})
             weighting = replace(weighting, digest=file_digest(folder / GATE))
         document = {
@@ -196,11 +195,11 @@ def reference(skill: Skill) -> SkillReference:
 def compose(
     name: str,
     version: str,
-    base: SkillBase,
+    base: "SkillBase",
     skills: Sequence[Skill],
     *,
     weights: Sequence[float] | None = None,
-    gate: Gate | None = None,
+    gate: "Gate | None" = None,
     fallback: str = "",
     top: int = 3,
     temperature: float = 1.0,
@@ -223,7 +222,7 @@ def compose(
     )
 
 
-def apply(composition: Composition, skills: Sequence[Skill], mixer: SkillMixer) -> None:
+def apply(composition: Composition, skills: Sequence[Skill], mixer: "SkillMixer") -> None:
     """Put a composition in place of what a policy has; on any error, that stays.
 
     Args:
@@ -235,6 +234,11 @@ def apply(composition: Composition, skills: Sequence[Skill], mixer: SkillMixer) 
     Raises:
         CheckpointError: If a skill is not the one that is named.
     """
+    import torch
+
+    from robot_policies.skills.mixing import SkillStack
+    from robot_policies.skills.routing import ArrowRouter
+
     for skill, named in zip(skills, composition.skills, strict=True):
         if reference(skill) != named:
             raise CheckpointError(
@@ -275,7 +279,13 @@ def read_composition(folder: Path) -> Composition:
         raise CheckpointError(f"{path}: {error}") from None
 
 
-def _read_gate(path: Path, weighting: Weighting, skills: int) -> Gate:
+def _read_gate(path: Path, weighting: Weighting, skills: int) -> "Gate":
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from robot_policies.skills.gate import Gate
+
     check_file(path, MAX_GATE_BYTES)
     if file_digest(path) != weighting.digest:
         raise CheckpointError(f"{path} is not the file that {FILE} names: truncated or changed")

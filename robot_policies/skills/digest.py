@@ -1,18 +1,20 @@
-"""Hashes that say whether a skill is of this base, this normaliser and these files."""
+"""Hashes that say whether a skill is of this base, this normaliser and these files.
+
+torch and LeRobot are imported where a network is hashed: a list of skills reads cards alone.
+"""
 
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
-
-import draccus
-import torch
-from lerobot.configs import PreTrainedConfig
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from robot_policies.interface import Statistics
+
+if TYPE_CHECKING:
+    from lerobot.configs import PreTrainedConfig
+    from torch import nn
 
 # Of LeRobot's own fields, those that decide what a network computes.
 SHARED = ("n_obs_steps", "input_features", "output_features", "normalization_mapping")
@@ -37,12 +39,14 @@ def json_digest(data: Any) -> str:
     return sha256(text.encode())
 
 
-def base_hash(policy: nn.Module, config: PreTrainedConfig) -> str:
+def base_hash(policy: "nn.Module", config: "PreTrainedConfig") -> str:
     """Return the digest of a network: names, shapes, types and bytes, and its architecture.
 
     Two networks of the same shapes differ in it, and so do two of the same weights with another
     activation or noise schedule.
     """
+    import torch
+
     digest = hashlib.sha256(json_digest(architecture(config)).encode())
     for name, tensor in sorted(policy.state_dict().items()):
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
@@ -51,8 +55,11 @@ def base_hash(policy: nn.Module, config: PreTrainedConfig) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def architecture(config: PreTrainedConfig) -> dict[str, Any]:
+def architecture(config: "PreTrainedConfig") -> dict[str, Any]:
     """Return the settings of a policy that decide what it computes, as JSON types."""
+    import draccus
+    from lerobot.configs import PreTrainedConfig
+
     general = {field.name for field in fields(PreTrainedConfig)}
     names = [
         field.name

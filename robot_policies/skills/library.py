@@ -10,6 +10,7 @@ skill leaves no trace. What cannot be read disables nothing else: it is named, a
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from robot_policies.interface import (
     CheckpointError,
@@ -19,7 +20,6 @@ from robot_policies.interface import (
 )
 from robot_policies.share import share_directory
 from robot_policies.skills import composition as compositions
-from robot_policies.skills.base import SkillBase
 from robot_policies.skills.card import SkillCard
 from robot_policies.skills.composition import Composition
 from robot_policies.skills.listing import (
@@ -36,6 +36,9 @@ from robot_policies.skills.listing import (
 from robot_policies.skills.package import Skill, check_package, pack, read_skill
 from robot_policies.skills.sources import fetch, fetch_adapter, naming
 from robot_policies.skills.store import Store
+
+if TYPE_CHECKING:
+    from robot_policies.skills.base import SkillBase
 
 ROOT = "ROBOT_POLICIES_SKILLS"  # environment variable
 KEYS = "trusted_keys"
@@ -104,11 +107,11 @@ class SkillLibrary:
             raise UnknownNameError("skill", name, known)
         return max(found, key=order)
 
-    def load(self, name: str, base: SkillBase) -> Skill:
+    def load(self, name: str, base: "SkillBase") -> Skill:
         """Return a skill, checked in every respect against its base."""
         return read_skill(self.find(name).folder, base, self.trusted_keys())
 
-    def verify(self, name: str, base: SkillBase | None = None) -> SkillCard:
+    def verify(self, name: str, base: "SkillBase | None" = None) -> SkillCard:
         """Check a skill of the library, or a folder; with a base, whether it fits too.
 
         Raises:
@@ -119,7 +122,7 @@ class SkillLibrary:
             return check_package(folder, self.trusted_keys())
         return read_skill(folder, base, self.trusted_keys()).card
 
-    def add(self, source: str, base: SkillBase) -> Entry:
+    def add(self, source: str, base: "SkillBase") -> Entry:
         """Take in a skill.
 
         Args:
@@ -151,7 +154,7 @@ class SkillLibrary:
     def adopt(
         self,
         source: Path,
-        base: SkillBase,
+        base: "SkillBase",
         name: str,
         version: str,
         limits: JointLimits | None = None,
@@ -256,16 +259,27 @@ class SkillLibrary:
     def _place(self, made: Composition) -> Path:
         return self.root / COMPOSITIONS / made.name / made.version
 
-    def skills_of(self, composition: Composition, base: SkillBase) -> list[Skill]:
-        """Return the skills of a composition, which must be the ones it was made with."""
-        skills = [self.load(f"{s.name}@{s.version}", base) for s in composition.skills]
-        for skill, named in zip(skills, composition.skills, strict=True):
-            if skill.card.digest != named.digest:
+    def folders_of(self, composition: Composition) -> list[Path]:
+        """Return where the skills of a composition lie.
+
+        Raises:
+            CheckpointError: If one is not the one it was made with.
+        """
+        folders = []
+        for named in composition.skills:
+            entry = self.find(f"{named.name}@{named.version}")
+            if entry.card.digest != named.digest:
                 raise CheckpointError(
                     f"{composition.name}: '{named.name}' {named.version} is not the one it was "
-                    f"made with ({skill.card.digest[:15]}..., not {named.digest[:15]}...)"
+                    f"made with ({entry.card.digest[:15]}..., not {named.digest[:15]}...)"
                 )
-        return skills
+            folders.append(entry.folder.resolve())
+        return folders
+
+    def skills_of(self, composition: Composition, base: "SkillBase") -> list[Skill]:
+        """Return the skills of a composition, which must be the ones it was made with."""
+        keys = self.trusted_keys()
+        return [read_skill(folder, base, keys) for folder in self.folders_of(composition)]
 
     def trusted_keys(self) -> tuple[str, ...]:
         """Return the public keys that skills must be signed by, in hexadecimal.

@@ -1,20 +1,22 @@
-"""A skill as a folder: made by `pack`, read and checked in every respect by `read_skill`."""
+"""A skill as a folder: made by `pack`, read and checked in every respect by `read_skill`.
+
+torch is imported when tensors are read or written.
+"""
 
 import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from robot_policies.catalog import load_robot
 from robot_policies.interface import ActionKind, CheckpointError, ConfigError, JointLimits
 from robot_policies.interface.limits import check_limits
-from robot_policies.skills import adapter as peft_files
-from robot_policies.skills.adapter import name_targets, read_adapter, write_adapter
-from robot_policies.skills.base import SkillBase
 from robot_policies.skills.card import (
     FILE,
+    FILES,
     FORMAT,
+    TEXTS,
     BaseReference,
     SkillCard,
     Training,
@@ -23,11 +25,12 @@ from robot_policies.skills.card import (
     read_card,
 )
 from robot_policies.skills.digest import file_digest
-from robot_policies.skills.mixing import Adapter
 from robot_policies.skills.signature import check_signature, sign
 
-FILES = (peft_files.CONFIG, peft_files.WEIGHTS)
-TEXTS = ("README.md", "LICENSE")  # may lie in the folder too
+if TYPE_CHECKING:
+    from robot_policies.skills.base import SkillBase
+    from robot_policies.skills.mixing import Adapter
+
 MAX_FILE = 4 << 30  # bytes; the adapter's own limit follows from its base
 
 
@@ -42,17 +45,17 @@ class Skill:
     """
 
     card: SkillCard
-    adapter: Adapter
+    adapter: "Adapter"
     folder: Path
 
 
 def pack(
     folder: Path,
-    base: SkillBase,
+    base: "SkillBase",
     name: str,
     version: str,
     *,
-    adapter: Adapter | None = None,
+    adapter: "Adapter | None" = None,
     description: str = "",
     licence: str = "Apache-2.0",
     training: Training | None = None,
@@ -81,6 +84,8 @@ def pack(
     Raises:
         CheckpointError: If the adapter does not fit the base.
     """
+    from robot_policies.skills.adapter import name_targets, write_adapter
+
     check_name(name, version)
     if adapter is not None:
         write_adapter(adapter, folder, base.name)
@@ -110,7 +115,7 @@ def pack(
     return read_skill(folder, base)
 
 
-def read_skill(folder: Path, base: SkillBase, trusted: Collection[str] = ()) -> Skill:
+def read_skill(folder: Path, base: "SkillBase", trusted: Collection[str] = ()) -> Skill:
     """Read a skill and refuse it unless everything fits; tensors are read last.
 
     Args:
@@ -121,6 +126,8 @@ def read_skill(folder: Path, base: SkillBase, trusted: Collection[str] = ()) -> 
     Raises:
         CheckpointError: In one line: what, where, expected.
     """
+    from robot_policies.skills.adapter import read_adapter
+
     card = check_package(folder, trusted)
     check_fits(card, base, str(folder))
     return Skill(card, read_adapter(folder, base.layers), folder)
@@ -156,7 +163,7 @@ def check_package(folder: Path, trusted: Collection[str] = ()) -> SkillCard:
     return card
 
 
-def check_fits(card: SkillCard, base: SkillBase, where: str) -> None:
+def check_fits(card: SkillCard, base: "SkillBase", where: str) -> None:
     """Compare a card with the base, what people can understand first.
 
     Raises:
@@ -188,7 +195,7 @@ def check_fits(card: SkillCard, base: SkillBase, where: str) -> None:
     check_limits_fit(card.limits, base, where)
 
 
-def check_limits_fit(limits: JointLimits, base: SkillBase, where: str) -> None:
+def check_limits_fit(limits: JointLimits, base: "SkillBase", where: str) -> None:
     """Refuse limits that the base's robot cannot be held to.
 
     Raises:

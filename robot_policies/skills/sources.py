@@ -8,8 +8,7 @@ from pathlib import Path
 from robot_policies.interface import CheckpointError
 from robot_policies.policies import catalog
 from robot_policies.skills.archive import MAX_BYTES, unpack
-from robot_policies.skills.card import FILE, check_file
-from robot_policies.skills.package import FILES, TEXTS
+from robot_policies.skills.card import FILE, FILES, TEXTS, check_file
 
 # Where lerobot-train puts an adapter: in a checkpoint, in all of a run, in the run's output.
 TRAINED, LAST, RUN = Path("pretrained_model"), Path("last"), Path("checkpoints/last")

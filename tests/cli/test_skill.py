@@ -115,7 +115,7 @@ def trained(skill, base, data, tmp_path):
     return make
 
 
-def test_from_training_to_a_composition_and_back(skill, base, trained, capsys):
+def test_from_training_to_a_composition_and_back(skill, base, trained, capsys, monkeypatch):
     shipped = {entry["name"] for entry in skill("list")[1]["skills"]}
 
     def added():
@@ -141,12 +141,57 @@ def test_from_training_to_a_composition_and_back(skill, base, trained, capsys):
     assert skill("compose", "any", "--base", base, *both)[1]["kind"] == "arrow"
     assert skill("compose", "reach", "--base", base, *both)[0] == 3  # a skill has that name
 
+    capsys.readouterr()
+    assert main(["list", "skills", "--json", "-"]) == 0
+    named = {entry["name"] for entry in json.loads(capsys.readouterr().out)["skills"]}
+    listed = skill("list")[1]
+    known = [*listed["skills"], *listed["compositions"]]
+    assert named == {f"{entry['name']}@{entry['version']}" for entry in known}
+
+    asked = []
+    monkeypatch.setattr(
+        "robot_policies.nodes.skill_client.use_skills", lambda *all: asked.append(all) or ""
+    )
+    assert skill("use", "gentle", "--node", "/left/policy")[0] == 0
+    folders = [entry["folder"] for entry in added()]
+    assert asked == [("/left/policy", folders, [0.5, -0.2], "")]
+    assert skill("use", "gentle", "--weight", 1.0)[0] == 2  # it has weights of its own
+    assert skill("use", "avoid", "--weight", 1.0)[0] == 0
+    assert asked[1:] == [("/policy", ["avoid"], [1.0], "")]
+
     assert skill("remove", "avoid")[0] == 3  # compositions need it
     for name in ("gentle", "any", "avoid"):
         assert skill("remove", name)[0] == 0
     assert [entry["name"] for entry in added()] == ["reach"]
     assert main(["skill", "list"]) == 0
     assert "reach" in capsys.readouterr().out
+
+
+def test_what_cannot_be_read_is_listed_with_the_reason(skill, tmp_path, capsys):
+    folder = tmp_path / "library" / "skills" / "bad" / "1.0.0"
+    folder.mkdir(parents=True)
+    (folder / "skill.json").write_text("{")
+    (broken,) = skill("list")[1]["broken"]
+    assert (broken["name"], broken["folder"]) == ("bad", str(folder))
+    assert main(["skill", "list"]) == 0
+    assert "not readable" in capsys.readouterr().out
+    assert main(["list", "skills"]) == 0
+    said = capsys.readouterr().out
+    assert "bad@1.0.0" in said
+    assert "UNUSABLE" in said
+    assert skill("remove", "bad")[0] == 0
+    assert skill("list")[1]["broken"] == []
+
+
+@pytest.mark.parametrize("command", [["skill", "list"], ["list", "skills"]])
+def test_listing_skills_imports_no_torch(command):
+    """It took 10 s of processor time, and reads a few cards."""
+    code = (
+        "import sys; from robot_policies.cli.app import main\n"
+        f"assert main({command}) == 0\n"
+        "assert not {'torch', 'lerobot', 'transformers'} & sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 
 def test_a_gate_is_trained_on_other_data_than_the_skill(skill, base, data, trained, capsys):
