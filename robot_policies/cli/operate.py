@@ -1,4 +1,4 @@
-"""`robot-policies say|estop|reset`: a running graph is told without ROS's own tools."""
+"""`robot-policies say|estop|reset|go`: a running graph is told without ROS's own tools."""
 
 from typing import Annotated
 
@@ -12,6 +12,7 @@ def register(app: typer.Typer) -> None:
     app.command("say")(say)
     app.command("estop")(estop)
     app.command("reset")(reset)
+    app.command("go")(go)
 
 
 def say(
@@ -36,8 +37,13 @@ def estop(namespace: Namespace = "/", network: Network = "none") -> None:
 
 
 def reset(namespace: Namespace = "/", network: Network = "none") -> None:
-    """Release a stopped robot; exit status 1 if it stays stopped, and why."""
+    """Release a stopped robot, which then holds; exit status 1 if it stays stopped, and why."""
     _ask(f"{namespace.rstrip('/')}/backend/reset_estop", network)
+
+
+def go(namespace: Namespace = "/", network: Network = "none") -> None:
+    """Let a robot that was released follow its policy again."""
+    _ask(f"{namespace.rstrip('/')}/backend/go", network)
 
 
 def _ask(service: str, network: str) -> None:

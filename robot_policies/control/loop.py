@@ -252,7 +252,7 @@ class ControlLoop:
         return self.decide(now) if self.state else None
 
     def release(self, now: float) -> Refusal | None:
-        """End an emergency stop; return why not, if its cause lasts."""
+        """End an emergency stop; return why not, if its cause lasts. Motion waits for `go`."""
         if self.state is None:
             return None
         if self.modes:
@@ -260,7 +260,17 @@ class ControlLoop:
                 return Refusal(Cause.FAULT, reason)
             # The robot no longer reports the stop that has just ended.
             self.state = replace(self.state, fault="", busy=str(self.modes.mode))
-        return self._gate.reset(self.state, now)
+        refusal = self._gate.reset(self.state, now)
+        if self.modes:  # a person has it stand up and walk again
+            self._gate.go()
+        return refusal
+
+    def go(self) -> str:
+        """Follow the policy again after `release`; return why not, empty if it is done."""
+        if self.latched:
+            return f"stays stopped: {self.latched.text}"
+        self._gate.go()
+        return ""
 
     def request(self, mode: LeggedMode) -> str:
         """Ask a robot with modes for one; return why not, empty if it is done."""

@@ -54,6 +54,7 @@ RULES = {
     ActionKind.JOINT_VELOCITY: rules.velocity_rules,
     ActionKind.BASE_VELOCITY: rules.base_rules,
 }
+PAUSED = Refusal(Cause.OPERATOR, "released, holding until `robot-policies go`")
 SHARES = (1.0, 0.75, 0.5, 0.25, 0.1, 0.05)  # of the longest step an approach tries, in turn
 
 
@@ -113,6 +114,7 @@ class SafetyGate:
         self._measured = MeasurementJudge(robot, self._limits.state_timeout)
         self._now = -np.inf
         self.latched: Refusal | None = None
+        self.paused: Refusal | None = None  # why it holds, though nothing is wrong
         self._state: RobotState | None = None  # the newest measurement, which opened the slot
         self._extra = Rules()  # those that came with the newest action
         self._forget()
@@ -146,16 +148,20 @@ class SafetyGate:
         self.latched = self.latched or Refusal(cause, f"stopped at {now:.3f} s: {reason}")
 
     def reset(self, state: RobotState, now: float) -> Refusal | None:
-        """Release the latched stop, unless its cause lasts.
+        """Release the latched stop, unless its cause lasts; the robot then holds until `go`.
 
         Returns:
             Why it stays latched; `None` once it is released.
         """
         refusal = self._judge_clock(now) or self._measured.judge(state, now)
         if refusal is None:
-            self.latched = None
+            self.latched, self.paused = None, PAUSED
             self._forget()
         return refusal
+
+    def go(self) -> None:
+        """Follow the policy again after `reset`."""
+        self.paused = None
 
     def _judge_clock(self, now: float) -> Refusal | None:
         before, self._now = self._now, now
@@ -185,6 +191,8 @@ class SafetyGate:
             return self._damp(state, now, self.latched, Level.ESTOP)
         if not self._anchored and refusal is None:
             self._anchor(state, now)
+        if self.paused:
+            return self._without_action(state, now, refusal or self.paused)
         if action is None:
             return self._without_action(state, now, refusal)
         refusal = refusal or self._judge_itself(action, now)

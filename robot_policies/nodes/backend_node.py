@@ -62,6 +62,7 @@ class BackendNode(GraphNode):
         self._stop(Ending.INTERRUPTED, "deactivated")
         if self._trial:
             self._trial.end(self._ending, self._reason)
+            self._report_faults(self._trial)
 
     @reported
     def on_cleanup(self) -> None:
@@ -81,8 +82,13 @@ class BackendNode(GraphNode):
             self._chunks = None
         if trial:
             self._outlet.close()
-            trial.close()
             trial.end(self._ending, self._reason)
+            trial.close()
+            self._report_faults(trial)
+
+    def _report_faults(self, trial: TrialRun) -> None:
+        for line in trial.faults:
+            self.get_logger().error(line)
 
     def _tick(self) -> None:
         if self._trial is None or self._chunks is None:

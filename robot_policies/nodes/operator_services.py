@@ -1,7 +1,7 @@
 """What a person may ask of the node that has the robot.
 
-`~/estop` and `~/reset_estop` for every robot, `~/stand`, `~/walk` and `~/lie_down` for one with
-modes, and `heartbeat`: once heard, its silence stops a robot with modes.
+`~/estop`, `~/reset_estop` and then `~/go` for every robot, `~/stand`, `~/walk` and `~/lie_down`
+for one with modes, and `heartbeat`: once heard, its silence stops a robot with modes.
 """
 
 from collections.abc import Callable
@@ -38,6 +38,7 @@ class OperatorServices:
         self._node, self._loop, self._decided = node, loop, decided
         node.create_service(Trigger, "~/estop", self._on_estop)
         node.create_service(Trigger, "~/reset_estop", self._on_reset)
+        node.create_service(Trigger, "~/go", self._on_go)
         for name, mode in MODES.items():
             node.create_service(Trigger, f"~/{name}", partial(self._on_mode, mode))
         node.create_subscription(Empty, "heartbeat", self._on_heartbeat, COMMAND)
@@ -54,7 +55,14 @@ class OperatorServices:
         loop = self._loop()
         refusal = loop.release(self._node.now()) if loop else None
         response.success = refusal is None
-        response.message = f"stays stopped: {refusal.text}" if refusal else "released"
+        released = "released" if loop and loop.modes else "released; it holds until `go`"
+        response.message = f"stays stopped: {refusal.text}" if refusal else released
+        return response
+
+    def _on_go(self, request: Any, response: Trigger.Response) -> Trigger.Response:
+        loop = self._loop()
+        refusal = loop.go() if loop else NO_ROBOT
+        response.success, response.message = not refusal, refusal or "going on"
         return response
 
     def _on_mode(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -30,6 +31,7 @@ from robot_policies.interface.errors import RecordingEnded
 from robot_policies.policies.catalog import action_spec_of
 
 CONTRACT = "contract"
+PROBE = 65536  # bytes; more than a summary has
 NAMED: dict[str, tuple[Any, str]] = {
     "robot": ("", "robot, as in config/robots; empty: the task's"),
     "backend": ("mujoco", "what moves, as in config/backends"),
@@ -83,6 +85,21 @@ def limits_of(robot: RobotSpec, settings: Mapping[str, Any]) -> SafetyLimits:
     return SafetyLimits.of(robot, settings["plan_age"])
 
 
+def require_writable(path: Path) -> None:
+    """Refuse a file that could not be written at the end of a trial, and make its folder.
+
+    Raises:
+        ConfigError: Naming the file and the reason.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=path.parent) as probe:
+            probe.write(bytes(PROBE))
+            probe.flush()
+    except OSError as error:
+        raise ConfigError(f"summary {path} cannot be written: {error.strerror}") from None
+
+
 DONE: Future[None] = Future()
 DONE.set_result(None)
 NO_TASK = cast(Task, SimpleNamespace(name="", goals=(), scene={}))
@@ -108,6 +125,8 @@ class TrialRun:
         self._horizon = settings["seconds"] or (task.horizon if task else np.inf)
         if task:
             task.horizon = self._horizon
+        if settings["summary"]:
+            require_writable(Path(settings["summary"]))
         action = action_spec_of(settings["policy"], robot)
         backend.connect()
         self.loop = ControlLoop(
@@ -151,7 +170,8 @@ class TrialRun:
     @property
     def watched(self) -> bool:
         """Whether somebody records or shows what the cameras see."""
-        return bool(self._observers)
+        given, simulated = self._settings, isinstance(self.loop.backend, Simulator)
+        return bool(given["record"] or given["viewer"] or (given["video"] and not simulated))
 
     def measure(self, now: float, pictures: bool) -> bool:
         """Close the books of the control slot before and measure anew.
@@ -202,8 +222,15 @@ class TrialRun:
         return self._closing is not None and self._closing.done()
 
     def close(self) -> None:
-        """Let go of the robot."""
+        """Let go of the robot and of what watched it."""
         self.loop.backend.close()
+        for observer in self._observers:
+            getattr(observer, "close", bool)()
+
+    @property
+    def faults(self) -> list[str]:
+        """What went wrong with recording, viewer and film, one line each."""
+        return [line for observer in self._observers for line in getattr(observer, "faults", ())]
 
     def figures(self) -> dict[str, float]:
         """Return the figures of the loop and of what watches it."""
@@ -227,8 +254,8 @@ class TrialRun:
         if self._settings["summary"]:
             document = {**asdict(result), "figures": self.figures()}
             document |= {"robot": self.loop.robot.name, "backend": self._settings["backend"]}
+            document["faults"] = self.faults
             path = Path(self._settings["summary"])
-            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
     def _watchers(self) -> list[Observer]:

@@ -105,6 +105,10 @@ def test_an_operators_stop_outlasts_a_restart(loop, clock):
     assert loop.release(clock.now) is None
     tick(loop, clock)
     loop.accept(chunk(loop.state.stamp), clock.now)
+    assert loop.decision.sent.mode is CommandMode.HOLD  # nobody has said go
+    assert loop.go() == ""
+    tick(loop, clock)
+    loop.accept(chunk(loop.state.stamp), clock.now)
     assert loop.decision.sent.mode is CommandMode.POLICY
 
 

@@ -242,6 +242,7 @@ def test_tilt_stops_the_robot_until_it_stands_again_and_is_reset():
     assert gate.reset(state(1.0, up=LYING, **one), 1.0).cause is Cause.TILT
     assert gate.check(go, state(1.0, **one), 1.0).level is Level.ESTOP
     assert gate.reset(state(2.0, **one), 2.0) is None
+    gate.go()
     assert gate.check(go, state(2.0, **one), 2.0).level is Level.PASS
 
 
@@ -297,6 +298,7 @@ def test_an_operators_stop_stays_until_it_is_reset():
     assert verdict.refusal.cause is Cause.OPERATOR
     assert verdict.refusal.text == "stopped at 0.010 s: button"
     assert gate.reset(state(5.0), 5.0) is None
+    gate.go()
     assert gate.check(None, state(5.1, position=(0.4, 0.1)), 5.1).level is Level.HOLD
     assert offer(gate, (0.4, 0.1), 5.12, position=(0.4, 0.1)).level is Level.PASS
 

@@ -74,7 +74,10 @@ def test_the_stop_service_latches_and_stops_one_robot_only(pair, sent):
     assert pair.wait(lambda: statuses(diagnostics, "left/backend"))
     assert "estop was called" in statuses(diagnostics, "left/backend")[-1].message
 
-    assert pair.call(Trigger, "/left/backend/reset_estop").message == "released"
+    assert (
+        pair.call(Trigger, "/left/backend/reset_estop").message == "released; it holds until `go`"
+    )
+    assert pair.call(Trigger, "/left/backend/go").success
     assert pair.wait(lambda: modes(sent["left"])[-1] == "policy")
 
 
