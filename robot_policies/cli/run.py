@@ -210,6 +210,8 @@ class _Bar:
 def result_rows(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return an episode's result for people."""
     latency = " ".join(f"{k} {1000.0 * v:.1f}" for k, v in document["latency"].items())
+    takes_time = any(document["latency"].values())  # none passes in logical time
+    times = [("observation to command [ms]", latency)] if takes_time else []
     return [
         ("ended by", f"{document['ended_by']} {document['reason']}".strip()),
         ("duration [s]", cell(document["duration"])),
@@ -217,7 +219,7 @@ def result_rows(document: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("refused steps", counts(document["refusals"])),
         ("dropped chunks", counts(document["dropped"])),
         ("stale observations", str(document["stale"])),
-        ("observation to chunk [ms]", latency or "-"),
+        *times,
         *document["files"].items(),
         *(("note", note) for note in document["notes"]),
     ]
