@@ -12,7 +12,7 @@ from robot_policies.catalog import load_robot
 from robot_policies.data.go1_logs import features, to_columns
 from robot_policies.data.writer import DatasetFolder
 from robot_policies.interface import ConfigError
-from robot_policies.interface.observation import IMU, STATE, VELOCITY_COMMAND
+from robot_policies.interface.observation import COMMAND, IMU, STATE, VELOCITY_COMMAND
 from robot_policies.policies.uni_o4 import transitions
 from robot_policies.policies.uni_o4.configuration_uni_o4 import UniO4Config
 from robot_policies.policies.uni_o4.dataset import REWARDS, read_walks
@@ -58,7 +58,7 @@ def folder(tmp_path):
 
 
 def test_rows_are_what_the_policy_would_have_seen(folder, config):
-    """The observations are those of deployment, with the logged actions in its memory."""
+    """The observations are those of deployment, with the logged actions in force."""
     data = read(folder, config)
     logged, memory = columns(0), Memory(config)
     preprocess, _ = make_uni_o4_pre_post_processors(config)
@@ -66,13 +66,13 @@ def test_rows_are_what_the_policy_would_have_seen(folder, config):
     order = [names.index(f"{j}.{kind}") for kind in ("pos", "vel") for j in GO1.joint_names]
     joints = [features()["action"]["names"].index(joint) for joint in GO1.joint_names]
     action = torch.tensor((logged["action"][:, joints] - GO1.default) / 0.25).float()
-    seen = []
+    seen, target = [], logged[STATE][:1, order][:, :12]
     for k in range(ROWS):
-        raw = {STATE: logged[STATE][k : k + 1, order]}
+        raw = {COMMAND: target, STATE: logged[STATE][k : k + 1, order]}
         raw |= {name: logged[name][k : k + 1] for name in (IMU, VELOCITY_COMMAND)}
         batch = preprocess({name: torch.tensor(v).float() for name, v in raw.items()})
         seen.append(memory.observe(batch)[0])
-        memory.last, memory.steps = action[k : k + 1], memory.steps + 1.0
+        target, memory.steps = logged["action"][k : k + 1, joints], memory.steps + 1.0
     seen = torch.stack(seen).numpy()
     velocity = logged["truth.base_velocity"][:, :3] / 0.5  # which only the log knows
     known = np.concatenate([velocity, seen], 1)
