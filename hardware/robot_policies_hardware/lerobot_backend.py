@@ -34,7 +34,7 @@ from robot_policies.interface.plausibility import Plausibility
 from robot_policies.interface.schema import check_keys
 from robot_policies_hardware.lerobot_config import camera_streams, robot_config, unit_scale
 from robot_policies_hardware.pictures import shrink
-from robot_policies_hardware.servos import Servos
+from robot_policies_hardware.servos import Servos, arms
 from robot_policies_hardware.slope import Slope
 
 
@@ -240,16 +240,17 @@ class LerobotBackend:
             )
 
     def _check_calibration_file(self, robot: Robot) -> None:
-        try:
-            needs_none = robot.is_calibrated
-        except Exception:  # asks the motors, which are not connected yet
-            needs_none = False
-        file = Path(robot.calibration_fpath)
-        if not needs_none and not file.is_file():
-            raise BackendError(
-                f"lerobot {self._type}: calibration file {file} is missing. "
-                f"{self._calibrate_line()}"
-            )
+        for arm in arms(robot):
+            try:
+                needs_none = arm.is_calibrated
+            except Exception:  # asks the motors, which are not connected yet
+                needs_none = False
+            file = Path(arm.calibration_fpath)
+            if not needs_none and not file.is_file():
+                raise BackendError(
+                    f"lerobot {self._type}: calibration file {file} is missing. "
+                    f"{self._calibrate_line()}"
+                )
 
     def _calibrate_line(self) -> str:
         port = getattr(self._config, "port", None)

@@ -52,11 +52,14 @@ def robot_config(kind: str, options: Mapping[str, Any]) -> RobotConfig:
         config = draccus.decode(cls, dict(options))
     except Exception as error:  # draccus raises a different class for each kind of mistake
         raise ConfigError(f"lerobot.yaml: {kind}: {' '.join(str(error).split())}") from None
-    if not getattr(config, "use_degrees", True):
-        raise ConfigError(
-            f"lerobot.yaml: {kind}: use_degrees is false: LeRobot's -100..100 has no angle. "
-            "Write 'use_degrees: true'"
-        )
+    for part in ("", "left_arm_config", "right_arm_config"):
+        arm = getattr(config, part, None) if part else config
+        if not getattr(arm, "use_degrees", True):
+            where = f"{kind}: {part}" if part else kind
+            raise ConfigError(
+                f"lerobot.yaml: {where}: use_degrees is false: LeRobot's -100..100 has no angle. "
+                "Write 'use_degrees: true'"
+            )
     return config
 
 

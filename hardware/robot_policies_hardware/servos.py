@@ -3,7 +3,6 @@
 A servo keeps the goal of its last user, and takes a goal beyond its own limits for the limit.
 """
 
-import math
 from collections.abc import Iterator
 
 from lerobot.motors.motors_bus import SerialMotorsBus
@@ -11,7 +10,13 @@ from lerobot.robots import Robot
 
 from robot_policies.interface import BackendError
 
-GIVE = 0.02  # rad; a joint that rests at its stop is measured this far beyond it
+GIVE = 0.01  # share of its range by which a joint that rests at its stop is measured beyond it
+
+
+def arms(robot: Robot) -> list[Robot]:
+    """Return the robots of LeRobot that a robot consists of: its two arms, or itself."""
+    pair = [getattr(robot, name, None) for name in ("left_arm", "right_arm")]
+    return [arm for arm in pair if isinstance(arm, Robot)] or [robot]
 
 
 class Servos:
@@ -25,8 +30,7 @@ class Servos:
         Args:
             robot: LeRobot's robot, not yet connected.
         """
-        arms = (robot, getattr(robot, "left_arm", None), getattr(robot, "right_arm", None))
-        self._buses = [bus for arm in arms if (bus := _keep_in_place(arm))]
+        self._buses = [bus for arm in arms(robot) if (bus := _keep_in_place(arm))]
         self._limp: list[tuple[SerialMotorsBus, str]] = []
 
     def release_beyond(self) -> None:
@@ -43,9 +47,9 @@ class Servos:
             bus.enable_torque(motor)
 
 
-def _keep_in_place(arm: Robot | None) -> SerialMotorsBus | None:
+def _keep_in_place(arm: Robot) -> SerialMotorsBus | None:
     bus = getattr(arm, "bus", None)
-    if arm is None or not isinstance(bus, SerialMotorsBus):
+    if not isinstance(bus, SerialMotorsBus):
         return None
     configure = arm.configure
 
@@ -53,8 +57,8 @@ def _keep_in_place(arm: Robot | None) -> SerialMotorsBus | None:
         if arm.is_calibrated:
             for motor, way in _beyond(bus):
                 raise BackendError(
-                    f"'{motor}' is {way:.2f} rad beyond its calibrated range and would jump to "
-                    "its limit; move it back by hand"
+                    f"'{motor}' is {way:.0%} of its calibrated range beyond it and would jump to "
+                    "its limit; move it back while it has no torque"
                 )
         here = bus.sync_read("Present_Position", normalize=False)
         bus.sync_write("Goal_Position", here, normalize=False)
@@ -65,11 +69,11 @@ def _keep_in_place(arm: Robot | None) -> SerialMotorsBus | None:
 
 
 def _beyond(bus: SerialMotorsBus) -> Iterator[tuple[str, float]]:
-    """Yield which servos are beyond their limits, and by how much. [rad]."""
+    """Yield which servos are beyond their limits, and by which share of their range."""
     here = bus.sync_read("Present_Position", normalize=False)
     for motor, ticks in here.items():
         limits = bus.calibration[motor]
-        tick = 2.0 * math.pi / bus.model_resolution_table[bus.motors[motor].model]
-        way = tick * max(limits.range_min - ticks, ticks - limits.range_max)
-        if way > GIVE:
-            yield motor, way
+        way = max(limits.range_min - ticks, ticks - limits.range_max)
+        share = way / (limits.range_max - limits.range_min)
+        if share > GIVE:
+            yield motor, share

@@ -264,8 +264,8 @@ def bus(monkeypatch: pytest.MonkeyPatch) -> Iterator[FeetechBus]:
     bus.close()
 
 
-def so101(bus: FeetechBus, folder: Path, offset: int = 0, **options) -> LerobotBackend:
-    """The shipped configuration; the servos are calibrated as the file says, but for `offset`."""
+def calibrate(bus: FeetechBus, file: Path, offset: int = 0) -> None:
+    """Write a file; the servos are calibrated as it says, but for `offset`."""
     calibration = {}
     for id_, name in enumerate(SO101, start=1):
         found = MotorCalibration(
@@ -275,7 +275,12 @@ def so101(bus: FeetechBus, folder: Path, offset: int = 0, **options) -> LerobotB
         bus.put(id_, HOMING_OFFSET, found.homing_offset + offset)
         bus.put(id_, MIN_LIMIT, found.range_min)
         bus.put(id_, MAX_LIMIT, found.range_max)
-    (folder / "test.json").write_text(json.dumps(calibration))
+    file.write_text(json.dumps(calibration))
+
+
+def so101(bus: FeetechBus, folder: Path, offset: int = 0, **options) -> LerobotBackend:
+    """The shipped configuration."""
+    calibrate(bus, folder / "test.json", offset)
     backend = make_backend(
         "lerobot",
         load_robot("so101"),
@@ -322,10 +327,58 @@ def test_lerobots_own_so101_driver_over_a_serial_port(bus, tmp_path):
     assert bus.torque() == {1}, "an arm without torque falls"
 
 
+def two_arms(folder: Path, **arms) -> LerobotBackend:
+    names = [f"{side}_{name}" for side in ("left", "right") for name in SO101]
+    spec = toy_robot({name: {"lower": -3.0, "upper": 3.0} for name in names})
+    grippers = {"left_gripper": "%", "right_gripper": "%"}
+    options = {"type": "bi_so_follower", "id": "two", "calibration_dir": str(folder)}
+    return LerobotBackend(spec, units=grippers, **options, **arms)
+
+
+def test_two_arms_are_calibrated_each_by_its_file_and_keep_their_place(bus, tmp_path):
+    buses = {"left": bus, "right": FeetechBus()}
+    for side, arm in buses.items():
+        calibrate(arm, tmp_path / f"two_{side}.json")
+        arm.put(2, GOAL_POSITION, 2900)  # left by the last user
+    ports = {
+        f"{side}_arm_config": {
+            "port": arm.port,
+            "use_degrees": True,
+            "disable_torque_on_disconnect": False,
+        }
+        for side, arm in buses.items()
+    }
+    backend = two_arms(tmp_path, **ports)
+    (tmp_path / "two_right.json").rename(tmp_path / "away.json")
+    with pytest.raises(BackendError, match=r"calibration file .*two_right\.json is missing"):
+        backend.connect()
+    (tmp_path / "away.json").rename(tmp_path / "two_right.json")
+    backend.connect()
+    for arm in buses.values():
+        assert arm.torque() == {1}
+        assert max(arm.furthest.values()) <= 1
+    backend.read()  # the goals that nobody confirms have arrived
+    buses["right"].put(2, PRESENT_POSITION, 3040)
+    backend.stop("test")
+    assert [servo[TORQUE_ENABLE] for servo in buses["right"].servos.values()][:3] == [1, 0, 1]
+    assert bus.torque() == {1}
+    backend.close()
+    buses["right"].close()
+
+
+def test_ranges_instead_of_angles_are_refused_in_either_arm(tmp_path):
+    ports = {"left_arm_config": {"port": "none", "use_degrees": True}}
+    ports["right_arm_config"] = {"port": "none", "use_degrees": False}
+    with pytest.raises(ConfigError, match="right_arm_config: use_degrees is false"):
+        two_arms(tmp_path, **ports)
+
+
 def test_a_servo_beyond_its_limits_is_not_switched_on(bus, tmp_path):
     backend = so101(bus, tmp_path)
     bus.put(2, PRESENT_POSITION, 3300)  # shoulder_lift; its range ends at 3000
-    with pytest.raises(BackendError, match=r"'shoulder_lift' is 0\.46 rad beyond .* by hand"):
+    with pytest.raises(
+        BackendError, match=r"'shoulder_lift' is 15% of its calibrated range beyond"
+    ):
         backend.connect()
     assert bus.torque() == {0}
     assert bus.get(2, PRESENT_POSITION) == 3300
@@ -337,12 +390,14 @@ def test_a_servo_that_is_pushed_beyond_its_limits_loses_its_torque(bus, tmp_path
     bus.put(2, PRESENT_POSITION, 2900)
     backend.connect()
     now[0] += 1.0
+    backend.read()  # the goals that nobody confirms have arrived
     bus.put(2, PRESENT_POSITION, 3040)  # 3.5 degrees, in the range of the robot's table
     before = dict(bus.furthest)
     backend.stop("test")
     assert bus.get(2, PRESENT_POSITION) == 3040, "it must not jump to its limit"
     assert [servo[TORQUE_ENABLE] for servo in bus.servos.values()] == [1, 0, 1, 1, 1, 1]
     now[0] += 1.0
+    backend.read()
     bus.put(2, PRESENT_POSITION, 2990)
     assert bus.furthest == before
     backend.write(Command(0.0, backend.read().joint_position))
