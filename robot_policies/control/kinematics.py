@@ -3,7 +3,8 @@
 Conventions are URDF's: a link's frame is its parent's, moved by `position` and `rotation` (roll,
 pitch, yaw about fixed axes) and then by its joint about or along `axis`.
 
-References: Siciliano & Slotine 1991 (task priority), Wampler 1986 (damped least squares).
+References: Siciliano & Slotine 1991 (task priority), Maciejewski & Klein 1988 (damping of small
+singular values only).
 """
 
 import numpy as np
@@ -12,9 +13,10 @@ from robot_policies.interface import Action, ActionKind, ContractError, RobotSpe
 from robot_policies.interface.action import CARTESIAN_DELTA_NAMES
 from robot_policies.interface.errors import suggestion
 
-# Singular values well below these are not followed: a little slower, and calm near singularities.
+# Damping at a singularity; motions well below it are not followed, so that the arm stays calm.
 LINEAR_DAMPING = 0.01  # m per rad; a tabletop arm has 0.1 to 0.4
 ANGULAR_DAMPING = 0.1  # rad per rad; of the order of 1
+REGULAR = 5.0  # times the damping; singular values above are not damped, and followed exactly
 
 
 class Kinematics:
@@ -84,10 +86,11 @@ class Kinematics:
         Returns:
             Joint positions. Shape (n,).
         """
-        jacobian = self.jacobian(joints)
         free = np.ones(len(joints), dtype=bool)
         while True:
-            change = _two_tasks(jacobian * free, delta)
+            begin = _two_tasks(self.jacobian(joints) * free, delta)
+            # The Jacobian halfway there: along it the link follows its line, not the tangent.
+            change = _two_tasks(self.jacobian(joints + 0.5 * begin) * free, delta)
             target = joints + change
             stuck = free & (change != 0.0)
             stuck &= (target < self._robot.lower) | (target > self._robot.upper)
@@ -182,5 +185,8 @@ def _two_tasks(jacobian: np.ndarray, delta: np.ndarray) -> np.ndarray:
 
 
 def _damped(jacobian: np.ndarray, damping: float) -> np.ndarray:
-    square = jacobian @ jacobian.T + damping**2 * np.eye(len(jacobian))
-    return jacobian.T @ np.linalg.inv(square)
+    """Return the inverse, with what is close to a singularity damped."""
+    left, values, right = np.linalg.svd(jacobian, full_matrices=False)
+    squared = damping**2 * np.maximum(0.0, 1.0 - (values / (REGULAR * damping)) ** 2)
+    gains = np.divide(values, values**2 + squared, out=0.0 * values, where=values > 0.0)
+    return (right.T * gains) @ left.T

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from toy_robot import toy_robot
 
+from robot_policies.catalog import load_robot
 from robot_policies.control.kinematics import (
     CARTESIAN_DELTA_NAMES,
     CartesianResolver,
@@ -105,7 +106,6 @@ def test_a_joint_at_its_limit_stays_and_the_others_go_on():
 
 def test_agrees_with_mujoco():
     mujoco = pytest.importorskip("mujoco")
-    from robot_policies.catalog import load_robot
     from robot_policies_sim.model_mjcf import mjcf
 
     robot = load_robot("go1")
@@ -169,3 +169,16 @@ def test_a_cartesian_action_with_other_elements_is_refused():
 def test_an_unknown_link_is_refused():
     with pytest.raises(ContractError, match="toy: no link 'hnad'. Did you mean 'hand'"):
         Kinematics(ROBOT, "hnad")
+
+
+@pytest.mark.parametrize("periods", [1, 3])
+@pytest.mark.parametrize("way", np.vstack([np.eye(3), -np.eye(3)]), ids=str)
+def test_a_displacement_is_followed_exactly_away_from_singularities(way, periods):
+    robot = load_robot("so101")
+    resolver = CartesianResolver(robot, periods / robot.control_rate)
+    kinematics, joints = Kinematics(robot, robot.workspace.link), robot.default
+    action = delta([*(0.06 * periods / robot.control_rate * way), 0, 0, 0], CARTESIAN_DELTA_NAMES)
+    for _ in range(round(robot.control_rate)):
+        joints = resolver.resolve(action, joints).values
+    moved = kinematics.pose(joints)[1] - kinematics.pose(robot.default)[1]
+    np.testing.assert_allclose(moved, 0.06 * way, atol=1e-4)
