@@ -1,0 +1,154 @@
+"""A walking robot whose system clock is stepped, and whose topics others publish on."""
+
+import struct
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import TwistStamped
+from lifecycle_msgs.srv import GetState
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParameters
+from ros_graph import Graph
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+from robot_policies.catalog import load_robot
+from robot_policies.nodes.graph_node import CHUNKS, COMMAND
+
+WALK = ("policy:=uni_o4/go1_walk", "backend:=mujoco", "seconds:=120")
+PERIOD = 1.0 / load_robot("go1").control_rate
+
+
+class Walk:
+    """A launched walk; its clock is stepped by writing to a file."""
+
+    def __init__(self, graph: Graph, clock: Path) -> None:
+        self.graph, self._clock = graph, clock
+        self.sent = graph.listen(JointState, "command_sent", 100)
+        self._diagnostics = graph.listen(DiagnosticArray, "/diagnostics", 100)
+
+    def step(self, seconds: float) -> None:
+        """Set the clock that many seconds away from the true one."""
+        with self._clock.open("r+b") as file:
+            file.write(struct.pack("d", seconds))
+
+    def said(self, node: str) -> list[str]:
+        statuses = [s for _, array in self._diagnostics for s in array.status]
+        return [s.message for s in statuses if s.name == node]
+
+    @contextmanager
+    def undisturbed(self, seconds: float = 3.0) -> Iterator[None]:
+        """Assert that the robot goes on following its policy, at its rate."""
+        self.graph.wait(lambda: False, 0.2)
+        self.sent.clear()
+        begin = time.monotonic()
+        yield
+        self.graph.wait(lambda: False, begin + seconds - time.monotonic())
+        modes = [message.header.frame_id for _, message in self.sent]
+        arrivals = [moment for moment, _ in self.sent]
+        gaps = [late - early for early, late in zip(arrivals, arrivals[1:], strict=False)]
+        assert modes.count("policy") > 0.9 * seconds / PERIOD
+        # A busy machine may delay an answer; a second without one was what a step used to cost.
+        assert modes.count("hold") < 5
+        assert "damp" not in modes
+        assert max(gaps) < 0.3
+
+
+@pytest.fixture(scope="module")
+def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
+    folder = tmp_path_factory.mktemp("clock")
+    library, clock = folder / "stepped_clock.so", folder / "step"
+    source = Path(__file__).with_name("stepped_clock.c")
+    try:
+        subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    except FileNotFoundError:
+        pytest.skip("no gcc, which makes the clock that can be stepped")
+    clock.write_bytes(struct.pack("d", 0.0))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LD_PRELOAD", str(library))
+        patch.setenv("CLOCK_STEP", str(clock))
+        graph = Graph(*WALK)
+    with graph:
+        walk = Walk(graph, clock)
+        assert graph.wait(lambda: len(walk.sent) > 100, 60.0)
+        yield walk
+
+
+def stranger(joints: int, rows: int = 1) -> JointTrajectory:
+    names = [f"joint_{k}" for k in range(joints)]
+    point = JointTrajectoryPoint(positions=[0.0] * joints)
+    point.time_from_start.nanosec = 20_000_000
+    return JointTrajectory(joint_names=names, points=[point] * rows)
+
+
+@pytest.mark.parametrize("seconds", [-1.0, 1.5, 0.0])
+def test_a_stepped_system_clock_costs_no_control_step(walk: Walk, seconds: float) -> None:
+    with walk.undisturbed():
+        walk.step(seconds)
+
+
+def test_simulated_time_is_refused_while_a_node_runs(walk: Walk) -> None:
+    value = ParameterValue(type=ParameterType.PARAMETER_BOOL, bool_value=True)
+    request = SetParameters.Request(parameters=[Parameter(name="use_sim_time", value=value)])
+    with walk.undisturbed():
+        for node in ("backend", "policy"):
+            answer = walk.graph.call(SetParameters, f"/{node}/set_parameters", request)
+            assert not answer.results[0].successful
+            assert "start it anew" in answer.results[0].reason
+
+
+def test_a_goal_stamped_ahead_is_refused_and_costs_no_observation(walk: Walk) -> None:
+    publisher = walk.graph.node.create_publisher(TwistStamped, "cmd_vel", COMMAND)
+    assert walk.graph.wait(publisher.get_subscription_count)
+    message = TwistStamped()
+    message.twist.linear.x = 0.5
+    with walk.undisturbed(2.0):
+        for _ in range(10):
+            message.header.stamp = walk.graph.node.get_clock().now().to_msg()
+            message.header.stamp.sec += 5
+            publisher.publish(message)
+            walk.graph.wait(lambda: False, 0.1)
+    walk.graph.node.destroy_publisher(publisher)
+    assert any("cmd_vel refused: stamped 5.0" in text for text in walk.said("policy"))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [stranger(12), stranger(0, 0), stranger(12, 5000)],
+    ids=["other joints", "empty", "too large"],
+)
+def test_a_second_publisher_of_chunks_is_refused_and_the_policy_goes_on(
+    walk: Walk, message: JointTrajectory
+) -> None:
+    publisher = walk.graph.node.create_publisher(JointTrajectory, "action_chunk", CHUNKS)
+    assert walk.graph.wait(publisher.get_subscription_count)
+    with walk.undisturbed():
+        for _ in range(40):
+            publisher.publish(message)
+            walk.graph.wait(lambda: False, 0.05)
+    walk.graph.node.destroy_publisher(publisher)
+
+
+def test_a_flood_of_chunks_does_not_stop_the_robot(walk: Walk) -> None:
+    publisher = walk.graph.node.create_publisher(JointTrajectory, "action_chunk", CHUNKS)
+    assert walk.graph.wait(publisher.get_subscription_count)
+    message, end = stranger(12), time.monotonic() + 2.0
+    with walk.undisturbed():
+        while time.monotonic() < end:
+            for _ in range(10):
+                publisher.publish(message)
+            walk.graph.wait(lambda: False, 0.004)
+    walk.graph.node.destroy_publisher(publisher)
+
+
+def test_the_launch_says_who_was_refused_and_why(walk: Walk) -> None:
+    state = walk.graph.call(GetState, "/backend/get_state")
+    assert state.current_state.label == "active"
+    name = walk.graph.node.get_name()
+    _, errors = walk.graph.end()
+    assert f"action_chunk may have one publisher, '/{name}' is refused" in errors
