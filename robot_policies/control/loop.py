@@ -355,7 +355,10 @@ class ControlLoop:
         return self._resolver.resolve(action, self._before)
 
     def _with_command(self, state: RobotState) -> RobotState:
-        """Add the joint targets in force; before the first, those of the pose found."""
+        """Add the joint targets in force now; before the first, those of the pose found.
+
+        They do not age: a target stays in force however long nothing else is sent.
+        """
         if self._kind is not ActionKind.JOINT_POSITION or COMMAND in state.features:
             return state
         sent = self._sent or Command(state.stamp, state.joint_position)
@@ -363,7 +366,7 @@ class ControlLoop:
         return replace(
             state,
             features={**state.features, COMMAND: values},
-            stamps={**state.stamps, COMMAND: sent.stamp},
+            stamps={**state.stamps, COMMAND: state.stamp},
         )
 
 

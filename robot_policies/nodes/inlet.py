@@ -18,6 +18,7 @@ from robot_policies.interface import (
 )
 from robot_policies.interface.observation import COMMAND as COMMAND_IN_FORCE
 from robot_policies.interface.observation import IMU, STATE, TASK, is_picture
+from robot_policies.nodes.decoding import Sample
 from robot_policies.nodes.graph_node import (
     COMMAND,
     ERROR,
@@ -32,6 +33,7 @@ from robot_policies.nodes.topics import topic_of
 
 LOOK = 0.002  # s; how often it is looked for what belongs to the joints of this moment
 PATIENCE = 0.01  # s; how long it is looked for
+UNHEARD = 3  # measurements; a command is sent after each
 AHEAD = 0.1  # s; by how much the clock of whoever sets a goal may lead
 
 
@@ -89,6 +91,8 @@ class Inlet:
         self._awaited = {name for name in spec if name == IMU or is_picture(name)}
         self._missing: set[str] = set()
         self._commands: list[Any] = []  # sent, not yet measured after
+        self._in_force: Sample | None = None  # sent before the joints were measured
+        self._unheard = 0  # measurements since a command was heard
         self._look = node.create_timer(LOOK, self._look_again, clock=node.time.timer_clock)
         self._look.cancel()
         self._wanted = (
@@ -127,6 +131,7 @@ class Inlet:
         if not self._due(stamp):
             return
         self._stamp, self._since = stamp, self._node.now()
+        self._unheard += 1
         self._missing = set(self._awaited)
         self._look_again()
 
@@ -150,13 +155,31 @@ class Inlet:
                 stamp = self._read(feature, taken)
                 if stamp >= self._stamp or (is_picture(feature) and np.isfinite(stamp)):
                     self._missing.discard(feature)
+        if COMMAND_IN_FORCE in self._subscriptions:
+            self._read_command()
+
+    def _read_command(self) -> None:
+        """Keep the newest command that was sent before the joints were measured.
+
+        It was in force then, however long ago it was sent: the robot's node may have stood still.
+        Where nothing is heard of commands while joints go on coming, it ages.
+        """
+        carrier = stream(COMMAND_IN_FORCE)
         self._commands, waiting = [], self._commands
+        self._unheard = 0 if waiting else self._unheard
         for message in waiting:
-            moment = stream(COMMAND_IN_FORCE).decode(message).stamp
-            if self._node.time.from_ros(moment) <= self._stamp:
-                self._read(COMMAND_IN_FORCE, message)
+            try:
+                sample = carrier.decode(message)
+            except ContractError as error:
+                self._complain(ERROR, f"{carrier.topic} refused: {error}")
+                continue
+            if self._node.time.from_ros(sample.stamp) <= self._stamp:
+                self._in_force = sample
             else:
                 self._commands.append(message)
+        if self._in_force and self._unheard <= UNHEARD:
+            sample = self._in_force
+            self._push(COMMAND_IN_FORCE, sample.values, self._stamp, sample.names)
 
     def _read(self, feature: str, message: Any) -> float:
         """Keep a message; return its stamp, or that of never if it is refused. [s]."""
@@ -167,9 +190,17 @@ class Inlet:
             ahead = stamp - self._node.now()
             if feature in GOALS and ahead > AHEAD:
                 raise ContractError(f"stamped {ahead:.2f} s ahead of this computer's clock")
-            self._buffer.push(feature, sample.values, stamp, sample.names, sample.frame)
         except ContractError as error:
             self._complain(ERROR, f"{carrier.topic} refused: {error}")
+            return -np.inf
+        return self._push(feature, sample.values, stamp, sample.names, sample.frame)
+
+    def _push(self, feature: str, values: Any, stamp: float, *about: Any) -> float:
+        """Keep a sample; return its stamp, or that of never if it is refused. [s]."""
+        try:
+            self._buffer.push(feature, values, stamp, *about)
+        except ContractError as error:
+            self._complain(ERROR, f"{stream(feature).topic} refused: {error}")
             return -np.inf
         return stamp
 

@@ -125,10 +125,9 @@ def test_the_command_in_force_is_measured_and_begins_with_the_pose_found(loop, c
     tick(loop, clock)
     np.testing.assert_allclose(loop.state.features[COMMAND], ROBOT.default, rtol=1e-6)
     loop.accept(chunk(loop.state.stamp, 0.01), clock.now)
-    sent = clock.now
     tick(loop, clock)
     np.testing.assert_allclose(loop.state.features[COMMAND], ROBOT.default + 0.01, rtol=1e-6)
-    assert loop.state.stamps[COMMAND] == sent
+    assert loop.state.stamps[COMMAND] == loop.state.stamp
     loop.accept(chunk(loop.state.stamp, 5.0), clock.now)  # refused: it is not in force
     tick(loop, clock)
     np.testing.assert_allclose(loop.state.features[COMMAND], ROBOT.default + 0.01, rtol=1e-6)
