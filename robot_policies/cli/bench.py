@@ -21,29 +21,43 @@ def register(app: typer.Typer) -> None:
 
 
 def latency(
-    policy: Annotated[str, typer.Option("--policy")] = "uni_o4/go1_walk",
-    task: Task = "go1_walk",
+    policy: Annotated[
+        str, typer.Option("--policy", help="Shipped id, folder or hub id.")
+    ] = "uni_o4/go1_walk",
+    task: Annotated[
+        str | None, typer.Option("--task", help="Its task; go1_walk without --robot.")
+    ] = None,
+    robot: Annotated[str | None, typer.Option("--robot", help="A robot, without a task.")] = None,
     backend: Annotated[str, typer.Option("--backend")] = "mujoco",
     seconds: Annotated[float, typer.Option("--seconds", min=1.0, help="Of the graph.")] = 20.0,
     images: Annotated[int, typer.Option("--images", min=1, help="Sent at 30 Hz.")] = 300,
     domain: Annotated[int, typer.Option("--domain", min=0, help="ROS domain.")] = 99,
     json: Json = None,
 ) -> None:
-    """Milliseconds through the ROS nodes: stamp to applied command, and images."""
+    """Milliseconds through the ROS nodes, beside the messages alone and beside LeRobot alone."""
     from robot_policies import catalog
     from robot_policies.cli.launch import check_names
-    from robot_policies.launching.latency import measure_commands, measure_images
+    from robot_policies.interface.robot_alone import NAME
+    from robot_policies.launching.latency import PARTS, measure_latency
 
+    task = task or (NAME if robot else "go1_walk")
     names = {"policy": policy, "task": task, "backend": backend}
     check_names(names)
-    names["robot"] = catalog.load_task(task).robot
+    names["robot"] = catalog.load_task_or_robot(task, robot).robot
     with results(json) as output, progress() as bar:
-        done = bar.add_task("latency", total=2)
-        rows = [measure_commands(names, seconds=seconds, domain=domain)]
-        bar.advance(done)
-        rows.append(measure_images(images, domain=domain))
-        bar.advance(done)
-        _finish(output, "latency", rows, **names, seconds=seconds)
+        done = bar.add_task("latency", total=PARTS)
+        document = measure_latency(
+            names,
+            seconds=seconds,
+            images=images,
+            domain=domain,
+            advance=lambda: bar.advance(done),
+        )
+        ratios = [(f"commands over messages, {key}", v) for key, v in document["ratio"].items()]
+        if document["answer_ratio"]:
+            ratios.append(("commands over LeRobot's answer, p50", document["answer_ratio"]))
+        shown = table("ratios", ("what", "ratio"), ratios)
+        _finish(output, "latency", document, shown, **names, seconds=seconds)
 
 
 def physics(
@@ -58,7 +72,7 @@ def physics(
     with results(json) as output, progress() as bar:
         done = bar.add_task("physics", total=blocks * len(benchmarks.ENGINES))
         rows = benchmarks.physics(task, seconds, blocks, lambda: bar.advance(done))
-        _finish(output, "physics", rows, task=task, seconds=seconds, blocks=blocks)
+        _finish(output, "physics", {"results": rows}, task=task, seconds=seconds, blocks=blocks)
 
 
 def throughput(
@@ -77,7 +91,14 @@ def throughput(
         rows = benchmarks.throughput(
             task, environments, threads, torch_threads, blocks, lambda: bar.advance(done)
         )
-        _finish(output, "throughput", rows, task=task, blocks=blocks, torch_threads=torch_threads)
+        _finish(
+            output,
+            "throughput",
+            {"results": rows},
+            task=task,
+            blocks=blocks,
+            torch_threads=torch_threads,
+        )
 
 
 def skills(
@@ -95,14 +116,14 @@ def skills(
         if live:
             rows += skill_benchmark.live_changes(domain)
             bar.advance(done)
-        _finish(output, "skills", rows, repeats=repeats)
+        _finish(output, "skills", {"results": rows}, repeats=repeats)
 
 
-def _finish(output: Any, bench: str, rows: list[dict[str, Any]], **settings: Any) -> None:
+def _finish(output: Any, bench: str, found: dict[str, Any], *tables: Any, **settings: Any) -> None:
     from robot_policies.evaluation.provenance import provenance
 
     policies = [settings["policy"]] if "policy" in settings else []
     origin = provenance(policies, **settings)
-    document = {"bench": bench, "results": rows, "provenance": origin}
-    shown = [tuple(row.values()) for row in rows]
-    output.finish(document, table(bench, tuple(rows[0]), shown))
+    rows = found["results"]
+    shown = table(bench, tuple(rows[0]), [tuple(row.values()) for row in rows])
+    output.finish({"bench": bench, **found, "provenance": origin}, shown, *tables)

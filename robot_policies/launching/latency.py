@@ -1,6 +1,8 @@
 """How long it takes through the real nodes: from a capture to the command that answers it.
 
-Everything runs in processes of its own, with the environment the launch file gives its nodes.
+Everything runs in processes of its own, with the environment the launch file gives its nodes. What
+a machine can do at all is measured in the same run, because a ratio holds on every machine: the
+messages alone for a quick policy, and LeRobot in one process for a policy that takes long.
 """
 
 import json
@@ -8,56 +10,86 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from robot_policies.catalog import load_robot
 from robot_policies.interface import BackendError
 from robot_policies.launching.network import graph_environment
+from robot_policies.policies.catalog import BUILT_IN, action_spec_of, find_checkpoint
 
-PATIENCE = 60.0  # s; beyond the measured time, for start and end
+PATIENCE = 120.0  # s; beyond the measured time, for start and end
+HEAVY = 0.01  # s; below, messages take a good part of an answer, and LeRobot has none
+QUANTILES = {"p50_ms": 50.0, "p99_ms": 99.0, "max_ms": 100.0}
+PARTS = 6  # of a measurement, for a progress bar
 
 
 def measure_latency(
-    policy: str = "uni_o4/go1_walk",
-    robot: str = "go1",
-    backend: str = "mujoco",
-    task: str = "go1_walk",
+    names: Mapping[str, str],
     *,
-    seconds: float = 20.0,
-    images: int = 300,
-    domain: int = 99,
-) -> list[dict[str, Any]]:
-    """Measure the two figures of the node graph.
+    seconds: float,
+    images: int,
+    domain: int,
+    advance: Callable[[], object] = lambda: None,
+) -> dict[str, Any]:
+    """Measure a launched graph, and before and after it what it is compared with.
 
     Args:
-        policy: Policy to run.
-        robot: Its robot.
-        backend: What moves.
-        task: Its task; empty for none.
-        seconds: Duration of the run.
+        names: `policy`, `robot`, `backend` and `task` of the launch file.
+        seconds: How long the graph runs, and the messages alone.
         images: How many 640x480 images are sent best-effort between two processes.
         domain: ROS domain, so that no other graph is disturbed.
+        advance: Called `PARTS` times, after each part.
 
     Returns:
-        Two rows with `what`, `p50_ms`, `p99_ms`, `max_ms`, `count`, `lost`, `rate_hz`.
+        `results`, a row for each measurement; `floor`, the row of the messages alone; `ratio` of
+        the graph's p50 and p99 over those of the floor; `answer`, the row of LeRobot in one
+        process, and `answer_ratio` of the graph's p50 over it, both `None` for a policy that
+        answers quickly or has no checkpoint.
 
     Raises:
-        BackendError: If the graph did not run to its end.
+        BackendError: If a process did not run to its end, or the policy never acted.
     """
-    names = {"policy": policy, "robot": robot, "backend": backend, "task": task}
-    return [
-        measure_commands(names, seconds=seconds, domain=domain),
-        measure_images(images, domain=domain),
-    ]
+
+    def part[T](value: T) -> T:
+        advance()
+        return value
+
+    names, own = dict(names), names["policy"] in BUILT_IN
+    before: dict[str, Any] = part({} if own else _lerobot(names["policy"]))
+    if before:
+        names["threads"] = str(before["threads"])
+    floor = part(_floor(names, 0.5 * seconds, domain))
+    graph = part(measure_commands(names, seconds=seconds, domain=domain))
+    floor += part(_floor(names, 0.5 * seconds, domain))
+    after: dict[str, Any] = part({} if own else _lerobot(names["policy"], before["threads"]))
+    pictures = part(measure_images(images, domain=domain))
+
+    rate = load_robot(names["robot"]).control_rate
+    asked = 2 * _count(rate, 0.5 * seconds)
+    alone = _row("the same messages between two bare processes", floor, asked, rate)
+    rows, answer = [graph, alone, pictures], None
+    took = [*before.get("took", ()), *after.get("took", ())]
+    if took and np.median(took) > HEAVY:
+        what = f"LeRobot's answer in one process, threads: {before['threads']}"
+        answer = _row(what, took, len(took), len(took) / sum(took))
+        rows.insert(2, answer)
+    return {
+        "results": rows,
+        "floor": alone,
+        "ratio": {key: _ratio(graph, alone, key) for key in ("p50", "p99")},
+        "answer": answer,
+        "answer_ratio": _ratio(graph, answer, "p50") if answer else None,
+    }
 
 
 def measure_commands(
-    names: dict[str, str], *, seconds: float, domain: int = 99, prefix: Sequence[str] = ()
+    names: Mapping[str, str], *, seconds: float, domain: int = 99, prefix: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Measure from observation stamp to applied command, for every step of a launched graph.
+    """Measure from observation stamp to applied command, for every answer in a launched graph.
 
     Args:
         names: Arguments of the launch file.
@@ -66,24 +98,27 @@ def measure_commands(
         prefix: Command that runs the launcher, such as `chrt -f 10`.
 
     Raises:
-        BackendError: If the graph did not run to its end.
+        BackendError: If the graph did not run to its end, or the policy never acted.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "summary.json"
         arguments = {**names, "seconds": f"{seconds:g}", "summary": str(path)}
         words = [f"{name}:={value}" for name, value in arguments.items()]
         command = (*prefix, sys.executable, "-m", "robot_policies.launching", "policy.launch.xml")
-        done = _run([*command, *words], seconds, dict(os.environ), domain)
-        if done.returncode or not path.is_file():
-            raise BackendError(f"the graph broke off: {' '.join(done.stderr.split())}")
+        _run([*command, *words], seconds, dict(os.environ), domain, "the graph broke off")
+        if not path.is_file():
+            raise BackendError("the graph broke off before it wrote how it went")
         summary = json.loads(path.read_text(encoding="utf-8"))
-    steps, figures, latency = summary["steps"], summary["figures"], summary["latency"]
+    latency, refusals = summary["latency"], summary["refusals"]
+    if not latency:
+        raise BackendError(f"'{names['policy']}' never acted within {seconds:g} s: {refusals}")
     return {
         "what": "observation stamp to applied command",
-        **{f"{name}_ms": round(1e3 * value, 3) for name, value in latency.items()},
-        "count": steps,
-        "lost": sum(summary["refusals"].values()),
-        "rate_hz": figures["loop_rate_mean_hz"],
+        **{key: round(1e3 * latency[key.removesuffix("_ms")], 3) for key in QUANTILES},
+        "count": summary["steps"],
+        "lost": sum(refusals.values()),
+        "rate_hz": summary["figures"]["loop_rate_mean_hz"],
+        "load": _load(),
     }
 
 
@@ -100,30 +135,74 @@ def measure_images(count: int, *, domain: int = 99, profile: bool = True) -> dic
     """
     environment = graph_environment() if profile else dict(os.environ)
     command = [sys.executable, "-m", "robot_policies.nodes.image_probe", str(count)]
-    done = _run(command, count / 30.0, environment, domain)
-    if done.returncode:
-        raise BackendError(f"images could not be sent: {' '.join(done.stderr.split())}")
-    delays = 1e3 * np.array(json.loads(done.stdout.splitlines()[-1]))
-    values = np.percentile(delays, (50, 99, 100)).round(3).tolist() if len(delays) else [None] * 3
+    sent = _run(command, count / 30.0, environment, domain, "images could not be sent")
+    return _row("640x480 image from process to process", json.loads(sent), count, 30.0)
+
+
+def _floor(names: Mapping[str, str], seconds: float, domain: int) -> list[float]:
+    """Return the delays of the messages alone. [s]."""
+    robot = load_robot(names["robot"])
+    rows = action_spec_of(names["policy"], robot).horizon
+    count = _count(robot.control_rate, seconds)
+    words = (names["robot"], str(rows), str(count))
+    command = [sys.executable, "-m", "robot_policies.nodes.floor_probe", *words]
+    sent = _run(command, seconds, graph_environment(), domain, "messages could not be sent")
+    return json.loads(sent)
+
+
+def _lerobot(policy: str, threads: int | None = None) -> dict[str, Any]:
+    """Return `threads` and what answers `took` [s]; without a number, threads are chosen."""
+    words = [str(find_checkpoint(policy)), *([str(threads)] if threads else [])]
+    command = [sys.executable, "-m", "robot_policies.evaluation.lerobot_answer", *words]
+    return json.loads(_run(command, 60.0, graph_environment(), 0, f"'{policy}' did not answer"))
+
+
+def _count(rate: float, seconds: float) -> int:
+    return max(round(rate * seconds), 1)
+
+
+def _row(what: str, delays: Sequence[float], count: int, rate: float) -> dict[str, Any]:
+    values = np.percentile(delays, list(QUANTILES.values())) if delays else [np.nan] * 3
     return {
-        "what": "640x480 image from process to process",
-        **dict(zip(("p50_ms", "p99_ms", "max_ms"), values, strict=True)),
+        "what": what,
+        **{key: round(1e3 * float(v), 3) for key, v in zip(QUANTILES, values, strict=True)},
         "count": count,
         "lost": count - len(delays),
-        "rate_hz": 30.0,
+        "rate_hz": round(rate, 3),
+        "load": _load(),
     }
 
 
+def _ratio(row: Mapping[str, Any], base: Mapping[str, Any], quantile: str) -> float:
+    return round(row[f"{quantile}_ms"] / base[f"{quantile}_ms"], 3)
+
+
+def _load() -> float:
+    """Return how many processes were running or waiting for a core in the last minute."""
+    return round(os.getloadavg()[0], 2)
+
+
 def _run(
-    command: list[str], seconds: float, environment: dict[str, str], domain: int
-) -> subprocess.CompletedProcess[str]:
+    command: list[str], seconds: float, environment: dict[str, str], domain: int, fault: str
+) -> str:
+    """Run a process and return the last line it printed.
+
+    Raises:
+        BackendError: With the fault, if it failed.
+    """
     environment["ROS_DOMAIN_ID"] = str(domain)
     environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-    return subprocess.run(
-        command,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=seconds + PATIENCE,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            command,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=seconds + PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise BackendError(f"{fault}: no end after {seconds + PATIENCE:g} s") from None
+    if done.returncode:
+        raise BackendError(f"{fault}: {' '.join(done.stderr.split())[-300:]}")
+    return (done.stdout.splitlines() or [""])[-1]

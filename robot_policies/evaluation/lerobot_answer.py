@@ -1,0 +1,80 @@
+"""What an answer of a checkpoint takes in one process, through LeRobot alone.
+
+`python -m robot_policies.evaluation.lerobot_answer FOLDER [THREADS]` prints one JSON line:
+`threads`, and `took`, the time of each answer [s]. An answer leads from arrays as cameras and
+joints give them through LeRobot's preprocessor, `predict_action_chunk` and postprocessor to an
+array. Without a number of threads it is chosen as the policy's node chooses it.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from lerobot.configs import FeatureType, PreTrainedConfig
+from lerobot.policies.utils import prepare_observation_for_inference
+
+from robot_policies.control.warm_up import choose_threads
+from robot_policies.policies.checkpoint import read_checkpoint
+from robot_policies.policies.contract import answers_in_chunks
+
+ANSWERS = 7  # after one that does not count
+DEVICE = "cpu"
+
+
+def answers(ask: Callable[[], object]) -> list[float]:
+    """Return what each of a few answers takes. [s]."""
+    times = []
+    for _ in range(ANSWERS + 1):
+        begin = time.perf_counter()
+        ask()
+        times.append(time.perf_counter() - begin)
+    return times[1:]
+
+
+def question(folder: Path) -> Callable[[], np.ndarray]:
+    """Return a function that lets a checkpoint answer made-up observations. Shape (rows, width).
+
+    Raises:
+        CheckpointError: If the checkpoint is damaged.
+    """
+    checkpoint = read_checkpoint(folder, DEVICE)
+    config, policy = checkpoint.config, checkpoint.policy
+    act = policy.predict_action_chunk if answers_in_chunks(vars(config)) else policy.select_action
+    observation = made_up(config)
+
+    def ask() -> np.ndarray:
+        with torch.inference_mode():
+            batch = prepare_observation_for_inference(dict(observation), torch.device(DEVICE))
+            return checkpoint.postprocessor(act(checkpoint.preprocessor(batch)))[0].numpy()
+
+    return ask
+
+
+def made_up(config: PreTrainedConfig) -> dict[str, np.ndarray]:
+    """Return an observation of noise: images (height, width, 3) uint8, vectors (n,) float32."""
+    rng = np.random.default_rng(0)
+    return {
+        name: rng.integers(0, 255, (*feature.shape[1:], feature.shape[0]), dtype=np.uint8)
+        if feature.type is FeatureType.VISUAL
+        else rng.random(feature.shape, dtype=np.float32)
+        for name, feature in (config.input_features or {}).items()
+    }
+
+
+def main() -> None:
+    """Measure."""
+    ask, given = question(Path(sys.argv[1])), sys.argv[2:]
+    if given:
+        threads = int(given[0])
+        torch.set_num_threads(threads)
+    else:
+        threads, _ = choose_threads(lambda: float(np.median(answers(ask))), torch.set_num_threads)
+    print(json.dumps({"threads": threads, "took": answers(ask)}))
+
+
+if __name__ == "__main__":
+    main()
