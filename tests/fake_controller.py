@@ -7,7 +7,7 @@ trajectory's last point at once. A camera shows one blue pixel in the corner, as
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rclpy.context import Context  # noqa: TID251
 from rclpy.executors import SingleThreadedExecutor  # noqa: TID251
@@ -28,7 +28,9 @@ class FakeController:
         stamped: Whether messages carry a stamp.
         late: Age of the messages. [s]
         measures_velocity: Whether velocities are broadcast.
+        node: Its node.
         glitch: Positions that are broadcast instead, in every fifth message. [rad]
+        clock: What messages are stamped with. [s]
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class FakeController:
         self.commands: list[JointTrajectory] = []
         self.stamped, self.late, self.measures_velocity = True, 0.0, True
         self.glitch: dict[str, float] = {}
+        self.clock: Callable[[], float] = time.time
         self._ticks = 0
         self._order = [*reversed(joints), "not_ours"]
         self._context = Context()
@@ -51,7 +54,7 @@ class FakeController:
         node.create_timer(0.05, self._show)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(node)
-        self._node = node
+        self.node = node
         self._closing = False
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
@@ -60,7 +63,7 @@ class FakeController:
         self._closing = True
         self._thread.join(timeout=5.0)
         self._executor.shutdown(timeout_sec=1.0)
-        self._node.destroy_node()
+        self.node.destroy_node()
         self._context.try_shutdown()
 
     def _spin(self) -> None:
@@ -86,7 +89,7 @@ class FakeController:
 
     def _stamp(self, message: JointState | Image) -> None:
         if self.stamped:
-            stamp = time.time() - self.late
+            stamp = self.clock() - self.late
             message.header.stamp.sec = int(stamp)
             message.header.stamp.nanosec = int(stamp % 1.0 * 1e9)
 

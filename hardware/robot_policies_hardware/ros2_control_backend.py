@@ -131,7 +131,8 @@ class Ros2ControlBackend:
         self._driver = DriverStates(self.spec, self._names, self._timeout, there, complain)
         self._pictures: dict[str, tuple[np.ndarray, float]] = {}
         self._slope, self._received, self._refusal = Slope(), 0, ""
-        self._looked, self._newest, self._silent = self._clock(), -np.inf, 0.0
+        self._looked = self._latest = self._clock()
+        self._newest, self._silent = -np.inf, 0.0
         self._target: np.ndarray | None = None
         try:
             self._wait(self._missing, f"{self._states}: ")
@@ -150,10 +151,11 @@ class Ros2ControlBackend:
         """
         self._connected("read")
         self._take()
+        now = self._now()
         measured = [self._driver.measured[name] for name in self._names]
         oldest = min(measured, key=lambda joint: joint.stamp)
-        if self._silence(oldest.stamp) > self._timeout:
-            name, age = self._names[measured.index(oldest)], self._clock() - oldest.stamp
+        if self._silence(oldest.stamp, now) > self._timeout:
+            name, age = self._names[measured.index(oldest)], now - oldest.stamp
             raise BackendError(
                 f"ros2_control: {self._states}: '{name}' is {age * 1e3:.0f} ms old, limit "
                 f"{self._timeout * 1e3:.0f} ms; "
@@ -217,7 +219,7 @@ class Ros2ControlBackend:
         self._listen()
         measured = [self._driver.measured[name] for name in self._names]
         here = np.array([joint.position for joint in measured])
-        if self._clock() - min(joint.stamp for joint in measured) <= self._timeout:
+        if self._now() - min(joint.stamp for joint in measured) <= self._timeout:
             self._send(here)
         return here if self._target is None else self._target
 
@@ -228,12 +230,23 @@ class Ros2ControlBackend:
             self._offset = offset
         return self._offset
 
-    def _silence(self, stamp: float) -> float:
+    def _silence(self, stamp: float, now: float) -> float:
         """Return how long it was listened since the oldest measurement was new. [s]."""
-        listened = min(self._clock() - self._looked, SERVED / self.spec.control_rate)
+        listened = min(now - self._looked, SERVED / self.spec.control_rate)
         self._silent = 0.0 if stamp > self._newest else self._silent + listened
-        self._looked, self._newest = self._clock(), stamp
+        self._looked, self._newest = now, stamp
         return self._silent
+
+    def _now(self) -> float:
+        """Return the driver's time; where its clock was set back, every age stays what it was."""
+        before, self._latest = self._latest, self._clock()
+        shift = self._latest - before
+        if shift < 0.0:
+            self._driver.shift(shift)
+            self._looked, self._newest = self._looked + shift, self._newest + shift
+            seen = self._pictures.items()
+            self._pictures = {name: (pixels, stamp + shift) for name, (pixels, stamp) in seen}
+        return self._latest
 
     def _take(self) -> None:
         self._listen()
@@ -254,7 +267,7 @@ class Ros2ControlBackend:
     def _on_states(self, message: JointState, info: Mapping[str, Any]) -> None:
         self._received += 1
         publisher = info.get("publisher_gid", {}).get("data", b"")
-        self._driver.take(message, publisher, self._clock())
+        self._driver.take(message, publisher, self._now())
 
     def _on_picture(self, feature: str, message: Image) -> None:
         self._received += 1

@@ -6,6 +6,7 @@ believed about it for as long as it is there; a second one that speaks of the sa
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,13 @@ class DriverStates:
             self.refused += 1
             self.reasons |= dict.fromkeys(message.name, str(error))
             self._complain(f"joint states left aside: {error}")
+
+    def shift(self, time: float) -> None:
+        """Move what was measured in time, when the driver's clock was set. [s]."""
+        self._plausible.shift(time)
+        self.measured = {
+            name: replace(joint, stamp=joint.stamp + time) for name, joint in self.measured.items()
+        }
 
     def _believe(self, measured: Mapping[str, Measured], publisher: bytes, now: float) -> None:
         for name in measured:

@@ -39,7 +39,7 @@ class BackendNode(GraphNode):
                 "clock of its own"
             )
         self.get_logger().info("making the robot ready")
-        self._trial = trial = TrialRun(settings, self.now())
+        self._trial = trial = TrialRun(settings, self.now(), self.time.of_driver)
         self._outlet = Outlet(self, trial)
         self._outlet.rehearse()
         self._chunks = ChunkIntake(self, trial.loop.action, self._on_chunk, self._refuse)

@@ -118,6 +118,11 @@ class GraphNode(Guarded, LifecycleNode):
         events = PublisherEventCallbacks(use_default_callbacks=False)
         return super().create_publisher(*arguments, event_callbacks=events, **options)
 
+    def destroy_node(self) -> None:
+        """Leave the graph."""
+        self.time.close()
+        super().destroy_node()
+
     def settings(self) -> dict[str, Any]:
         """Return the parameters, each as the type of its default; `none` is the empty text.
 

@@ -3,15 +3,20 @@
 Loops, timers and watchdogs run on the machine's steady clock, which nobody sets: a step of the
 system's clock costs no control step. Stamps in messages are ROS time, as every other node expects;
 the two are held to one offset from the moment a trial begins. Under simulated time both are
-`/clock`.
+`/clock`, which is heard in a thread, so that time passes while a node is in a callback.
 """
 
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Thread
 from typing import Any
 
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 
 TRIES = 5  # the reading that was interrupted least counts
 
@@ -26,11 +31,18 @@ class NodeTime:
 
     def __init__(self, node: Node) -> None:
         """Look at the node's parameter `use_sim_time`, which must not change afterwards."""
-        self._ros: Any = node.get_clock()
         self.simulated = bool(node.get_parameter("use_sim_time").value)
+        self._listener = _ClockListener(node) if self.simulated else None
+        self._ros: Any = (self._listener.node if self._listener else node).get_clock()
         self.timer_clock = self._ros if self.simulated else Clock(clock_type=ClockType.STEADY_TIME)
         self._offset = 0.0
         self.synchronize()
+
+    def close(self) -> None:
+        """Stop hearing `/clock`."""
+        if self._listener:
+            self._listener.close()
+            self._listener = None
 
     def synchronize(self) -> None:
         """Take the offset of ROS time anew."""
@@ -46,6 +58,11 @@ class NodeTime:
         """Return the time. [s]."""
         return self._ros_now() if self.simulated else time.monotonic()
 
+    @property
+    def of_driver(self) -> dict[str, Callable[[], float]]:
+        """The clocks of a driver that is told them: its own, unless time is simulated."""
+        return {"clock": self.now, "steady": self.now} if self.simulated else {}
+
     def to_ros(self, moment: float) -> float:
         """Return ROS time. [s]."""
         return moment + self._offset
@@ -56,3 +73,32 @@ class NodeTime:
 
     def _ros_now(self) -> float:
         return self._ros.now().nanoseconds * 1e-9
+
+
+class _ClockListener:
+    """A node that hears `/clock` in a thread of its own."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = Node(
+            f"{node.get_name()}_clock",
+            namespace=node.get_namespace(),
+            context=node.context,
+            use_global_arguments=False,
+            start_parameter_services=False,
+            enable_rosout=False,
+            parameter_overrides=[Parameter("use_sim_time", value=True)],
+        )
+        self._executor = SingleThreadedExecutor(context=node.context)
+        self._executor.add_node(self.node)
+        self._thread = Thread(target=self._listen, name="clock", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop hearing."""
+        self._executor.shutdown()
+        self._thread.join()
+        self.node.destroy_node()
+
+    def _listen(self) -> None:
+        with suppress(ExternalShutdownException):
+            self._executor.spin()

@@ -69,7 +69,7 @@ class Outlet:
         assert state is not None
         for feature, values in goal.items():
             said, before = self._goals.get(feature, (-np.inf, None))
-            if state.stamp - said < REPEAT and np.array_equal(before, values):
+            if abs(state.stamp - said) < REPEAT and np.array_equal(before, values):
                 continue
             self._goals[feature] = state.stamp, values
             # Somebody who steers by hand has precedence over the task.

@@ -1,7 +1,7 @@
 """One trial at a node: made from its settings, watched by observers, summed up at the end."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -53,8 +53,14 @@ SETTINGS: dict[str, tuple[Any, str]] = {
 }
 
 
-def by_name(settings: Mapping[str, Any]) -> tuple[RobotSpec, Task | None, RobotBackend]:
+def by_name(
+    settings: Mapping[str, Any], clocks: Mapping[str, Callable[[], float]] | None = None
+) -> tuple[RobotSpec, Task | None, RobotBackend]:
     """Return robot, task and backend; nothing is opened.
+
+    Args:
+        settings: Values of `NAMED`.
+        clocks: Those the backend is to use instead of its own.
 
     Raises:
         ConfigError: If a name or an option is wrong.
@@ -70,6 +76,7 @@ def by_name(settings: Mapping[str, Any]) -> tuple[RobotSpec, Task | None, RobotB
     options = yaml.safe_load(settings["options"] or "{}")
     if not isinstance(options, dict):
         raise ConfigError(f"options '{settings['options']}': expected a YAML mapping")
+    options |= clocks or {}
     backend = make_backend(settings["backend"], robot, task.scene if task else None, **options)
     return robot, task, backend
 
@@ -113,14 +120,20 @@ class TrialRun:
         task: Goals and measure; `None` if there are none.
     """
 
-    def __init__(self, settings: Mapping[str, Any], now: float) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        now: float,
+        clocks: Mapping[str, Callable[[], float]] | None = None,
+    ) -> None:
         """Connect the robot and make everything ready; nothing moves.
 
         Args:
             settings: Values of `SETTINGS`.
             now: Time. [s]
+            clocks: Those the backend is to use instead of its own.
         """
-        robot, task, backend = by_name(settings)
+        robot, task, backend = by_name(settings, clocks)
         self._settings, self.task = settings, task
         self._horizon = settings["seconds"] or (task.horizon if task else np.inf)
         if task:

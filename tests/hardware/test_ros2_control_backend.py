@@ -210,7 +210,7 @@ def test_a_joint_outside_its_range_is_held_where_it_is(controller, make):
 def test_a_second_publisher_is_refused_by_name(controller, make):
     second = FakeController(JOINTS[:1], listens=False, name="joint_state_publisher")
     try:
-        assert until(lambda: len(publisher_names(second._node, "/joint_states")) == 2)
+        assert until(lambda: len(publisher_names(second.node, "/joint_states")) == 2)
         with pytest.raises(BackendError, match="'shoulder' is published by .* end one") as caught:
             make().connect()
     finally:
@@ -328,3 +328,17 @@ def test_refuses_what_no_motor_should_receive(controller, make):
         with pytest.raises(BackendError, match=r"ros2_control: command\[shoulder\] = .* outside"):
             backend.write(command(wrong, 0.0, 0.0))
     assert not controller.commands
+
+
+def test_a_clock_that_is_set_back_costs_no_measurement(controller, make):
+    ahead = 60.0
+    controller.clock = lambda: time.time() + ahead
+    backend = make(clock=controller.clock, steady=controller.clock, timeout=0.5)
+    backend.connect()
+    assert backend.read().stamp == pytest.approx(controller.clock(), abs=0.5)
+    ahead = 0.0
+    for _ in range(30):
+        state = backend.read()
+        assert state.stamp == pytest.approx(controller.clock(), abs=0.5)
+        time.sleep(0.02)
+    assert state.stamp == pytest.approx(controller.clock(), abs=0.2)
