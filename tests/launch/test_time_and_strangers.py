@@ -114,7 +114,7 @@ def test_a_goal_stamped_ahead_is_refused_and_costs_no_observation(walk: Walk) ->
             publisher.publish(message)
             walk.graph.wait(lambda: False, 0.1)
     walk.graph.node.destroy_publisher(publisher)
-    assert any("cmd_vel refused: stamped 5.0" in text for text in walk.said("policy"))
+    assert any("cmd_vel refused: stamped" in text for text in walk.said("policy"))
 
 
 @pytest.mark.parametrize(
