@@ -356,8 +356,8 @@ def test_a_go1_that_was_not_read_for_long_is_read_up_to_date(monkeypatch):
         assert until(lambda: sdk.send(zero, zero, zero) or sdk.newest())
         time.sleep(0.4)  # 200 messages
         robot.q = robot.q + 0.1
-        time.sleep(0.05)
-        for _ in range(8):
+        for _ in range(20):  # at 50 Hz, while the robot sends ten times as many
+            time.sleep(0.02)
             reading = sdk.newest()
         sdk.close()
     assert reading is not None
