@@ -131,6 +131,7 @@ class SafetyGate:
         if state is not self._state:
             self._state = state
             self._earlier, self._previous = self._previous, self._current
+            self._level_before = self._level
         verdict = self._decide(action, state, now, refusal)
         asked = min(now - self._checked, 2.0 * self._period)
         self._held += asked if verdict.command.mode is CommandMode.HOLD else 0.0
@@ -241,7 +242,7 @@ class SafetyGate:
             A motion that every rule allows; `None` if none is found, or nothing is approached now.
         """
         begins = self._approach == np.inf
-        if begins and self._level is Level.PASS:
+        if begins and self._level_before is Level.PASS:
             return None  # the first refusal of a robot under way is no way back from anything
         since = 0.0 if begins else motion.now - self._approach
         if since >= self._limits.approach_time:
@@ -349,5 +350,5 @@ class SafetyGate:
         self._refused: tuple[float, ...] = ()  # first and last moment of a run of refusals
         self._approach = np.inf  # since when an action is approached
         self._held = 0.0  # s of holding
-        self._level = Level.HOLD
+        self._level = self._level_before = Level.HOLD  # now, and at the end of the slot before
         self._anchored = False
