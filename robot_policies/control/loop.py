@@ -132,6 +132,7 @@ class ControlLoop:
         self.recording_ended, self.steps = False, 0
         self._stop_by = np.inf  # when the robot has to be at rest
         self._ticks: deque[float] = deque(maxlen=REMEMBERED)
+        self._first_period = np.nan
         self._latencies: deque[float] = deque(maxlen=REMEMBERED)
         self.levels: Counter[str] = Counter()
         self.refusals: Counter[str] = Counter()
@@ -168,6 +169,8 @@ class ControlLoop:
         self._before = self._sent.values if self._sent else self.state.joint_position
         self._goal = self.trial.goal(self._elapsed) if self.trial else {}
         self._ticks.append(now)
+        if len(self._ticks) == 2:
+            self._first_period = now - self._ticks[0]
         return self.state
 
     @property
@@ -336,6 +339,7 @@ class ControlLoop:
             periods = np.diff(self._ticks)
             figures["loop_rate_mean_hz"] = float(1.0 / np.mean(periods))
             figures["loop_rate_std_hz"] = float(np.std(1.0 / np.maximum(periods, 1e-6)))
+            figures["loop_period_first_ms"] = 1e3 * self._first_period
             figures["loop_period_max_ms"] = 1e3 * float(np.max(periods))
             figures["steps_missed"] = float(np.sum(np.round(periods / self.period) - 1.0))
         figures |= {f"latency_{name}_ms": 1e3 * value for name, value in self.latency.items()}
