@@ -13,6 +13,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import State, Transition
 from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.utilities import get_rmw_implementation_identifier
@@ -31,6 +32,7 @@ PATIENCE = 300.0  # s; longest transition: a checkpoint may have to be downloade
 DISCOVERY = 2.0  # s; in which other hosts are heard of
 SILENCE = 2.0  # s; a node silent this long is dead
 WATCH_PERIOD = 0.25  # s
+HEARD = 1.0  # s; longest time a listener has to receive why
 REST = 6.0  # s; longest time a robot is given to lie down
 UP = (Transition.TRANSITION_CONFIGURE, "configure"), (Transition.TRANSITION_ACTIVATE, "activate")
 DOWN = Transition.TRANSITION_DEACTIVATE
@@ -136,9 +138,10 @@ class BringupNode(Node):
         return self.get_node_names_and_namespaces().count(own) > 1
 
     def report(self, fault: str) -> None:
-        """Say why, on the log and on `/diagnostics`."""
+        """Say why, on the log and on `/diagnostics`, to all that listen before this node ends."""
         self.get_logger().error(fault)
         self._diagnostics.publish(diagnosis(self, ERROR, fault, {}))
+        self._diagnostics.wait_for_all_acked(Duration(seconds=HEARD))
 
 
 def _fault(node: ManagedNode, seen: str) -> Fault:
