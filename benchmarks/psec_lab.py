@@ -33,8 +33,8 @@ from robot_policies.policies.psec.skill_run import CRITIC
 from robot_policies.policies.psec.train import composed, train_network, train_skill
 from robot_policies.skills.adapter import read_adapter, write_adapter
 from robot_policies.skills.mixing import Adapter, linear_layers
-from robot_policies_sim.arm_batch import run_trials
-from robot_policies_sim.tasks.arm_reach_avoid import ArmReachAvoid
+from robot_policies_sim.worlds.planar_arm.batch import run_trials
+from robot_policies_sim.worlds.planar_arm.reach_avoid import ArmReachAvoid
 
 TASK = "arm_reach_avoid"
 NETWORK: dict[str, Any] = {"hidden": 128, "n_blocks": 2, "time_dim": 64, "n_frequencies": 16}

@@ -44,7 +44,7 @@ from robot_policies.policies.uni_o4.spaces import scaled_velocity
 from robot_policies.policies.uni_o4.train import STATE_FILE as ONLINE_STATE
 from robot_policies.policies.uni_o4.train import run_online
 from robot_policies.policies.uni_o4.transitions import Transitions
-from robot_policies_sim.go1_shifted_env import make_environment
+from robot_policies_sim.worlds.go1.shifted_env import make_environment
 
 SHIPPED = "uni_o4/go1_walk"
 TASK, UNSHIFTED = "go1_shifted", "go1_walk"

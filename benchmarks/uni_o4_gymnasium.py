@@ -39,7 +39,7 @@ from robot_policies.policies.uni_o4.spaces import TERMINATION, BoxSpace
 from robot_policies.policies.uni_o4.train import STATE_FILE as ONLINE_STATE
 from robot_policies.policies.uni_o4.train import train
 from robot_policies.policies.uni_o4.transitions import Transitions
-from robot_policies_sim.gymnasium_vector_env import GymnasiumVectorEnv
+from robot_policies_sim.engines.gymnasium.vector_env import GymnasiumVectorEnv
 
 TASKS = ("Hopper-v5", "Walker2d-v5", "HalfCheetah-v5")
 KINDS = ("medium", "medium_replay")

@@ -78,7 +78,9 @@ def load_robot(name: str) -> RobotSpec:
     """
     family, _, variant = name.partition("/")
     if family == "gymnasium" and variant:
-        return import_module("robot_policies_sim.gymnasium_robot").environment_robot(variant)
+        return import_module("robot_policies_sim.engines.gymnasium.robot").environment_robot(
+            variant
+        )
     return read_robot(read_config("robots", name), f"{name}.yaml")
 
 
@@ -146,7 +148,7 @@ def make_figure(robot: RobotSpec, scene: Mapping[str, Any]) -> Any:
         robot: The robot.
         scene: The task's world; an empty mapping is a flat floor.
     """
-    return import_module("robot_policies_sim.posed_figure").PosedFigure(robot, scene)
+    return import_module("robot_policies_sim.engines.mujoco.figure").PosedFigure(robot, scene)
 
 
 def _make(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from robot_policies.catalog import load_robot
-from robot_policies_sim.tasks.arm_trial import TOUCH
+from robot_policies_sim.worlds.planar_arm.trial import TOUCH
 
 ARM = load_robot("planar_arm")
 LINKS = torch.tensor([float(link.position[0]) for link in ARM.links[2:]])  # m

@@ -49,7 +49,7 @@ class RecordedActions:
                 not say its units.
         """
         from robot_policies.data.reading import open_dataset
-        from robot_policies_sim.logged_episode import read_episode
+        from robot_policies_sim.engines.replay.logged_episode import read_episode
 
         recorded = open_dataset(dataset)
         recorded.require_robot(robot.name)

@@ -127,7 +127,7 @@ def _reward(name: str, task: str) -> Any:
     from robot_policies.policies.uni_o4.dataset import REWARDS
 
     if name == "walk":
-        from robot_policies_sim.tasks.go1_recorded import recorded_reward
+        from robot_policies_sim.worlds.go1.recorded import recorded_reward
 
         return recorded_reward(catalog.load_robot(catalog.load_task(task).robot))
     if name not in REWARDS:
@@ -150,7 +150,7 @@ def _online(
     from robot_policies.policies.uni_o4.configuration_uni_o4 import UniO4Config
     from robot_policies.policies.uni_o4.continuation import continue_online
     from robot_policies.policies.uni_o4.train import run_online
-    from robot_policies_sim.go1_shifted_env import make_environment
+    from robot_policies_sim.worlds.go1.shifted_env import make_environment
 
     folder = find_checkpoint(init) if init else None
     robots = environments or (CONTINUING if folder else FRESH)

@@ -102,7 +102,7 @@ def throughput(
     from robot_policies.policies.uni_o4.configuration_uni_o4 import UniO4Config
     from robot_policies.policies.uni_o4.modeling_uni_o4 import UniO4Policy
     from robot_policies.policies.uni_o4.ppo import OnlineSettings, Trainer
-    from robot_policies_sim.go1_vector_env import Go1VectorEnv
+    from robot_policies_sim.worlds.go1.vector_env import Go1VectorEnv
 
     task = catalog.load_task(task_name)
     robot = catalog.load_robot(task.robot)

@@ -106,7 +106,7 @@ def test_a_joint_at_its_limit_stays_and_the_others_go_on():
 
 def test_agrees_with_mujoco():
     mujoco = pytest.importorskip("mujoco")
-    from robot_policies_sim.model_mjcf import mjcf
+    from robot_policies_sim.engines.mujoco.model import mjcf
 
     robot = load_robot("go1")
     model = mujoco.MjModel.from_xml_string(mjcf(robot, {}))

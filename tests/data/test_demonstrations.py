@@ -13,7 +13,7 @@ from robot_policies.data import demonstrations
 from robot_policies.data.dataset import read_episodes
 from robot_policies.data.demonstrations import Order, attempts, generate
 from robot_policies.interface import ConfigError
-from robot_policies_sim.tasks.tabletop_place import INSTRUCTIONS
+from robot_policies_sim.worlds.tabletop.place import INSTRUCTIONS
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 ORDER = Order("tabletop_place", "mujoco", noise=0.02)

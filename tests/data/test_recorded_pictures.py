@@ -7,7 +7,7 @@ import sample_episode as sample
 
 from robot_policies.data.recorder import Recorder
 from robot_policies.interface.clouds import pad
-from robot_policies_sim.replay_backend import ReplayBackend
+from robot_policies_sim.engines.replay.backend import ReplayBackend
 
 CAMERA = {"width": 6, "height": 4, "focal_length": 4.0, "link": "base"}
 POINTS, DEPTH, LABELS = (

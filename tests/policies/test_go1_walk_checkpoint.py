@@ -6,7 +6,7 @@ import pytest
 from robot_policies.catalog import load_robot, make_backend
 from robot_policies.control.episode import run_episode
 from robot_policies.policies.catalog import load_policy
-from robot_policies_sim.tasks.go1_walk import Go1Walk
+from robot_policies_sim.worlds.go1.walk import Go1Walk
 
 GO1 = load_robot("go1")
 

@@ -13,8 +13,8 @@ from robot_policies.skills.base import describe_base
 from robot_policies.skills.library import SkillLibrary
 from robot_policies.skills.mixer import SkillMixer
 from robot_policies.skills.mixing import SkillStack
-from robot_policies_sim.arm_batch import run_trials
-from robot_policies_sim.tasks.arm_reach_avoid import ArmReachAvoid
+from robot_policies_sim.worlds.planar_arm.batch import run_trials
+from robot_policies_sim.worlds.planar_arm.reach_avoid import ArmReachAvoid
 
 SKILLS = ("careful", "detour", "fast")
 

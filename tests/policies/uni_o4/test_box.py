@@ -9,7 +9,7 @@ from robot_policies.policies.uni_o4.box import BoxBody, BoxPolicy, Scale, load_b
 from robot_policies.policies.uni_o4.ppo import OnlineSettings, Trainer
 from robot_policies.policies.uni_o4.rollouts import collect
 from robot_policies.policies.uni_o4.train import train
-from robot_policies_sim.gymnasium_vector_env import GymnasiumVectorEnv
+from robot_policies_sim.engines.gymnasium.vector_env import GymnasiumVectorEnv
 
 SMALL = OnlineSettings(rollout=8, epochs=1, minibatches=1, save_every=1e9)
 

@@ -19,8 +19,8 @@ from robot_policies.policies.uni_o4.offline import RESULT
 from robot_policies.policies.uni_o4.offline_settings import OfflineSettings
 from robot_policies.policies.uni_o4.offline_walk import load, offline, offline_on
 from robot_policies.policies.uni_o4.train import LOG
-from robot_policies_sim.go1_shifted_env import make_environment
-from robot_policies_sim.tasks.go1_recorded import recorded_reward
+from robot_policies_sim.worlds.go1.recorded import recorded_reward
+from robot_policies_sim.worlds.go1.shifted_env import make_environment
 
 GO1 = load_robot("go1")
 REWARD = recorded_reward(GO1)

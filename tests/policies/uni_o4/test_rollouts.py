@@ -13,7 +13,7 @@ from robot_policies.policies.uni_o4.body import WalkBody
 from robot_policies.policies.uni_o4.offline_walk import load
 from robot_policies.policies.uni_o4.rollouts import collect, score
 from robot_policies.policies.uni_o4.spaces import WalkSpace, scaled_velocity
-from robot_policies_sim.go1_shifted_env import make_environment
+from robot_policies_sim.worlds.go1.shifted_env import make_environment
 
 GO1 = load_robot("go1")
 WALK = find_checkpoint("uni_o4/go1_walk")

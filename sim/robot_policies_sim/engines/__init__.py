@@ -1,0 +1,1 @@
+"""What moves a robot that is not there: physics engines, environments and recorded episodes."""

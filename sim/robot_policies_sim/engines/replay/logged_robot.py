@@ -1,0 +1,71 @@
+"""A robot as a log shows it: its elements by name and in SI, and which rows are one motion."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from robot_policies.data.continuity import breaks, longest_stretch
+from robot_policies.data.reading import Recorded, Vector
+from robot_policies.interface import RobotSpec
+from robot_policies.interface.observation import (
+    IMU,
+    STATE,
+    VELOCITY_COMMAND,
+    VELOCITY_COMMAND_NAMES,
+    VELOCITY_COMMAND_UNITS,
+)
+from robot_policies_sim.engines.replay.logged_episode import LoggedEpisode
+
+EFFORT = "observation.effort"
+
+
+def find_vectors(recorded: Recorded, robot: RobotSpec) -> dict[str, Vector]:
+    """Return where the robot's elements lie in what was recorded, by feature.
+
+    Raises:
+        ConfigError: If the state or an element of a recorded feature is missing, or has no unit.
+    """
+    state, n = robot.streams[STATE], len(robot.joints)
+    names, units = state.names, state.units
+    if not any(name in recorded.elements(STATE) for name in names[n:]):  # positions alone
+        names, units = names[:n], units[:n]
+    effort = tuple("N" if joint.sliding else "N m" for joint in robot.joints)
+    wanted = {
+        **{name: (spec.names, spec.units) for name, spec in robot.streams.items() if spec.names},
+        STATE: (names, units),
+        EFFORT: (tuple(f"{name}.effort" for name in robot.joint_names), effort),
+        VELOCITY_COMMAND: (VELOCITY_COMMAND_NAMES, VELOCITY_COMMAND_UNITS),
+    }
+    return {
+        name: recorded.vector(name, names, units, robot)
+        for name, (names, units) in wanted.items()
+        if name in recorded.features
+    }
+
+
+def find_motion(
+    log: LoggedEpisode, vectors: Mapping[str, Vector], robot: RobotSpec
+) -> tuple[np.ndarray, range, np.ndarray]:
+    """Return the joints of each row, and the rows that are one motion.
+
+    Args:
+        log: The episode.
+        vectors: As of `find_vectors`.
+        robot: The robot.
+
+    Returns:
+        Positions and velocities, shape (rows, 2n); a velocity that was not recorded is the slope
+        since the row before. The longest stretch without a break. The breaks.
+    """
+    rate, n = robot.control_rate, len(robot.joints)
+    joints = vectors[STATE].of(log.columns[STATE])
+    imu = vectors.get(IMU)
+    orientation = imu.of(log.columns[IMU])[:, :4] if imu else None
+    at = breaks(rate, joints[:, :n], robot.velocity, orientation)
+    stretch = longest_stretch(len(log), at)
+    if joints.shape[1] == n:
+        slope = np.diff(joints, axis=0, prepend=joints[:1]) * rate
+        if len(stretch) > 1:  # nothing of the motion was before its first row
+            slope[stretch.start] = slope[stretch.start + 1]
+        joints = np.hstack((joints, slope))
+    return joints, stretch, at

@@ -1,0 +1,197 @@
+"""The initial condition of an episode, as tasks draw it and every simulator understands it.
+
+What changes a robot or its world for one episode (payload, motor strength, friction, soft ground)
+is a change of the table or the scene, so that both engines and training get it the same way.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from robot_policies.interface import ConfigError, RobotSpec, UnknownNameError
+from robot_policies.interface.robot_parts import Gains
+from robot_policies.interface.schema import build, check_keys, vector
+from robot_policies_sim.scene.world import World
+
+GOAL = "goal"  # what a task keeps for itself in an initial condition; simulators pass over it
+
+
+@dataclass(frozen=True, eq=False)
+class Push:
+    """A kick.
+
+    Attributes:
+        time: When. [s]
+        velocity: Added to the base's velocity, world frame. Shape (3,). [m/s]
+    """
+
+    time: float
+    velocity: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Initial:
+    """State at time 0 and what is different about this episode.
+
+    Attributes:
+        base_position: `None` is the origin at the table's `base_height`. Shape (3,). [m]
+        base_orientation: Quaternion x, y, z, w. Shape (4,).
+        base_velocity: In the body frame. Shape (3,). [m/s]
+        base_angular_velocity: In the body frame. Shape (3,). [rad/s]
+        joint_position: By joint name; the default pose where nothing is said. [rad], [m]
+        joint_velocity: By joint name, 0 where nothing is said. [rad/s], [m/s]
+        friction: Sliding coefficient instead of the scene's. [1]
+        softness: Contact time constant instead of the scene's. [s]
+        payload: Added to the base, its inertia scaled alike. [kg]
+        motor_strength: Factor on gains and effort limits. [1]
+        link_mass: Factor on mass and inertia of every link but the base. [1]
+        joint_damping: Factor on the passive damping of the joints. [1]
+        latency_steps: Control periods between a command and its effect.
+        objects: Pose of objects: position [m] and quaternion x, y, z, w. Shape (7,) each.
+        pushes: Kicks in order of time; floating bases only.
+    """
+
+    base_position: Any = None
+    base_orientation: Any = (0.0, 0.0, 0.0, 1.0)
+    base_velocity: Any = 0.0
+    base_angular_velocity: Any = 0.0
+    joint_position: Mapping[str, float] = field(default_factory=dict)
+    joint_velocity: Mapping[str, float] = field(default_factory=dict)
+    friction: float | None = None
+    softness: float | None = None
+    payload: float = 0.0
+    motor_strength: float = 1.0
+    link_mass: float = 1.0
+    joint_damping: float = 1.0
+    latency_steps: int = 0
+    objects: Mapping[str, Any] = field(default_factory=dict)
+    pushes: tuple[Push, ...] = ()
+
+    @classmethod
+    def from_mapping(cls, options: Mapping[str, Any], spec: RobotSpec, world: World) -> "Initial":
+        """Read what `Task.initial` gave.
+
+        Args:
+            options: Keys as the fields, and `goal`, which is the task's own.
+            spec: The robot, for joint names and defaults.
+            world: The scene, for object names.
+
+        Raises:
+            ConfigError: On an unknown key, joint or object, or an impossible value.
+        """
+        rest = {key: value for key, value in options.items() if key != GOAL}
+        where = "initial"
+        base = {
+            key: vector(rest.pop(key, default), width, f"{where}.{key}")
+            for key, width, default in (
+                ("base_position", 3, (0.0, 0.0, spec.base_height)),
+                ("base_orientation", 4, (0.0, 0.0, 0.0, 1.0)),
+                ("base_velocity", 3, 0.0),
+                ("base_angular_velocity", 3, 0.0),
+            )
+        }
+        if abs(np.linalg.norm(base["base_orientation"]) - 1.0) > 1e-6:
+            raise ConfigError(f"{where}.base_orientation: no unit quaternion")
+        for key in ("joint_position", "joint_velocity"):
+            named = rest.get(key, {})
+            _check_names("joint", named, spec.joint_names, f"{where}.{key}")
+            vector(list(named.values()), len(named), f"{where}.{key}")
+        names = [item.name for item in world.objects]
+        _check_names("object", rest.get("objects", {}), names, f"{where}.objects")
+        poses = {
+            name: vector(pose, 7, f"{where}.objects.{name}")
+            for name, pose in rest.pop("objects", {}).items()
+        }
+        pushes = tuple(
+            _push(push, f"{where}.pushes[{i}]") for i, push in enumerate(rest.pop("pushes", ()))
+        )
+        made = build(cls, rest, where, objects=poses, pushes=pushes, **base)
+        made.check(spec)
+        return made
+
+    def check(self, spec: RobotSpec) -> None:
+        """Refuse a state or a change that cannot be.
+
+        Raises:
+            ConfigError: Naming the value.
+        """
+        position = self.positions(spec)
+        for i, joint in enumerate(spec.joints):
+            if not joint.lower <= position[i] <= joint.upper:
+                raise ConfigError(
+                    f"initial.joint_position[{joint.name}] = {position[i]:g} is outside "
+                    f"[{joint.lower:g}, {joint.upper:g}]"
+                )
+        if not spec.links[0].mass + self.payload > 0.0:
+            raise ConfigError(f"initial.payload {self.payload} kg leaves a base without mass")
+        whole = isinstance(self.latency_steps, int) and self.latency_steps >= 0
+        if not (0.0 < self.motor_strength < np.inf and whole):
+            raise ConfigError(
+                f"initial: motor_strength {self.motor_strength} must be > 0 and latency_steps "
+                f"{self.latency_steps} a whole number >= 0"
+            )
+        if not (0.0 < self.link_mass < np.inf and 0.0 <= self.joint_damping < np.inf):
+            raise ConfigError(
+                f"initial: link_mass {self.link_mass} must be > 0 and joint_damping "
+                f"{self.joint_damping} >= 0"
+            )
+        if self.pushes and not spec.floating_base:
+            raise ConfigError(f"initial.pushes: the base of '{spec.name}' does not move")
+
+    def positions(self, spec: RobotSpec) -> np.ndarray:
+        """Return the joint positions at time 0. Shape (n,). [rad], [m]."""
+        return np.array([self.joint_position.get(j.name, j.default) for j in spec.joints])
+
+    def velocities(self, spec: RobotSpec) -> np.ndarray:
+        """Return the joint velocities at time 0. Shape (n,). [rad/s], [m/s]."""
+        return np.array([self.joint_velocity.get(name, 0.0) for name in spec.joint_names])
+
+    def robot(self, spec: RobotSpec) -> RobotSpec:
+        """Return the table of the robot as it is in this episode."""
+        base = spec.links[0]
+        loaded = 1.0 + self.payload / base.mass
+        base = replace(base, mass=base.mass * loaded, inertia=base.inertia * loaded)
+        strength, heavier = self.motor_strength, self.link_mass
+        return replace(
+            spec,
+            links=(
+                base,
+                *(
+                    replace(link, mass=link.mass * heavier, inertia=link.inertia * heavier)
+                    for link in spec.links[1:]
+                ),
+            ),
+            joints=tuple(
+                replace(j, effort=j.effort * strength, damping=j.damping * self.joint_damping)
+                for j in spec.joints
+            ),
+            gains={
+                mode: Gains(gains.stiffness * strength, gains.damping * strength)
+                for mode, gains in spec.gains.items()
+            },
+        )
+
+    def scene(self, scene: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the scene as it is in this episode."""
+        changed = {
+            key: value
+            for key, value in (("friction", self.friction), ("softness", self.softness))
+            if value is not None
+        }
+        return {**scene, "contact": {**scene.get("contact", {}), **changed}}
+
+
+def _push(push: Any, where: str) -> Push:
+    check_keys(push, ("time", "velocity"), where)
+    velocity = vector(push.get("velocity"), 3, f"{where}.velocity")
+    return Push(float(vector(push.get("time"), 1, f"{where}.time")[0]), velocity)
+
+
+def _check_names(kind: str, given: Any, known: Any, where: str) -> None:
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"{where}: expected a mapping of names, got {given!r}")
+    for name in given:
+        if name not in known:
+            raise UnknownNameError(kind, name, known, where)

@@ -1,0 +1,1 @@
+"""Tasks, one folder a world: trials, experts, rewards and training environments."""

@@ -1,0 +1,225 @@
+"""Walk as commanded: velocity tracking on flat ground, without falling.
+
+A walking trunk sways with every step, so its velocity is first averaged over one stride, and
+errors are counted from the end of the start-up on: what is judged is where the robot goes, not how
+it sways. Falls and power count from the first moment.
+"""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from robot_policies.catalog import load_robot
+from robot_policies.interface import Command, ConfigError, RobotSpec, RobotState
+from robot_policies.interface.observation import IMU, VELOCITY_COMMAND
+from robot_policies.interface.schema import vector
+from robot_policies_sim.scene.conditions import GOAL
+from robot_policies_sim.scene.frames import to_body
+from robot_policies_sim.worlds.go1.reward import FEET, GAIT_FREQUENCY, Motion, reward
+
+START_UP = 2.0  # s before errors count: from standing to the commanded speed
+STRIDE = 1.0 / GAIT_FREQUENCY  # s, window of the velocity average
+TOLERANCE = 0.2  # m/s and rad/s, largest mean error of a successful trial
+FALL_HEIGHT = 0.16  # m, the trunk nearly on the ground
+RISE = 1.0  # s in which a recorded walk may rise from the crouch that it begins in
+FALL_GRAVITY = -0.6  # downward part of gravity in the body frame: 53 degrees of tilt
+CONTACT_FORCE = 1.0  # N above which a foot touches
+JOINT_SPREAD = 0.05  # rad, initial joint positions about the default pose
+VELOCITY_SPREAD = 0.1  # m/s and rad/s, initial velocities of the base
+CLEARANCE = 0.01  # m the base starts higher, so that no leg starts in the ground
+
+
+class Go1Walk:
+    """A `Task`: ten seconds of one command.
+
+    Attributes:
+        commands: Forward [m/s], left [m/s], turn [rad/s]; the seed picks one in turn.
+    """
+
+    robot = "go1"
+    goals = (VELOCITY_COMMAND,)
+
+    def __init__(
+        self,
+        name: str,
+        commands: Sequence[Sequence[float]],
+        friction: tuple[float, float],
+        horizon: float = 10.0,
+        conditions: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Set the distribution of trials.
+
+        Args:
+            name: Task name.
+            commands: Forward [m/s], left [m/s], turn [rad/s]; the seed picks one in turn.
+            friction: Range of the sliding coefficient.
+            horizon: Duration of a trial. [s]
+            conditions: What is different in every trial, such as `payload`, see `Initial`.
+
+        Raises:
+            ConfigError: If a command or a range cannot be.
+        """
+        self.name, self.horizon = name, horizon
+        self.scene: Mapping[str, Any] = {}
+        self.commands = [vector(c, 3, f"{name}: commands[{i}]") for i, c in enumerate(commands)]
+        self._friction = vector(friction, 2, f"{name}: friction")
+        self._conditions = dict(conditions or {})
+        if not self.commands or not 0.0 <= self._friction[0] <= self._friction[1]:
+            raise ConfigError(f"{name}: needs a command, and friction {friction} to be a range")
+        self._spec = load_robot(self.robot)
+
+    def initial(self, seed: int) -> Mapping[str, Any]:
+        """Draw friction, pose and velocity of the seed; its command is the next in the list."""
+        rng, spec = np.random.default_rng(seed), self._spec
+        offsets = rng.uniform(-JOINT_SPREAD, JOINT_SPREAD, len(spec.joints))
+        position = np.clip(spec.default + offsets, spec.lower, spec.upper)
+        spread = rng.uniform(-VELOCITY_SPREAD, VELOCITY_SPREAD, 6)
+        return {
+            GOAL: {VELOCITY_COMMAND: self.commands[seed % len(self.commands)].tolist()},
+            "friction": rng.uniform(*self._friction),
+            "base_position": [0.0, 0.0, spec.base_height + CLEARANCE],
+            "base_velocity": spread[:3].tolist(),
+            "base_angular_velocity": spread[3:].tolist(),
+            "joint_position": dict(zip(spec.joint_names, position.tolist(), strict=True)),
+            **self._conditions,
+        }
+
+    def start(self, initial: Mapping[str, Any]) -> "Go1WalkTrial":
+        """Begin a trial with the command of an initial condition."""
+        command = vector(initial[GOAL][VELOCITY_COMMAND], 3, f"{self.name}: {VELOCITY_COMMAND}")
+        return Go1WalkTrial(command, self.horizon, self._spec)
+
+
+class Go1WalkTrial:
+    """One walk. On a robot without truth only what its sensors tell is measured."""
+
+    def __init__(self, command: np.ndarray, horizon: float, spec: RobotSpec) -> None:
+        """Start with nothing seen.
+
+        Args:
+            command: Forward, left, turn. Shape (3,). [m/s, m/s, rad/s]
+            horizon: Duration. [s]
+            spec: The robot.
+        """
+        self._command, self._horizon, self._spec = command, horizon, spec
+        self._foot_radius = next(
+            shape.size[0] for link in spec.links for shape in link.shapes if shape.name in FEET
+        )
+        self._start: float | None = None
+        self._elapsed = self._period = 0.0
+        self._fallen = self._risen = False
+        self._stride: deque[np.ndarray] = deque()
+        self._errors: list[np.ndarray] = []
+        self._rewards: list[float] = []
+        self._power: list[float] = []
+        self._path: list[np.ndarray] = []
+        self._before: RobotState | None = None
+        self._targets: deque[np.ndarray] = deque(maxlen=2)
+
+    def goal(self, now: float) -> Mapping[str, np.ndarray | str]:
+        """Return the velocity command. Shape (3,). [m/s, m/s, rad/s]"""  # noqa: D415
+        return {VELOCITY_COMMAND: self._command.astype(np.float32)}
+
+    def observe(self, state: RobotState, command: Command | None) -> None:
+        """Take note of one control step."""
+        self._start = state.stamp if self._start is None else self._start
+        # A recorded walk is judged by what it was told then.
+        self._command = state.truth.get("velocity_command", self._command)
+        if self._before is not None:
+            self._period = state.stamp - self._before.stamp
+        self._elapsed = state.stamp - self._start
+        self._judge_fall(state)
+        self._judge_velocity(state)
+        if state.joint_effort.size:
+            self._power.append(float(np.abs(state.joint_effort * state.joint_velocity).sum()))
+        if "base_position" in state.truth:
+            self._path.append(state.truth["base_position"][:2].copy())
+        if self._before is not None and len(self._targets) == 2:
+            motion = self._motion(state, self._before)
+            if motion is not None:
+                self._rewards.append(float(reward(motion)))
+        if command is not None:
+            self._targets.append(np.array(command.values))
+        self._before = state
+
+    def done(self) -> bool:
+        """Return whether the robot fell or the time is up."""
+        return self._fallen or self._is_complete()
+
+    def progress(self) -> float:
+        """Return the share of the time it stayed up."""
+        return min(self._elapsed / self._horizon, 1.0)
+
+    def metrics(self) -> Mapping[str, float]:
+        """Return `success`, `fall` and what could be measured.
+
+        `speed_error` is the mean length of (velocity averaged over the last stride - command) in
+        the plane [m/s], `yaw_rate_error` likewise [rad/s], both from `START_UP` on; `power` the
+        mean of the summed |torque x speed| [W]; `distance` the length of the path, sampled once a
+        stride [m].
+        """
+        measured: dict[str, float] = {"fall": float(self._fallen)}
+        if self._errors:
+            errors = np.array(self._errors)
+            measured["yaw_rate_error"] = float(errors[:, 1].mean())
+            if np.isfinite(errors[:, 0]).all():
+                measured["speed_error"] = float(errors[:, 0].mean())
+        if self._rewards:
+            measured["reward_per_step"] = float(np.mean(self._rewards))
+        if self._power:
+            measured["power"] = float(np.mean(self._power))
+        if len(self._path) > 1 and self._period > 0.0:
+            strides = np.array(self._path[:: max(1, round(STRIDE / self._period))])
+            measured["distance"] = float(np.linalg.norm(np.diff(strides, axis=0), axis=1).sum())
+        tracked = all(
+            measured.get(error, np.inf) <= TOLERANCE for error in ("speed_error", "yaw_rate_error")
+        )
+        return {"success": float(tracked and self._is_complete() and not self._fallen)} | measured
+
+    def _is_complete(self) -> bool:
+        # The last step begins one period before the end.
+        return self._period > 0.0 and self._elapsed + 1.5 * self._period > self._horizon
+
+    def _judge_fall(self, state: RobotState) -> None:
+        orientation = state.truth.get("base_orientation", state.features[IMU][:4])
+        height = state.truth.get("base_position", np.full(3, np.inf))[2]
+        gravity = to_body(orientation, np.array([0.0, 0.0, -1.0]))
+        self._risen |= bool(height >= FALL_HEIGHT)
+        rising = not self._risen and self._elapsed < RISE and height < FALL_HEIGHT
+        # Written so that a NaN is a fall.
+        up = rising or height >= FALL_HEIGHT
+        self._fallen |= not (gravity[2] <= FALL_GRAVITY and up)
+
+    def _judge_velocity(self, state: RobotState) -> None:
+        linear = state.truth.get("base_velocity", np.full(3, np.nan))
+        turn = state.truth.get("base_angular_velocity", state.features[IMU][4:7])
+        self._stride.append(np.array([linear[0], linear[1], turn[2]]))
+        while len(self._stride) * self._period > STRIDE + 1e-9:
+            self._stride.popleft()
+        if self._elapsed >= START_UP:
+            error = np.mean(self._stride, axis=0) - self._command
+            self._errors.append(np.array([np.hypot(error[0], error[1]), abs(error[2])]))
+
+    def _motion(self, state: RobotState, before: RobotState) -> Motion | None:
+        """Return the step that ended with this state; `None` where the truth is not known."""
+        truth, feet = state.truth, [f"position.{foot}" for foot in FEET]
+        if self._period <= 0.0 or not {"base_velocity", *feet} <= truth.keys():
+            return None
+        acceleration = (state.joint_velocity - before.joint_velocity) / self._period
+        return Motion(
+            command=self._command,
+            velocity=truth["base_velocity"],
+            turn=truth["base_angular_velocity"],
+            gravity=to_body(truth["base_orientation"], np.array([0.0, 0.0, -1.0])),
+            height=truth["base_position"][2],
+            joint_offset=state.joint_position - self._spec.default,
+            joint_velocity=state.joint_velocity,
+            joint_acceleration=acceleration,
+            torque=state.joint_effort,
+            target_change=self._targets[1] - self._targets[0],
+            contact=np.array([truth[f"contact.{foot}"][0] > CONTACT_FORCE for foot in FEET]),
+            lift=np.array([truth[foot][2] - self._foot_radius for foot in feet]),
+            time=np.array(self._elapsed),
+        )

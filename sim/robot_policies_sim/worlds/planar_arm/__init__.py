@@ -1,0 +1,1 @@
+"""An arm in the plane that reaches a goal and avoids an obstacle."""

@@ -1,0 +1,1 @@
+"""An arm at a table that puts cubes on pads."""

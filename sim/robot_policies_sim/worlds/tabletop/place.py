@@ -1,0 +1,227 @@
+"""Put the named cube on the named pad: two cubes, two pads, and an instruction that tells which.
+
+Everything lies anew in every trial, close enough to be reached and far enough apart for the jaws.
+Success is a cube that rests on its pad while nothing of the robot touches it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from robot_policies.catalog import load_robot
+from robot_policies.interface import (
+    Command,
+    ConfigError,
+    ContractError,
+    RobotState,
+    Simulator,
+)
+from robot_policies.interface.errors import suggestion
+from robot_policies.interface.observation import TASK
+from robot_policies_sim.scene.conditions import GOAL
+from robot_policies_sim.scene.frames import matrix
+from robot_policies_sim.worlds.tabletop.expert import TabletopExpert
+from robot_policies_sim.worlds.tabletop.reach import Reach
+
+CUBE_HALF = 0.014  # m; the jaws are parallel at this opening
+PAD_HALF = 0.035  # m
+PAD_TOP = 0.0005  # m, half the height of a pad, which is drawn and not felt
+# Colours differ from each other, from the jaws' orange and from the arm's greys in hue.
+CUBES = {"red": (0.85, 0.1, 0.1, 1.0), "green": (0.1, 0.6, 0.15, 1.0)}
+PADS = {"blue": (0.1, 0.35, 0.85, 1.0), "pink": (0.95, 0.45, 0.85, 1.0)}
+INSTRUCTIONS = {
+    f"put the {cube} cube on the {pad} pad": (f"{cube}_cube", f"{pad}_pad")
+    for cube in CUBES
+    for pad in PADS
+}
+
+AHEAD, SIDE = (0.14, 0.235), 0.14  # m, where things lie: x from and to, y to both sides
+REACH = (0.15, 0.26)  # m from the pan axis; jaws straight down, or nearly so
+CUBE_TURN = 0.6  # rad to both sides
+PAD_TURN = 0.4  # rad to both sides
+# Least distance between centres. The open jaws reach 46 mm to one side and a cube 20 mm.
+SPACING = {("cube", "cube"): 0.075, ("cube", "pad"): 0.075, ("pad", "pad"): 0.1}  # m
+START = (0.17, 0.0, 0.11)  # m, where the tip begins
+START_SPREAD = (0.015, 0.03, 0.015)  # m
+START_JAW = 0.5  # rad
+
+LIFTED = 0.02  # m above where it lay
+LYING = 0.004  # m; how much higher the centre of a lying cube may be
+STILL = 0.001  # m per control step
+TOUCH = 0.01  # N
+REST = 8  # control steps in a row
+
+CONTACT = {
+    "friction": 0.8,
+    "torsional": 0.03,
+    "rolling": 0.001,
+    "softness": 0.008,  # a held cube does not creep
+    "dimensions": 4,
+    "cone": "elliptic",
+}
+VIEW = {"target": [0.12, 0.0, 0.09], "distance": 0.6, "azimuth": 150.0, "elevation": -28.0}
+
+
+class TabletopPlace:
+    """A `Task` of the SO-101."""
+
+    robot = "so101"
+    goals = (TASK,)
+
+    def __init__(self, name: str, horizon: float = 8.0) -> None:
+        """Set the scene.
+
+        Args:
+            name: Task name.
+            horizon: Longest duration of a trial; the expert takes 3 to 4 s. [s]
+        """
+        self.name, self.horizon = name, horizon
+        cube = {"kind": "box", "size": [CUBE_HALF] * 3, "mass": 0.03, "friction": 1.0}
+        pad = {"kind": "box", "size": [PAD_HALF, PAD_HALF, PAD_TOP], "collides": False}
+        objects = {
+            f"{color}_cube": {**cube, "position": [0.2, y, CUBE_HALF], "color": list(rgba)}
+            for y, (color, rgba) in zip((-0.05, 0.05), CUBES.items(), strict=True)
+        } | {
+            f"{color}_pad": {**pad, "position": [0.2, y, PAD_TOP], "color": list(rgba)}
+            for y, (color, rgba) in zip((-0.15, 0.15), PADS.items(), strict=True)
+        }
+        self.scene: Mapping[str, Any] = {"contact": CONTACT, "view": VIEW, "objects": objects}
+        self._spec = load_robot(self.robot)
+        self._reach = Reach(self._spec)
+
+    def initial(self, seed: int) -> Mapping[str, Any]:
+        """Draw where everything lies and the arm begins; seeds go through the instructions."""
+        rng = np.random.default_rng(seed)
+        tip = np.array(START) + rng.uniform(-1.0, 1.0, 3) * START_SPREAD
+        joints = [*self._reach.joints(tip, 0.0).tolist(), START_JAW]
+        instruction = list(INSTRUCTIONS)[seed % len(INSTRUCTIONS)]
+        return {
+            GOAL: {TASK: instruction},
+            "joint_position": dict(zip(self._spec.joint_names, joints, strict=True)),
+            "objects": _lay(rng),
+        }
+
+    def start(self, initial: Mapping[str, Any]) -> "TabletopTrial":
+        """Begin a trial with the instruction of an initial condition.
+
+        Raises:
+            ConfigError: If the instruction is none of this task's.
+        """
+        instruction = initial[GOAL][TASK]
+        if instruction not in INSTRUCTIONS:
+            raise ConfigError(
+                f"{self.name}: no instruction '{instruction}'."
+                f"{suggestion(str(instruction), INSTRUCTIONS)}"
+            )
+        return TabletopTrial(instruction, self.horizon, 1.0 / self._spec.control_rate)
+
+    def expert(self, simulator: Simulator, noise: float = 0.0) -> TabletopExpert:
+        """Return who does it from the simulator's truth.
+
+        Args:
+            simulator: Where the trial takes place.
+            noise: Standard deviation of the pulses that push the tip aside. [m]
+        """
+        return TabletopExpert(simulator, objects_of, noise)
+
+
+class TabletopTrial:
+    """One attempt. Without truth, on a real table, only the time is measured."""
+
+    def __init__(self, instruction: str, horizon: float, period: float) -> None:
+        """Start with nothing seen.
+
+        Args:
+            instruction: One of `INSTRUCTIONS`.
+            horizon: Longest duration. [s]
+            period: Between control steps. [s]
+        """
+        self._instruction, self._horizon, self._period = instruction, horizon, period
+        self._cube, self._pad = objects_of(instruction)
+        self._start: float | None = None
+        self._elapsed = self._progress = 0.0
+        self._before: np.ndarray | None = None
+        self._resting = 0
+
+    def goal(self, now: float) -> Mapping[str, np.ndarray | str]:
+        """Return the instruction."""
+        return {TASK: self._instruction}
+
+    def observe(self, state: RobotState, command: Command | None) -> None:
+        """Take note of one control step."""
+        self._start = state.stamp if self._start is None else self._start
+        self._elapsed = state.stamp - self._start
+        truth = state.truth
+        if f"object.{self._cube}" not in truth:
+            return
+        cube, pad = truth[f"object.{self._cube}"], truth[f"object.{self._pad}"]
+        touched = float(truth[f"robot_contact.{self._cube}"][0]) > TOUCH
+        offset = matrix(pad[3:]).T @ (cube[:3] - pad[:3])
+        over = bool((np.abs(offset[:2]) <= PAD_HALF).all())
+        lifted = cube[2] >= CUBE_HALF + LIFTED
+        still = self._before is not None and np.linalg.norm(cube[:3] - self._before) <= STILL
+        lying = cube[2] <= CUBE_HALF + LYING
+        self._resting = self._resting + 1 if over and lying and still and not touched else 0
+        self._before = cube[:3].copy()
+        for share, reached in (
+            (0.25, touched),
+            (0.5, lifted),
+            (0.75, over and lifted),
+            (1.0, self._resting >= REST),
+        ):
+            if reached:
+                self._progress = max(self._progress, share)
+
+    def done(self) -> bool:
+        """Return whether the cube is where it should be."""
+        return self._progress == 1.0
+
+    def progress(self) -> float:
+        """Return the best so far: touched 0.25, lifted 0.5, held over the pad 0.75, placed 1."""
+        return self._progress
+
+    def metrics(self) -> Mapping[str, float]:
+        """Return `success`, `progress` and `time` [s], until success or the end."""
+        return {
+            "success": float(self.done()),
+            "progress": self._progress,
+            "time": self._elapsed
+            if self.done()
+            else min(self._elapsed + self._period, self._horizon),
+        }
+
+
+def objects_of(instruction: str) -> tuple[str, str]:
+    """Return the names of cube and pad an instruction is about.
+
+    Raises:
+        ContractError: If it is none of `INSTRUCTIONS`.
+    """
+    if instruction not in INSTRUCTIONS:
+        raise ContractError(
+            f"no instruction '{instruction}'.{suggestion(instruction, INSTRUCTIONS)}"
+        )
+    return INSTRUCTIONS[instruction]
+
+
+def _lay(rng: np.random.Generator) -> dict[str, list[float]]:
+    """Draw poses until nothing overlaps. Position [m] and quaternion x, y, z, w by object."""
+    kinds = [(f"{color}_cube", "cube") for color in CUBES]
+    kinds += [(f"{color}_pad", "pad") for color in PADS]
+    while True:
+        spots = rng.uniform((AHEAD[0], -SIDE), (AHEAD[1], SIDE), (len(kinds), 2))
+        far = np.hypot(*spots.T)
+        apart = all(
+            np.linalg.norm(spots[i] - spots[j]) >= SPACING[kinds[i][1], kinds[j][1]]
+            for i in range(len(kinds))
+            for j in range(i + 1, len(kinds))
+        )
+        if apart and (far >= REACH[0]).all() and (far <= REACH[1]).all():
+            break
+    poses = {}
+    for (name, kind), spot in zip(kinds, spots, strict=True):
+        height, turn = (CUBE_HALF, CUBE_TURN) if kind == "cube" else (PAD_TOP, PAD_TURN)
+        half = rng.uniform(-turn, turn) / 2.0
+        poses[name] = [*spot.tolist(), height, 0.0, 0.0, float(np.sin(half)), float(np.cos(half))]
+    return poses
