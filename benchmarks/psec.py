@@ -50,8 +50,8 @@ from robot_policies.policies.psec.train import (
     train_network,
     train_skill,
 )
-from robot_policies.skills.base import read_base
-from robot_policies.skills.package import pack
+from robot_policies.skills.package.base import read_base
+from robot_policies.skills.package.skill import pack
 
 SIZES = (10, 100, 30, 5)  # demonstrations of the detour
 WAYS = ("skill", "full matrix", "fine-tuning", "scratch")  # to learn a task

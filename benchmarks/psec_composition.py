@@ -24,8 +24,8 @@ from robot_policies.policies.psec.critics import gate_weights
 from robot_policies.policies.psec.fit import FitSettings
 from robot_policies.policies.psec.levels import LevelMixture, train_gate
 from robot_policies.policies.psec.train import composed, train_weights
-from robot_policies.skills.gate import Gate
-from robot_policies.skills.routing import ArrowRouter
+from robot_policies.skills.mixing.arrow import ArrowRouter
+from robot_policies.skills.mixing.gate import Gate
 
 SHIFTS = ("mass", "damping", "gain")
 LEVELS = {"parameter": "PSEC", "noise": "noise level", "action": "action level"}

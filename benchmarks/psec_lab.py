@@ -31,8 +31,8 @@ from robot_policies.policies.psec.modeling_psec import PsecPolicy
 from robot_policies.policies.psec.processor_psec import make_psec_pre_post_processors
 from robot_policies.policies.psec.skill_run import CRITIC
 from robot_policies.policies.psec.train import composed, train_network, train_skill
-from robot_policies.skills.adapter import read_adapter, write_adapter
-from robot_policies.skills.mixing import Adapter, linear_layers
+from robot_policies.skills.mixing.layers import Adapter, linear_layers
+from robot_policies.skills.package.adapter import read_adapter, write_adapter
 from robot_policies_sim.worlds.planar_arm.batch import run_trials
 from robot_policies_sim.worlds.planar_arm.reach_avoid import ArmReachAvoid
 

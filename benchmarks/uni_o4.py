@@ -26,24 +26,25 @@ from scipy.stats import spearmanr
 
 from robot_policies.catalog import load_robot, load_task
 from robot_policies.evaluation.statistics import mean
-from robot_policies.policies.catalog import find_checkpoint
-from robot_policies.policies.uni_o4.behavior import GaussianActor
-from robot_policies.policies.uni_o4.body import WalkBody
+from robot_policies.policies.locate import find_checkpoint
 from robot_policies.policies.uni_o4.configuration_uni_o4 import UniO4Config
-from robot_policies.policies.uni_o4.continuation import continue_online
-from robot_policies.policies.uni_o4.evaluation import ModelRollouts
+from robot_policies.policies.uni_o4.data.transitions import Transitions
 from robot_policies.policies.uni_o4.modeling_uni_o4 import UniO4Policy
-from robot_policies.policies.uni_o4.offline import STATE_FILE, OfflineRun
-from robot_policies.policies.uni_o4.offline_settings import METHODS, Method, OfflineSettings
-from robot_policies.policies.uni_o4.offline_stages import Improvement
-from robot_policies.policies.uni_o4.offline_state import load_offline_state
-from robot_policies.policies.uni_o4.offline_walk import load, offline_on, prepare_walk
-from robot_policies.policies.uni_o4.ppo import OnlineSettings
-from robot_policies.policies.uni_o4.rollouts import Score, collect, score
+from robot_policies.policies.uni_o4.offline.behavior import GaussianActor
+from robot_policies.policies.uni_o4.offline.continuation import continue_online
+from robot_policies.policies.uni_o4.offline.evaluation import ModelRollouts
+from robot_policies.policies.uni_o4.offline.run import OfflineRun
+from robot_policies.policies.uni_o4.offline.settings import METHODS, Method, OfflineSettings
+from robot_policies.policies.uni_o4.offline.stages import Improvement
+from robot_policies.policies.uni_o4.offline.state import load_offline_state
+from robot_policies.policies.uni_o4.offline.train import STATE_FILE
+from robot_policies.policies.uni_o4.offline.walk import load, offline_on, prepare_walk
+from robot_policies.policies.uni_o4.online.body import WalkBody
+from robot_policies.policies.uni_o4.online.ppo import OnlineSettings
+from robot_policies.policies.uni_o4.online.rollouts import Score, collect, score
+from robot_policies.policies.uni_o4.online.train import STATE_FILE as ONLINE_STATE
+from robot_policies.policies.uni_o4.online.train import run_online
 from robot_policies.policies.uni_o4.spaces import scaled_velocity
-from robot_policies.policies.uni_o4.train import STATE_FILE as ONLINE_STATE
-from robot_policies.policies.uni_o4.train import run_online
-from robot_policies.policies.uni_o4.transitions import Transitions
 from robot_policies_sim.worlds.go1.shifted_env import make_environment
 
 SHIPPED = "uni_o4/go1_walk"

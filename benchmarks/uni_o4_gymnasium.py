@@ -27,18 +27,19 @@ import numpy as np
 import torch
 
 from robot_policies.evaluation.statistics import mean
-from robot_policies.policies.uni_o4.behavior import GaussianActor
-from robot_policies.policies.uni_o4.box import BoxBody, BoxPolicy, load_box, save_box
-from robot_policies.policies.uni_o4.hdf5 import read_hdf5
+from robot_policies.policies.uni_o4.data.hdf5 import read_hdf5
+from robot_policies.policies.uni_o4.data.transitions import Transitions
 from robot_policies.policies.uni_o4.modeling_uni_o4 import mlp
-from robot_policies.policies.uni_o4.offline import STATE_FILE, prepare, run_offline
-from robot_policies.policies.uni_o4.offline_settings import METHODS, Method, OfflineSettings
-from robot_policies.policies.uni_o4.ppo import OnlineSettings, Trainer
-from robot_policies.policies.uni_o4.rollouts import collect, score
+from robot_policies.policies.uni_o4.offline.behavior import GaussianActor
+from robot_policies.policies.uni_o4.offline.run import prepare
+from robot_policies.policies.uni_o4.offline.settings import METHODS, Method, OfflineSettings
+from robot_policies.policies.uni_o4.offline.train import STATE_FILE, run_offline
+from robot_policies.policies.uni_o4.online.box import BoxBody, BoxPolicy, load_box, save_box
+from robot_policies.policies.uni_o4.online.ppo import OnlineSettings, Trainer
+from robot_policies.policies.uni_o4.online.rollouts import collect, score
+from robot_policies.policies.uni_o4.online.train import STATE_FILE as ONLINE_STATE
+from robot_policies.policies.uni_o4.online.train import train
 from robot_policies.policies.uni_o4.spaces import TERMINATION, BoxSpace
-from robot_policies.policies.uni_o4.train import STATE_FILE as ONLINE_STATE
-from robot_policies.policies.uni_o4.train import train
-from robot_policies.policies.uni_o4.transitions import Transitions
 from robot_policies_sim.engines.gymnasium.vector_env import GymnasiumVectorEnv
 
 TASKS = ("Hopper-v5", "Walker2d-v5", "HalfCheetah-v5")

@@ -55,7 +55,7 @@ def check_names(given: Mapping[str, str]) -> None:
         UnknownNameError: Naming the nearest valid one.
     """
     from robot_policies import catalog
-    from robot_policies.policies.catalog import BUILT_IN, find_checkpoint
+    from robot_policies.policies.locate import BUILT_IN, find_checkpoint
 
     given = {name: value for name, value in given.items() if value not in ("", "none")}
     if "backend" in given:

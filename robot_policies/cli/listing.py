@@ -12,7 +12,7 @@ from robot_policies import catalog
 from robot_policies.cli.options import Json
 from robot_policies.cli.output import results, table
 from robot_policies.interface import RobotPoliciesError
-from robot_policies.policies import catalog as policies
+from robot_policies.policies import locate
 
 
 class Kind(StrEnum):
@@ -65,12 +65,12 @@ def _described(name: str, describe: Callable[[str], str]) -> str:
 
 
 def _policy(name: str) -> str:
-    built_in = name in policies.BUILT_IN
+    built_in = name in locate.BUILT_IN
     return "built in, needs no checkpoint" if built_in else _checkpoint(name)
 
 
 def _checkpoint(name: str) -> str:
-    return _card(policies.find_checkpoint(name))
+    return _card(locate.find_checkpoint(name))
 
 
 def _skills() -> list[str]:
@@ -83,7 +83,7 @@ def _skill(name: str) -> str:
 
 def _said_of_skills() -> dict[str, str]:
     """Return what `skill list` shows, by the names that every command takes."""
-    from robot_policies.skills.library import SkillLibrary
+    from robot_policies.skills.library.library import SkillLibrary
 
     library = SkillLibrary()
     skills = [(e.card.name, e.card.version, e.card.description) for e in library.skills()]
@@ -115,10 +115,10 @@ def _robot(name: str) -> str:
 
 
 _DESCRIBE: Mapping[Kind, tuple[Callable[[], list[str]], Callable[[str], str]]] = {
-    Kind.POLICIES: (policies.policies, _policy),
+    Kind.POLICIES: (locate.policies, _policy),
     Kind.ROBOTS: (catalog.robots, _robot),
     Kind.BACKENDS: (catalog.backends, lambda name: catalog.entry("backends", name).description),
     Kind.TASKS: (catalog.tasks, lambda name: catalog.entry("tasks", name).description),
     Kind.SKILLS: (_skills, _skill),
-    Kind.CHECKPOINTS: (policies.checkpoints, _checkpoint),
+    Kind.CHECKPOINTS: (locate.checkpoints, _checkpoint),
 }

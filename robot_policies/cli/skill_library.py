@@ -21,7 +21,7 @@ from robot_policies.interface import CheckpointError, ConfigError
 from robot_policies.interface.limits import limits_from_words
 
 if TYPE_CHECKING:
-    from robot_policies.skills.listing import Entry
+    from robot_policies.skills.library.listing import Entry
 
 
 def list_skills(library: Library = None, json: Json = None) -> None:

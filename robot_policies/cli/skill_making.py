@@ -22,8 +22,8 @@ from robot_policies.interface import ConfigError
 from robot_policies.interface.limits import limits_from_words
 
 if TYPE_CHECKING:
-    from robot_policies.skills.composition import Composition
-    from robot_policies.skills.package import Skill
+    from robot_policies.skills.library.composition import Composition
+    from robot_policies.skills.package.skill import Skill
 
 
 def train(
@@ -47,7 +47,7 @@ def train(
     json: Json = None,
 ) -> None:
     """Train a skill of a psec policy on a data set and pack it; `skill add` takes it in."""
-    from robot_policies.policies.catalog import find_checkpoint
+    from robot_policies.policies.locate import find_checkpoint
     from robot_policies.policies.psec.fit import FitSettings
     from robot_policies.policies.psec.skill_run import load_base, run_skill
 
@@ -111,7 +111,7 @@ def compose(
     json: Json = None,
 ) -> None:
     """Put skills together by fixed weights, by a gate trained on data, or by Arrow."""
-    from robot_policies.skills import composition as compositions
+    from robot_policies.skills.library import composition as compositions
 
     if weight and data is not None:
         raise ConfigError("--weight or --data, not both: fixed weights or a gate")
@@ -129,7 +129,7 @@ def compose(
         chosen = [opened.load(each, known) for each in skill]
         gate = None
         if data is not None:
-            from robot_policies.policies.catalog import find_checkpoint
+            from robot_policies.policies.locate import find_checkpoint
             from robot_policies.policies.psec.fit import FitSettings
             from robot_policies.policies.psec.skill_run import load_base, run_gate
 
@@ -223,9 +223,9 @@ def _composition(library: Path | None, names: Sequence[str]) -> "Composition | N
 
 
 def _interference(base: str, chosen: Sequence["Skill"]) -> list[dict[str, Any]]:
-    from robot_policies.policies.catalog import find_checkpoint
     from robot_policies.policies.checkpoint import read_checkpoint
-    from robot_policies.skills.interference import interference_of
+    from robot_policies.policies.locate import find_checkpoint
+    from robot_policies.skills.mixing.interference import interference_of
 
     policy = read_checkpoint(find_checkpoint(base), "cpu").policy
     return [asdict(p) for p in interference_of(policy, {s.card.name: s.adapter for s in chosen})]

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from robot_policies.skills.base import SkillBase
-    from robot_policies.skills.composition import Composition
-    from robot_policies.skills.library import SkillLibrary
+    from robot_policies.skills.library.composition import Composition
+    from robot_policies.skills.library.library import SkillLibrary
+    from robot_policies.skills.package.base import SkillBase
 
 Library = Annotated[
     Path | None,
@@ -29,15 +29,15 @@ Steps = Annotated[int, typer.Option("--steps", min=1, help="Optimiser steps.")]
 
 def open_library(library: Path | None) -> "SkillLibrary":
     """Open the library named on the command line, or the user's."""
-    from robot_policies.skills.library import SkillLibrary
+    from robot_policies.skills.library.library import SkillLibrary
 
     return SkillLibrary(library)
 
 
 def read_base_of(name: str) -> "SkillBase":
     """Read what a skill of a policy must fit."""
-    from robot_policies.policies.catalog import find_checkpoint
-    from robot_policies.skills.base import read_base
+    from robot_policies.policies.locate import find_checkpoint
+    from robot_policies.skills.package.base import read_base
 
     return read_base(find_checkpoint(name), name)
 

@@ -96,9 +96,9 @@ def _offline(common: Common, options: dict[str, Any]) -> str:
     hold_out = options["hold_out"] or 0.0
     if not 0.0 <= hold_out < 1.0:
         raise ConfigError(f"--hold-out {hold_out}: a share of the episodes, from 0 to below 1")
-    from robot_policies.policies.catalog import find_checkpoint
-    from robot_policies.policies.uni_o4.offline_settings import METHODS, OfflineSettings
-    from robot_policies.policies.uni_o4.offline_walk import offline
+    from robot_policies.policies.locate import find_checkpoint
+    from robot_policies.policies.uni_o4.offline.settings import METHODS, OfflineSettings
+    from robot_policies.policies.uni_o4.offline.walk import offline
 
     method = options["method"] or "uni_o4"
     if method not in METHODS:
@@ -124,7 +124,7 @@ def _offline(common: Common, options: dict[str, Any]) -> str:
 
 def _reward(name: str, task: str) -> Any:
     from robot_policies import catalog
-    from robot_policies.policies.uni_o4.dataset import REWARDS
+    from robot_policies.policies.uni_o4.data.dataset import REWARDS
 
     if name == "walk":
         from robot_policies_sim.worlds.go1.recorded import recorded_reward
@@ -146,10 +146,10 @@ def _online(
 
     known = catalog.load_task(common.task)
     robot = catalog.load_robot(known.robot)
-    from robot_policies.policies.catalog import find_checkpoint
+    from robot_policies.policies.locate import find_checkpoint
     from robot_policies.policies.uni_o4.configuration_uni_o4 import UniO4Config
-    from robot_policies.policies.uni_o4.continuation import continue_online
-    from robot_policies.policies.uni_o4.train import run_online
+    from robot_policies.policies.uni_o4.offline.continuation import continue_online
+    from robot_policies.policies.uni_o4.online.train import run_online
     from robot_policies_sim.worlds.go1.shifted_env import make_environment
 
     folder = find_checkpoint(init) if init else None

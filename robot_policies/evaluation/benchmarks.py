@@ -98,10 +98,10 @@ def throughput(
     import numpy as np
     import torch
 
-    from robot_policies.policies.uni_o4.body import WalkBody
     from robot_policies.policies.uni_o4.configuration_uni_o4 import UniO4Config
     from robot_policies.policies.uni_o4.modeling_uni_o4 import UniO4Policy
-    from robot_policies.policies.uni_o4.ppo import OnlineSettings, Trainer
+    from robot_policies.policies.uni_o4.online.body import WalkBody
+    from robot_policies.policies.uni_o4.online.ppo import OnlineSettings, Trainer
     from robot_policies_sim.worlds.go1.vector_env import Go1VectorEnv
 
     task = catalog.load_task(task_name)

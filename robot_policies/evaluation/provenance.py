@@ -94,6 +94,6 @@ def folder_digest(folder: Path) -> str:
 
 
 def _checkpoint_digest(policy: str) -> str | None:
-    from robot_policies.policies.catalog import BUILT_IN, find_checkpoint
+    from robot_policies.policies.locate import BUILT_IN, find_checkpoint
 
     return None if policy in BUILT_IN else folder_digest(find_checkpoint(policy))

@@ -23,11 +23,11 @@ from robot_policies.interface import BackendError
 from robot_policies.policies.psec.configuration_psec import PsecConfig
 from robot_policies.policies.psec.modeling_psec import PsecPolicy
 from robot_policies.policies.psec.processor_psec import make_psec_pre_post_processors
-from robot_policies.skills.base import SkillBase, read_base
-from robot_policies.skills.gate import Gate
-from robot_policies.skills.mixer import SkillMixer
-from robot_policies.skills.mixing import Adapter, LowRank, SkillStack, linear_layers
-from robot_policies.skills.package import pack
+from robot_policies.skills.mixing.gate import Gate
+from robot_policies.skills.mixing.layers import Adapter, LowRank, SkillStack, linear_layers
+from robot_policies.skills.mixing.mixer import SkillMixer
+from robot_policies.skills.package.base import SkillBase, read_base
+from robot_policies.skills.package.skill import pack
 
 STATE, ACTION = "observation.state", "action"
 OBSERVED, ACTED = 17, 6  # numbers, with which the paper's network has 1.64 M parameters

@@ -19,7 +19,8 @@ import numpy as np
 from robot_policies.catalog import load_robot
 from robot_policies.interface import BackendError
 from robot_policies.launching.network import graph_environment
-from robot_policies.policies.catalog import BUILT_IN, action_spec_of, find_checkpoint
+from robot_policies.policies.catalog import action_spec_of
+from robot_policies.policies.locate import BUILT_IN, find_checkpoint
 
 PATIENCE = 120.0  # s; beyond the measured time, for start and end
 HEAVY = 0.01  # s; below, messages take a good part of an answer, and LeRobot has none

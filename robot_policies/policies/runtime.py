@@ -46,8 +46,8 @@ from robot_policies.policies.files import own_file
 from robot_policies.policies.pipelines import is_linear, without_idle_steps
 from robot_policies.policies.random_state import RandomState
 from robot_policies.policies.single import OnArrays, Single
-from robot_policies.skills.base import describe_base
-from robot_policies.skills.live import LiveSkills
+from robot_policies.skills.live.skills import LiveSkills
+from robot_policies.skills.package.base import describe_base
 
 UINT8_MAX = 255.0  # LeRobot's images are floats in [0, 1]
 

@@ -17,7 +17,7 @@ from robot_policies.interface import Observation
 from robot_policies.policies.act_jepa import ActJepaConfig
 from robot_policies.policies.act_jepa.modeling_act_jepa import ActJepaPolicy
 from robot_policies.policies.runtime import LerobotRuntime
-from robot_policies.skills.mixing import linear_layers
+from robot_policies.skills.mixing.layers import linear_layers
 
 peft = pytest.importorskip("peft")
 

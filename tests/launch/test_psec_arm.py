@@ -10,10 +10,10 @@ from std_msgs.msg import Float64MultiArray
 
 from robot_policies.cli.app import main
 from robot_policies.nodes.skill_client import use_skills
-from robot_policies.policies.catalog import find_checkpoint
-from robot_policies.skills.base import read_base
-from robot_policies.skills.mixing import LowRank
-from robot_policies.skills.package import pack
+from robot_policies.policies.locate import find_checkpoint
+from robot_policies.skills.mixing.layers import LowRank
+from robot_policies.skills.package.base import read_base
+from robot_policies.skills.package.skill import pack
 
 BASE = "psec/arm"
 

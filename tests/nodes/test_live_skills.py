@@ -42,12 +42,12 @@ from robot_policies.policies.psec import PsecConfig
 from robot_policies.policies.psec.modeling_psec import PsecPolicy
 from robot_policies.policies.psec.processor_psec import make_psec_pre_post_processors
 from robot_policies.policies.runtime import LerobotRuntime
-from robot_policies.skills.base import read_base
-from robot_policies.skills.card import Training
-from robot_policies.skills.digest import file_digest
-from robot_policies.skills.library import SkillLibrary
-from robot_policies.skills.mixing import LowRank
-from robot_policies.skills.package import pack
+from robot_policies.skills.library.library import SkillLibrary
+from robot_policies.skills.mixing.layers import LowRank
+from robot_policies.skills.package.base import read_base
+from robot_policies.skills.package.card import Training
+from robot_policies.skills.package.digest import file_digest
+from robot_policies.skills.package.skill import pack
 
 ROBOT = load_robot("so101")
 JOINTS = list(ROBOT.joint_names)

@@ -6,8 +6,8 @@ import yaml
 
 from robot_policies.interface import CheckpointError, ConfigError, ContractError, ObservationSpec
 from robot_policies.learning.elements import write_contract
-from robot_policies.policies.catalog import checkpoints, find_checkpoint
 from robot_policies.policies.contract import read_contract
+from robot_policies.policies.locate import checkpoints, find_checkpoint
 
 STATE, POINTS = "observation.state", "observation.points"
 OLD = {

@@ -34,7 +34,8 @@ from robot_policies.interface import (
     Policy,
     RobotPoliciesError,
 )
-from robot_policies.policies.catalog import checkpoints, load_policy
+from robot_policies.policies.catalog import load_policy
+from robot_policies.policies.locate import checkpoints
 from robot_policies.policies.runtime import LerobotRuntime
 
 STATE, WORLD, IMAGE = (

@@ -10,12 +10,12 @@ import yaml
 from robot_policies.catalog import load_robot
 from robot_policies.interface import Observation
 from robot_policies.interface.observation import COMMAND, IMU, STATE, VELOCITY_COMMAND
-from robot_policies.policies.catalog import find_checkpoint
 from robot_policies.policies.checkpoint import read_checkpoint
+from robot_policies.policies.locate import find_checkpoint
 from robot_policies.policies.runtime import LerobotRuntime
-from robot_policies.skills.base import read_base
-from robot_policies.skills.mixing import LowRank
-from robot_policies.skills.package import pack
+from robot_policies.skills.mixing.layers import LowRank
+from robot_policies.skills.package.base import read_base
+from robot_policies.skills.package.skill import pack
 
 FOLDER = find_checkpoint("uni_o4/go1_walk")
 ROUNDING = 5e-6  # rad; float32, summed in another order

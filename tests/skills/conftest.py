@@ -10,9 +10,9 @@ from lerobot.configs.types import FeatureType, PolicyFeature
 from robot_policies.policies.psec import PsecConfig
 from robot_policies.policies.psec.modeling_psec import PsecPolicy
 from robot_policies.policies.psec.processor_psec import make_psec_pre_post_processors
-from robot_policies.skills.base import read_base
-from robot_policies.skills.mixing import LowRank, linear_layers
-from robot_policies.skills.package import pack
+from robot_policies.skills.mixing.layers import LowRank, linear_layers
+from robot_policies.skills.package.base import read_base
+from robot_policies.skills.package.skill import pack
 
 JOINTS = ["FR_hip_joint", "FR_thigh_joint"]
 UNITS = {"rad": "rad", "deg": "deg"}

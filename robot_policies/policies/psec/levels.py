@@ -21,10 +21,10 @@ from robot_policies.policies.psec.fit import FitSettings, Report, fit
 from robot_policies.policies.psec.losses import diffusion_loss
 from robot_policies.policies.psec.modeling_psec import PsecPolicy
 from robot_policies.policies.psec.train import composed
-from robot_policies.skills.digest import base_hash
-from robot_policies.skills.gate import Gate
-from robot_policies.skills.mixer import SkillMixer
-from robot_policies.skills.mixing import Adapter
+from robot_policies.skills.mixing.gate import Gate
+from robot_policies.skills.mixing.layers import Adapter
+from robot_policies.skills.mixing.mixer import SkillMixer
+from robot_policies.skills.package.digest import base_hash
 
 LEVELS = ("parameter", "noise", "action")
 OBJECTIVES = ("diffusion", "action")

@@ -19,10 +19,10 @@ from robot_policies.policies.psec.fit import FitSettings, Report
 from robot_policies.policies.psec.levels import train_gate
 from robot_policies.policies.psec.modeling_psec import PsecPolicy
 from robot_policies.policies.psec.train import RANK, SCALE, composed, train_skill
-from robot_policies.skills.base import SkillBase, describe_base
-from robot_policies.skills.card import Training, check_name
-from robot_policies.skills.gate import Gate
-from robot_policies.skills.package import Skill, check_limits_fit, pack
+from robot_policies.skills.mixing.gate import Gate
+from robot_policies.skills.package.base import SkillBase, describe_base
+from robot_policies.skills.package.card import Training, check_name
+from robot_policies.skills.package.skill import Skill, check_limits_fit, pack
 
 STATE, CRITIC_STATE = "training_state.safetensors", "critic_state.safetensors"
 PROBES = 2048  # samples that a loss is measured on

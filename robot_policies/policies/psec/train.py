@@ -21,9 +21,9 @@ from robot_policies.policies.psec.demonstrations import Demonstrations
 from robot_policies.policies.psec.fit import FitSettings, Report, fit
 from robot_policies.policies.psec.modeling_psec import Denoiser, PsecPolicy
 from robot_policies.policies.psec.networks import make_network
-from robot_policies.skills.digest import base_hash
-from robot_policies.skills.mixer import SkillMixer
-from robot_policies.skills.mixing import Adapter, LowRank, SkillStack, linear_layers
+from robot_policies.skills.mixing.layers import Adapter, LowRank, SkillStack, linear_layers
+from robot_policies.skills.mixing.mixer import SkillMixer
+from robot_policies.skills.package.digest import base_hash
 
 FORMS = ("low_rank", "full_matrix")
 RANK, SCALE = 8, 16.0  # of the authors' code; theirs multiplies by 16, without dividing by r

@@ -6,13 +6,13 @@ import torch
 
 from robot_policies.catalog import load_robot, load_task
 from robot_policies.interface.observation import ENVIRONMENT_STATE, STATE
-from robot_policies.policies.catalog import find_checkpoint
 from robot_policies.policies.checkpoint import read_checkpoint
+from robot_policies.policies.locate import find_checkpoint
 from robot_policies.policies.psec.modeling_psec import PsecPolicy
-from robot_policies.skills.base import describe_base
-from robot_policies.skills.library import SkillLibrary
-from robot_policies.skills.mixer import SkillMixer
-from robot_policies.skills.mixing import SkillStack
+from robot_policies.skills.library.library import SkillLibrary
+from robot_policies.skills.mixing.layers import SkillStack
+from robot_policies.skills.mixing.mixer import SkillMixer
+from robot_policies.skills.package.base import describe_base
 from robot_policies_sim.worlds.planar_arm.batch import run_trials
 from robot_policies_sim.worlds.planar_arm.reach_avoid import ArmReachAvoid
 

@@ -213,8 +213,8 @@ def test_weights_of_another_network_are_refused(policy, tmp_path):
 
 def test_an_adapter_that_lerobot_trains_becomes_a_skill(train, dataset, tmp_path):
     pytest.importorskip("peft")
-    from robot_policies.skills.base import read_base
-    from robot_policies.skills.library import SkillLibrary
+    from robot_policies.skills.library.library import SkillLibrary
+    from robot_policies.skills.package.base import read_base
 
     base = train(*ARGUMENTS, steps=1, out="base")
     arguments = [f"--policy.path={base}", "--peft.method_type=LORA", "--peft.r=4"]

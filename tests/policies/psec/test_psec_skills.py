@@ -26,8 +26,8 @@ from robot_policies.policies.psec.train import (
     train_skill,
     train_weights,
 )
-from robot_policies.skills.digest import base_hash
-from robot_policies.skills.gate import Gate
+from robot_policies.skills.mixing.gate import Gate
+from robot_policies.skills.package.digest import base_hash
 
 FEW = FitSettings(steps=60, batch=64, lr=2e-3)
 TINY = FitSettings(steps=6, batch=16, save_every=2)

@@ -1,0 +1,77 @@
+"""Where a policy lies: shipped ids, folders and hub repositories, by name.
+
+Nothing is loaded here; `policies/catalog.py` makes a policy of what is found.
+"""
+
+import re
+from pathlib import Path
+
+from robot_policies.interface import CheckpointError, ConfigError, UnknownNameError
+from robot_policies.share import share_directory
+
+BUILT_IN = ("hold",)
+CONFIG = "config.json"
+NO_NAME = "none"  # what launch files say for an empty argument
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")  # owner/name, or owner/name@revision
+HUB_FILES = ("*.json", "*.safetensors", "*.yaml")  # never *.bin, *.pt or *.pkl: no pickle
+
+
+def checkpoints() -> list[str]:
+    """Return the ids of the shipped checkpoints, as `family/name`."""
+    root = share_directory() / "checkpoints"
+    return sorted(
+        folder.relative_to(root).as_posix()
+        for folder in root.glob("*/*/")
+        if (folder / CONFIG).is_file()
+    )
+
+
+def policies() -> list[str]:
+    """Return every name that `load_policy` knows without looking elsewhere."""
+    return [*BUILT_IN, *checkpoints()]
+
+
+def find_checkpoint(name: str) -> Path:
+    """Return the folder of a shipped id, a path or a hub repository.
+
+    Raises:
+        ConfigError: If it is none of them, is called `none`, or the hub does not give it.
+        CheckpointError: If a path is no folder.
+    """
+    shipped = checkpoints()
+    if name == NO_NAME:
+        raise ConfigError(
+            f"policy '{name}' stands for no policy in a launch file; call it ./{name}"
+        )
+    if name in shipped:
+        return share_directory() / "checkpoints" / name
+    folder = Path(name).expanduser()
+    if name and folder.is_dir():
+        return folder
+    if name.startswith(("/", "./", "../", "~")):
+        raise CheckpointError(f"{name}: no such folder")
+    families = {known.split("/")[0] for known in shipped}
+    if not HUB_ID.fullmatch(name) or name.split("/")[0] in families:
+        raise UnknownNameError("policy", name, policies())
+    return _download(name)
+
+
+def _download(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    repository, _, revision = name.partition("@")
+    options = {"revision": revision or None, "allow_patterns": [*HUB_FILES]}
+    try:
+        try:
+            return Path(snapshot_download(repository, **options))
+        except HfHubHTTPError:
+            raise  # the hub has answered: no such repository or revision, or not for this user
+        except OSError:  # offline or unreachable: what was fetched before still serves
+            return Path(snapshot_download(repository, **options, local_files_only=True))
+    except (HfHubHTTPError, HFValidationError) as error:
+        reason = f"is refused by the hub: {' '.join(str(error).split())}"
+    except OSError:
+        reason = "is not in the local hub cache, and the hub cannot be reached"
+    known = UnknownNameError("policy", name, policies())
+    raise ConfigError(f"{known} As a hub repository it {reason}")

@@ -1,0 +1,1 @@
+"""Transitions to learn from, read from logs and files."""

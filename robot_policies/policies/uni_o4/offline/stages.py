@@ -1,0 +1,282 @@
+"""The phases of offline training, each a few hundred equal steps that can be interrupted.
+
+Networks are made before the first phase; a phase makes what only it needs when it begins.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from robot_policies.policies.uni_o4.data.transitions import Transitions
+from robot_policies.policies.uni_o4.offline.behavior import member_loss
+from robot_policies.policies.uni_o4.offline.critics import Critics
+from robot_policies.policies.uni_o4.offline.evaluation import Expansion, ModelRollouts
+from robot_policies.policies.uni_o4.offline.improvement import Improver
+from robot_policies.policies.uni_o4.offline.settings import OfflineSettings
+from robot_policies.policies.uni_o4.offline.transition_model import TransitionModel
+from robot_policies.policies.uni_o4.spaces import Space
+
+RETURNS_EVERY = 100  # steps after which Monte-Carlo returns are counted again
+
+
+@dataclass(eq=False)
+class Networks:
+    """All that is learned, and from what.
+
+    Attributes:
+        policies: The ensemble; Gaussian actors.
+        critics: Q and V.
+        model: One-step models.
+        space: The task.
+        logged: What is learned from.
+        data: The same as tensors.
+        settings: Numbers.
+    """
+
+    policies: nn.ModuleList
+    critics: Critics
+    model: TransitionModel
+    space: Space
+    logged: Transitions
+    data: Mapping[str, Tensor]
+    settings: OfflineSettings
+
+    def rows(self) -> Tensor:
+        """Draw rows."""
+        return torch.randint(len(self.data["reward"]), (self.settings.batch,))
+
+    def batch(self, rows: Tensor | None = None) -> dict[str, Tensor]:
+        """Return rows, drawn ones by default."""
+        rows = self.rows() if rows is None else rows
+        return {name: tensor[rows] for name, tensor in self.data.items()}
+
+
+class Stage(ABC):
+    """One phase.
+
+    Attributes:
+        name: For the log and the state.
+        total: Steps at most.
+        done: Steps taken.
+        finished: Whether it is over before `total`.
+        extra: Networks of its own that a resumed run needs.
+        numbers: Tensors likewise.
+        optimizers: Likewise.
+    """
+
+    name: str
+    total: int
+
+    def __init__(self, networks: Networks) -> None:
+        """Prepare; draws nothing at random."""
+        self.networks, self.settings = networks, networks.settings
+        self.done, self.finished = 0, False
+        self.extra = nn.ModuleDict()
+        self.numbers: dict[str, Tensor] = {}
+        self.optimizers: list[torch.optim.Optimizer] = []
+
+    @abstractmethod
+    def step(self) -> dict[str, float]:
+        """Learn a little and return what to log."""
+
+    def finish(self) -> None:  # noqa: B027 (most phases leave them as they are)
+        """Leave the networks as the next phase needs them."""
+
+    @property
+    def policies(self) -> nn.ModuleList:
+        """What would be handed on now."""
+        return self.networks.policies
+
+
+class Behavior(Stage):
+    """Imitate the data, disagreeing."""
+
+    name = "behavior"
+
+    def __init__(self, networks: Networks) -> None:
+        super().__init__(networks)
+        self.total = self.settings.behavior_steps
+        parameters = networks.policies.parameters()
+        self.optimizers = [torch.optim.Adam(parameters, lr=self.settings.behavior_rate)]
+
+    def step(self) -> dict[str, float]:
+        """Take one step with every member, all on the same rows."""
+        settings, policies, batch = self.settings, self.networks.policies, self.networks.batch()
+        losses = [
+            member_loss(
+                i,
+                policies,
+                batch["observation"],
+                batch["action"],
+                diversity=settings.diversity,
+                weight=settings.diversity_weight,
+                cap=settings.diversity_cap,
+            )
+            for i in range(len(policies))
+        ]
+        loss = torch.stack(losses).sum()
+        return {"loss": descend(self.optimizers[0], loss) / len(losses)}
+
+
+class CriticFit(Stage):
+    """Fit Q and V."""
+
+    name = "critics"
+
+    def __init__(self, networks: Networks) -> None:
+        super().__init__(networks)
+        self.total = self.settings.critic_steps
+        critics, rate = networks.critics, self.settings.critic_rate
+        self.optimizers = [
+            torch.optim.Adam(critics.value.parameters(), lr=rate),
+            torch.optim.Adam(critics.q.parameters(), lr=rate),
+        ]
+        data = networks.data
+        critics.scale.fit(torch.cat([data["observation"], data["action"]], -1))
+        self._monte_carlo = self.settings.value_target == "monte_carlo"
+        if self._monte_carlo:
+            self.numbers["returns"] = torch.zeros(len(data["reward"]))
+
+    def step(self) -> dict[str, float]:
+        """Take one step with V and both Q."""
+        critics, rows = self.networks.critics, self.networks.rows()
+        batch = self.networks.batch(rows)
+        if self._monte_carlo:
+            if self.done % RETURNS_EVERY == 0:
+                self.numbers["returns"] = self._returns()
+            batch["returns"] = self.numbers["returns"][rows]
+        of_value, of_q = critics.losses(batch)
+        record = {
+            "value_loss": descend(self.optimizers[0], of_value),
+            "q_loss": descend(self.optimizers[1], of_q),
+        }
+        if (self.done + 1) % self.settings.target_every == 0:
+            critics.follow()
+        with torch.no_grad():
+            record["value"] = float(critics.v(batch["observation"]).mean())
+        return record
+
+    @torch.no_grad()
+    def _returns(self) -> Tensor:
+        """Return discounted returns; where a log was cut off, V says what was still to come."""
+        settings, logged = self.settings, self.networks.logged
+        beyond = self.networks.critics.v(self.networks.data["next_observation"]).numpy()
+        returns = logged.returns(settings.gamma, beyond / settings.reward_scale)
+        return torch.from_numpy(settings.reward_scale * returns).float()
+
+
+class ModelFit(Stage):
+    """Fit the one-step models; a step is an epoch."""
+
+    name = "model"
+
+    def __init__(self, networks: Networks) -> None:
+        super().__init__(networks)
+        settings, model, data = self.settings, networks.model, networks.data
+        self.total = settings.model_epochs
+        rows = np.random.default_rng(0).permutation(len(data["reward"]))
+        held = min(settings.model_holdout, len(rows) // 5)
+        self._held = {name: tensor[rows[:held]] for name, tensor in data.items()}
+        self._rows = torch.from_numpy(rows[held:])
+        self._targets = model.targets(dict(data))
+        model.inputs.fit(torch.cat([data["observation"], data["action"]], -1))
+        model.outputs.fit(self._targets)
+        self.optimizers = [
+            torch.optim.Adam(
+                model.parameters(), lr=settings.model_rate, weight_decay=settings.model_decay
+            )
+        ]
+        self.extra["best"] = deepcopy(model)
+        count = settings.model_members
+        self.numbers = {"errors": torch.full((count,), torch.inf), "idle": torch.zeros(1)}
+
+    def step(self) -> dict[str, float]:
+        """Take one epoch; every member sees the rows in its own order."""
+        model, data = self.networks.model, self.networks.data
+        orders = [torch.randperm(len(self._rows)) for _ in range(self.settings.model_members)]
+        order = self._rows[torch.stack(orders)]
+        losses = []
+        for rows in order.split(self.settings.batch, dim=1):
+            loss = model.loss(data["observation"][rows], data["action"][rows], self._targets[rows])
+            losses.append(descend(self.optimizers[0], loss))
+        errors, best = model.errors(self._held), self.numbers["errors"]
+        gained = errors < best
+        enough = bool((errors < (1.0 - self.settings.model_gain) * best).any())
+        self._keep(gained)
+        self.numbers["errors"] = torch.minimum(errors, best)
+        self.numbers["idle"] = torch.zeros(1) if enough else self.numbers["idle"] + 1.0
+        self.finished = float(self.numbers["idle"]) >= self.settings.model_patience
+        return {"loss": float(np.mean(losses)), "held_out_error": float(errors.min())}
+
+    def finish(self) -> None:
+        """Take the best weights each member had, and choose the elites."""
+        self.networks.model.load_state_dict(self.extra["best"].state_dict())
+        self.networks.model.choose_elites(self._held)
+
+    @torch.no_grad()
+    def _keep(self, which: Tensor) -> None:
+        best, model = self.extra["best"], self.networks.model
+        for name, parameter in best.named_parameters():
+            new = model.get_parameter(name)
+            of_members = parameter.dim() == 3  # the others are the bounds, which are common
+            parameter.copy_(
+                torch.where(which[:, None, None], new, parameter) if of_members else new
+            )
+        for name, buffer in best.named_buffers():
+            buffer.copy_(model.get_buffer(name))
+
+
+class Improvement(Stage):
+    """Improve the members where the data are, behind the gate."""
+
+    name = "improvement"
+
+    def __init__(self, networks: Networks) -> None:
+        super().__init__(networks)
+        settings = self.settings
+        self.total = settings.improvement_steps
+        gated = settings.method == "uni_o4" and settings.gate == "paired"
+        data = dict(networks.data)
+        self.evaluator = (
+            ModelRollouts(networks.model, networks.critics, data, settings) if gated else None
+        )
+        modelled = settings.method == "uni_o4" and settings.expansion > 0
+        self.improver = Improver(
+            networks.policies,
+            networks.critics,
+            networks.space,
+            self.evaluator,
+            settings,
+            Expansion(networks.model, networks.critics, settings) if modelled else None,
+        )
+        self.optimizers = [self.improver.optimizer]
+        self.extra["behavior"] = self.improver.behavior
+        self.extra["start"] = deepcopy(self.improver.behavior)
+
+    def step(self) -> dict[str, float]:
+        """Take one clipped step with every member, and check them when it is time."""
+        batch = self.networks.batch()
+        record = {"loss": self.improver.step(batch["observation"], self.done)}
+        if (self.done + 1) % self.settings.gate_every == 0 or self.done + 1 == self.total:
+            check = self.improver.check(self.done + 1)
+            record["accepted"] = float(np.mean(check.accepted))
+            record["gain"] = float(np.mean(check.gain))
+        return record
+
+    @property
+    def policies(self) -> nn.ModuleList:
+        """What the gate let pass."""
+        return self.improver.behavior
+
+
+def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> float:
+    """Take one step and return the loss."""
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return float(loss.detach())

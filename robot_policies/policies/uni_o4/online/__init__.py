@@ -1,0 +1,1 @@
+"""Learning by acting: proximal policy optimisation on many robots at once."""

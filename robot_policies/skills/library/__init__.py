@@ -1,0 +1,1 @@
+"""A folder of skills and compositions, and how skills come into it."""

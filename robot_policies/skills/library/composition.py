@@ -1,0 +1,306 @@
+"""A composition: which skills, exactly, and how they are weighed. An artefact with a version.
+
+    composition.json   name, version, base, skills by digest, weighting, fallback
+    gate.safetensors   the gate's weights, if one was trained
+
+Skills added to a composition get weight 0 until somebody changes it: what it does stays the same.
+torch is imported where a gate is read, saved or put in place.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from robot_policies.interface import CheckpointError, ConfigError, UnknownNameError
+from robot_policies.interface.schema import build
+from robot_policies.skills.package.card import DIGEST, check_file, check_name, read_json
+from robot_policies.skills.package.digest import file_digest
+from robot_policies.skills.package.skill import Skill
+
+if TYPE_CHECKING:
+    from robot_policies.skills.mixing.gate import Gate
+    from robot_policies.skills.mixing.mixer import SkillMixer
+    from robot_policies.skills.package.base import SkillBase
+
+FILE, GATE = "composition.json", "gate.safetensors"
+FORMAT = 1
+KINDS = ("fixed", "gate", "arrow")
+MAX_GATE_BYTES = 64 << 20
+NO_FALLBACK = "arrow knows no weights to fade to; a fallback needs fixed weights or a gate"
+
+
+@dataclass(frozen=True)
+class SkillReference:
+    """One skill of a composition, by the digest of its card."""
+
+    name: str
+    version: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Weighting:
+    """How the skills are weighed.
+
+    Attributes:
+        kind: `fixed`, `gate` or `arrow`.
+        weights: Of each skill, where fixed.
+        features: What the gate reads, and how wide each is.
+        hidden: Width of the gate's layers.
+        digest: Of the gate's file.
+        top: Skills that share the weight, of arrow.
+        temperature: Of arrow's softmax.
+    """
+
+    kind: str
+    weights: tuple[float, ...] = ()
+    features: Mapping[str, int] | None = None
+    hidden: int = 0
+    digest: str = ""
+    top: int = 3
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse what is no weighting."""
+        object.__setattr__(self, "weights", tuple(self.weights))
+        if self.kind not in KINDS:
+            raise UnknownNameError("weighting", self.kind, KINDS)
+
+
+@dataclass(frozen=True, eq=False)
+class Composition:
+    """Skills and their weighting, for one base.
+
+    Attributes:
+        name: Lower-case letters, digits, `_` and `-`.
+        version: Three numbers.
+        base: Digest of the base.
+        skills: In the order of the weights.
+        weighting: How they are weighed.
+        gate: The gate, if there is one.
+        fallback: Skill to fade to where no skill was trained; empty is the base alone.
+    """
+
+    name: str
+    version: str
+    base: str
+    skills: tuple[SkillReference, ...]
+    weighting: Weighting
+    gate: "Gate | None" = None
+    fallback: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a composition whose parts do not fit each other."""
+        check_name(self.name, self.version)
+        names = [skill.name for skill in self.skills]
+        for name in names:
+            if names.count(name) > 1:
+                raise ConfigError(f"{self.name}: skill '{name}' is in it twice")
+        if self.fallback and self.fallback not in names:
+            raise UnknownNameError("skill", self.fallback, names, f"{self.name}: fallback")
+        if self.fallback and self.weighting.kind == "arrow":
+            raise ConfigError(f"{self.name}: {NO_FALLBACK}")
+        weighting, count = self.weighting, len(names)
+        if weighting.kind == "fixed" and len(weighting.weights) != count:
+            raise ConfigError(f"{self.name}: {len(weighting.weights)} weights, {count} skills")
+        if not all(abs(weight) < float("inf") for weight in weighting.weights):
+            raise ConfigError(f"{self.name}: weights {weighting.weights} must be finite")
+        if weighting.kind == "gate" and (
+            self.gate is None or self.gate.output.out_features != count
+        ):
+            raise ConfigError(f"{self.name}: needs a gate of {count} weights")
+
+    def with_skill(self, skill: Skill, version: str) -> "Composition":
+        """Return a composition with one skill more, which does what this one does.
+
+        Raises:
+            ConfigError: If the weighting cannot leave a skill out.
+        """
+        if self.weighting.kind == "arrow":
+            raise ConfigError(
+                f"{self.name}: arrow weighs every skill, so adding one changes what it does; "
+                "make a new composition"
+            )
+        return self._with(
+            (*self.skills, reference(skill)),
+            version,
+            (*self.weighting.weights, 0.0),
+            None if self.gate is None else self.gate.with_skill(),
+        )
+
+    def without_skill(self, name: str, version: str) -> "Composition":
+        """Return a composition with one skill less; the weights of the others stay.
+
+        Raises:
+            UnknownNameError: If it is not in it.
+        """
+        names = [skill.name for skill in self.skills]
+        if name not in names:
+            raise UnknownNameError("skill", name, names, self.name)
+        index = names.index(name)
+        return self._with(
+            self.skills[:index] + self.skills[index + 1 :],
+            version,
+            self.weighting.weights[:index] + self.weighting.weights[index + 1 :],
+            None if self.gate is None else self.gate.without_skill(index),
+        )
+
+    def _with(
+        self,
+        skills: tuple[SkillReference, ...],
+        version: str,
+        weights: tuple[float, ...],
+        gate: "Gate | None",
+    ) -> "Composition":
+        weights = weights if self.weighting.kind == "fixed" else ()
+        kept = self.fallback if self.fallback in [skill.name for skill in skills] else ""
+        return replace(
+            self,
+            version=version,
+            skills=skills,
+            weighting=replace(self.weighting, weights=weights, digest=""),
+            gate=gate,
+            fallback=kept,
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write the composition's files."""
+        folder.mkdir(parents=True, exist_ok=True)
+        weighting = self.weighting
+        if self.gate is not None:
+            from safetensors.torch import save_file
+
+            save_file(self.gate.state_dict(), folder / GATE, {"format": "pt"})
+            weighting = replace(weighting, digest=file_digest(folder / GATE))
+        document = {
+            "format": FORMAT,
+            "name": self.name,
+            "version": self.version,
+            "base": self.base,
+            "skills": [asdict(skill) for skill in self.skills],
+            "weighting": asdict(weighting),
+            "fallback": self.fallback,
+        }
+        text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+        (folder / FILE).write_text(f"{text}\n", encoding="utf-8")
+
+
+def reference(skill: Skill) -> SkillReference:
+    """Return what names a skill exactly."""
+    return SkillReference(skill.card.name, skill.card.version, skill.card.digest)
+
+
+def compose(
+    name: str,
+    version: str,
+    base: "SkillBase",
+    skills: Sequence[Skill],
+    *,
+    weights: Sequence[float] | None = None,
+    gate: "Gate | None" = None,
+    fallback: str = "",
+    top: int = 3,
+    temperature: float = 1.0,
+) -> Composition:
+    """Put skills together: by fixed weights, by a gate, or by Arrow where neither is given.
+
+    Raises:
+        ConfigError: If weights or gate do not fit the skills.
+    """
+    if weights is not None and gate is not None:
+        raise ConfigError(f"{name}: fixed weights or a gate, not both")
+    if weights is not None:
+        weighting = Weighting("fixed", tuple(float(weight) for weight in weights))
+    elif gate is not None:
+        weighting = Weighting("gate", features=gate.features, hidden=gate.output.in_features)
+    else:
+        weighting = Weighting("arrow", top=top, temperature=temperature)
+    return Composition(
+        name, version, base.hash, tuple(map(reference, skills)), weighting, gate, fallback
+    )
+
+
+def apply(composition: Composition, skills: Sequence[Skill], mixer: "SkillMixer") -> None:
+    """Put a composition in place of what a policy has; on any error, that stays.
+
+    Args:
+        composition: What to apply.
+        skills: Its skills, in its order.
+        mixer: The policy. With a gate, its weights are set for every observation by the caller:
+            `mixer.weigh(composition.gate.read(batch))`; until then the base acts alone.
+
+    Raises:
+        CheckpointError: If a skill is not the one that is named.
+    """
+    import torch
+
+    from robot_policies.skills.mixing.arrow import ArrowRouter
+    from robot_policies.skills.mixing.layers import SkillStack
+
+    for skill, named in zip(skills, composition.skills, strict=True):
+        if reference(skill) != named:
+            raise CheckpointError(
+                f"{composition.name}: made with {named.name} {named.version} "
+                f"({named.digest[:15]}...), got {skill.card.version} ({skill.card.digest[:15]}...)"
+            )
+    stack = SkillStack(mixer.policy, {skill.card.name: skill.adapter for skill in skills})
+    weighting, weights, router = composition.weighting, None, None
+    if weighting.kind == "fixed":
+        weights = torch.tensor(weighting.weights)
+    elif weighting.kind == "arrow" and skills:
+        router = ArrowRouter(stack, weighting.top, weighting.temperature)
+    mixer.swap(stack, weights, router)
+
+
+def read_composition(folder: Path) -> Composition:
+    """Read a composition.
+
+    Raises:
+        CheckpointError: In one line, whatever is wrong with it.
+    """
+    path = folder / FILE
+    data: dict[str, Any] = read_json(path)
+    try:
+        if data.pop("format", None) != FORMAT:
+            raise ConfigError(f"this package reads format {FORMAT}")
+        skills = tuple(build(SkillReference, entry, "skills") for entry in data.pop("skills", ()))
+        for skill in skills:
+            check_name(skill.name, skill.version)
+            if not DIGEST.fullmatch(str(skill.digest)):
+                raise ConfigError(f"skill '{skill.name}' has no sha256 digest")
+        weighting = build(Weighting, data.pop("weighting", None), "weighting")
+        gate = None
+        if weighting.kind == "gate":
+            gate = _read_gate(folder / GATE, weighting, len(skills))
+        return build(Composition, data, FILE, skills=skills, weighting=weighting, gate=gate)
+    except (ConfigError, TypeError) as error:
+        raise CheckpointError(f"{path}: {error}") from None
+
+
+def _read_gate(path: Path, weighting: Weighting, skills: int) -> "Gate":
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from robot_policies.skills.mixing.gate import Gate
+
+    check_file(path, MAX_GATE_BYTES)
+    if file_digest(path) != weighting.digest:
+        raise CheckpointError(f"{path} is not the file that {FILE} names: truncated or changed")
+    features = weighting.features
+    if not features:
+        raise ConfigError("weighting: a gate needs its 'features'")
+    with torch.device("meta"):  # first weights would be drawn from the sequence of who acts now
+        gate = Gate(features, skills, weighting.hidden)
+    gate.to_empty(device="cpu")
+    try:
+        state = load_file(path)
+        gate.load_state_dict(state)
+    except (SafetensorError, RuntimeError) as error:
+        raise CheckpointError(f"{path}: {' '.join(str(error).split())}") from None
+    for name, tensor in state.items():
+        if not torch.isfinite(tensor).all():
+            raise CheckpointError(f"{path}: '{name}' has NaN or infinite values")
+    return gate.eval()

@@ -1,0 +1,1 @@
+"""Skills in a network: stacked beside its linear layers, weighed, compared."""
