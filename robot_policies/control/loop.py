@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
+from robot_policies.control.cartesian import CartesianResolver
 from robot_policies.control.chunk_executor import ChunkExecutor
-from robot_policies.control.kinematics import CartesianResolver
 from robot_policies.control.legged import LeggedRobot
 from robot_policies.control.modes import LeggedMode, ModeMachine
 from robot_policies.control.records import Ending, EpisodeResult, StepRecord

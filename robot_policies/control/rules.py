@@ -11,10 +11,10 @@ from functools import cached_property
 
 import numpy as np
 
-from robot_policies.control.kinematics import Kinematics
 from robot_policies.control.speed_envelope import SpeedEnvelope
 from robot_policies.interface import RobotSpec, RobotState
 from robot_policies.interface.backend import ROUNDING
+from robot_policies.interface.kinematics import Kinematics
 from robot_policies.interface.observation import VELOCITY_COMMAND_NAMES
 
 ARM_PLAN_AGE = 8.0  # s; 100 rows at 30 Hz (LeRobot's ACT) and an answer that takes 4 s

@@ -25,7 +25,6 @@ from trajectory_msgs.msg import (
     MultiDOFJointTrajectoryPoint,
 )
 
-from robot_policies.control.kinematics import CARTESIAN_DELTA_NAMES
 from robot_policies.interface import (
     ActionChunk,
     ActionKind,
@@ -35,6 +34,7 @@ from robot_policies.interface import (
     JointLimits,
     RobotSpec,
 )
+from robot_policies.interface.action import CARTESIAN_DELTA_NAMES
 from robot_policies.interface.limits import limits_from_json, limits_to_json
 from robot_policies.interface.observation import VELOCITY_COMMAND_NAMES
 from robot_policies.nodes.decoding import to_seconds

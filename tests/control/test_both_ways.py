@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robot_policies.catalog import load_robot, make_backend
-from robot_policies.control.kinematics import Kinematics
 from robot_policies.control.loop import ControlLoop
 from robot_policies.interface import ActionChunk, ActionKind, ActionSpec, ArraySpec, CommandMode
 from robot_policies.interface.action import CARTESIAN_DELTA_NAMES
+from robot_policies.interface.kinematics import Kinematics
 from robot_policies.policies.catalog import action_spec_of
 
 ROBOTS = ("go1", "go2", "so101", "planar_arm")

@@ -3,13 +3,10 @@ import pytest
 from toy_robot import toy_robot
 
 from robot_policies.catalog import load_robot
-from robot_policies.control.kinematics import (
-    CARTESIAN_DELTA_NAMES,
-    CartesianResolver,
-    Kinematics,
-    rotation_from_rpy,
-)
+from robot_policies.control.cartesian import CartesianResolver
 from robot_policies.interface import Action, ActionKind, ContractError
+from robot_policies.interface.action import CARTESIAN_DELTA_NAMES
+from robot_policies.interface.kinematics import Kinematics, rotation_from_rpy
 
 LINKS = {
     "base": {"mass": 1.0},

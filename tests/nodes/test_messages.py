@@ -6,7 +6,6 @@ from geometry_msgs.msg import TwistStamped
 from sensor_msgs.msg import Image, JointState
 
 from robot_policies.catalog import load_robot
-from robot_policies.control.kinematics import CARTESIAN_DELTA_NAMES
 from robot_policies.interface import (
     ActionChunk,
     ActionKind,
@@ -17,6 +16,7 @@ from robot_policies.interface import (
     JointLimit,
     RobotState,
 )
+from robot_policies.interface.action import CARTESIAN_DELTA_NAMES
 from robot_policies.interface.observation import (
     ENVIRONMENT_STATE,
     IMU,

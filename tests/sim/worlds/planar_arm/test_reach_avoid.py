@@ -6,8 +6,8 @@ from conformance import check_task
 
 from robot_policies.catalog import load_robot, load_task, make_backend
 from robot_policies.control.episode import run_episode
-from robot_policies.control.kinematics import Kinematics
 from robot_policies.interface import ConfigError, RobotState
+from robot_policies.interface.kinematics import Kinematics
 from robot_policies_sim.worlds.planar_arm.expert import STYLES
 from robot_policies_sim.worlds.planar_arm.peg import peg_position
 from robot_policies_sim.worlds.planar_arm.reach_avoid import (

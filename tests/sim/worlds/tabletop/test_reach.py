@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robot_policies.catalog import load_robot
-from robot_policies.control.kinematics import Kinematics
 from robot_policies.interface import ContractError
+from robot_policies.interface.kinematics import Kinematics
 from robot_policies_sim.worlds.tabletop.reach import SPARE, Reach
 
 SO101 = load_robot("so101")

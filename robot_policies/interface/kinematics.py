@@ -9,13 +9,13 @@ singular values only).
 
 import numpy as np
 
-from robot_policies.interface import Action, ActionKind, ContractError, RobotSpec
-from robot_policies.interface.action import CARTESIAN_DELTA_NAMES
-from robot_policies.interface.errors import suggestion
+from robot_policies.interface.errors import ContractError, suggestion
+from robot_policies.interface.robot import RobotSpec
 
 # Damping at a singularity; motions well below it are not followed, so that the arm stays calm.
 LINEAR_DAMPING = 0.01  # m per rad; a tabletop arm has 0.1 to 0.4
 ANGULAR_DAMPING = 0.1  # rad per rad; of the order of 1
+REACH_STEP, REACH_STEPS = 0.1, 300  # m or rad; so many on the way to a pose far away
 REGULAR = 5.0  # times the damping; singular values above are not damped, and followed exactly
 
 
@@ -98,6 +98,37 @@ class Kinematics:
                 return target
             free &= ~stuck
 
+    def reach(
+        self,
+        joints: np.ndarray,
+        rotation: np.ndarray,
+        position: np.ndarray,
+        accuracy: float = 1e-4,
+    ) -> np.ndarray:
+        """Return joint positions that bring the link to a pose, by many small steps from others.
+
+        Args:
+            joints: Where to begin. Shape (n,).
+            rotation: Of the link in the base frame. Shape (3, 3).
+            position: Of its origin. Shape (3,). [m]
+            accuracy: Largest error that is left. [m], [rad]
+
+        Raises:
+            ContractError: If the pose is not reached; what is missing is named.
+        """
+        off = np.full(6, np.inf)
+        for _ in range(REACH_STEPS):
+            here, there = self.pose(joints)
+            off = np.concatenate([position - there, rotation_vector(rotation @ here.T)])
+            if np.abs(off).max() <= accuracy:
+                return joints
+            share = min(1.0, REACH_STEP / float(np.abs(off).max()))
+            joints = self.step(joints, share * off)
+        raise ContractError(
+            f"{self._robot.name}: the pose at {np.round(position, 3)} m is not reached, "
+            f"{np.linalg.norm(off[:3]):.3f} m and {np.linalg.norm(off[3:]):.3f} rad are missing"
+        )
+
     def _walk(
         self, joints: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, list[tuple[int, bool, np.ndarray, np.ndarray]]]:
@@ -115,53 +146,6 @@ class Kinematics:
         return rotation, position, moved
 
 
-class CartesianResolver:
-    """Turns `cartesian_delta` actions into joint position targets.
-
-    The first six elements displace the workspace link; any further ones are joints by name (a
-    gripper), whose value is an absolute position. What would take a joint beyond its speed is
-    followed more slowly along the same line: near a singularity it cannot be followed otherwise.
-    """
-
-    def __init__(self, robot: RobotSpec, dt: float) -> None:
-        """Choose the link.
-
-        Args:
-            robot: The robot; the link is the one its workspace watches, or else its last.
-            dt: Time over which one action's displacement is meant to happen. [s]
-        """
-        link = robot.workspace.link if robot.workspace else robot.links[-1].name
-        self._robot, self._kinematics = robot, Kinematics(robot, link)
-        self._fraction = 1.0 / (robot.control_rate * dt)
-        self._furthest = robot.velocity / robot.control_rate
-
-    def resolve(self, action: Action, joints: np.ndarray) -> Action:
-        """Return the joint targets for one control step.
-
-        Args:
-            action: Displacement, in the base frame, over the policy's `dt`.
-            joints: Last commanded joint positions. Shape (n,).
-
-        Raises:
-            ContractError: If the elements are not those above.
-        """
-        names = self._robot.joint_names
-        extra = action.names[6:]
-        if action.names[:6] != CARTESIAN_DELTA_NAMES or not set(extra) <= set(names):
-            raise ContractError(
-                f"cartesian_delta: elements {action.names}, "
-                f"expected {CARTESIAN_DELTA_NAMES} and then joints of {names}"
-            )
-        if not np.isfinite(action.values).all():  # the gate's to refuse, joint by joint
-            target = np.full(len(names), np.nan)
-        else:
-            change = self._kinematics.step(joints, action.values[:6] * self._fraction) - joints
-            target = joints + change / max(1.0, float(np.max(np.abs(change) / self._furthest)))
-        for name, value in zip(extra, action.values[6:], strict=True):
-            target[names.index(name)] = value
-        return Action(target, names, ActionKind.JOINT_POSITION, action.stamp, action.limits)
-
-
 def rotation_from_rpy(rpy: np.ndarray) -> np.ndarray:
     """Return the rotation matrix of roll, pitch, yaw about fixed axes. Shape (3, 3)."""
     roll, pitch, yaw = rpy
@@ -174,6 +158,32 @@ def rotation_about(axis: np.ndarray, angle: float) -> np.ndarray:
     x, y, z = axis
     cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
     return np.eye(3) + np.sin(angle) * cross + (1.0 - np.cos(angle)) * cross @ cross
+
+
+def rotation_vector(rotation: np.ndarray) -> np.ndarray:
+    """Return axis times angle of a rotation matrix; the angle is at most pi. Shape (3,). [rad].
+
+    Rodrigues backwards, by way of the unit quaternion, which is exact at every angle.
+    """
+    w, x, y, z = _quaternion(rotation)
+    sine = float(np.linalg.norm([x, y, z]))
+    scale = 2.0 if sine < 1e-12 else 2.0 * float(np.arctan2(sine, w)) / sine
+    return scale * np.array([x, y, z])
+
+
+def _quaternion(rotation: np.ndarray) -> np.ndarray:
+    """Return w, x, y, z with w >= 0 (Bar-Itzhack 2000: the dominant eigenvector)."""
+    (a, b, c), (d, e, f), (g, h, i) = rotation
+    symmetric = np.array(
+        [
+            [a + e + i, h - f, c - g, d - b],
+            [h - f, a - e - i, d + b, c + g],
+            [c - g, d + b, e - a - i, h + f],
+            [d - b, c + g, h + f, i - a - e],
+        ]
+    )
+    quaternion = np.linalg.eigh(symmetric)[1][:, -1]
+    return quaternion if quaternion[0] >= 0.0 else -quaternion
 
 
 def _two_tasks(jacobian: np.ndarray, delta: np.ndarray) -> np.ndarray:
