@@ -3,8 +3,8 @@
 Conventions are URDF's: a link's frame is its parent's, moved by `position` and `rotation` (roll,
 pitch, yaw about fixed axes) and then by its joint about or along `axis`.
 
-References: Siciliano & Slotine 1991 (task priority), Maciejewski & Klein 1988 (damping of small
-singular values only).
+References: Siciliano & Slotine 1991 (task priority), Maciejewski & Klein 1988 and Chiaverini,
+Siciliano & Egeland 1994 (damping of small singular values only).
 """
 
 import numpy as np
@@ -16,7 +16,9 @@ from robot_policies.interface.robot import RobotSpec
 LINEAR_DAMPING = 0.01  # m per rad; a tabletop arm has 0.1 to 0.4
 ANGULAR_DAMPING = 0.1  # rad per rad; of the order of 1
 REACH_STEP, REACH_STEPS = 0.1, 300  # m or rad; so many on the way to a pose far away
-REGULAR = 5.0  # times the damping; singular values above are not damped, and followed exactly
+# Times the damping; singular values above are not damped. There the exact inverse is no larger
+# than a constant damping lets it become, 1 / (2 damping); what is too fast for a joint is slowed.
+REGULAR = 2.0
 
 
 class Kinematics:
@@ -187,6 +189,11 @@ def _quaternion(rotation: np.ndarray) -> np.ndarray:
 
 
 def _two_tasks(jacobian: np.ndarray, delta: np.ndarray) -> np.ndarray:
+    """Return the joint motion for a displacement, position before rotation. Shape (n,).
+
+    dq = J1* x1 + N (J2 N)* (x2 - J2 J1* x1), with 1 the position, 2 the rotation, * the damped
+    inverse and N = 1 - pinv(J1) J1 (Siciliano & Slotine 1991).
+    """
     linear, angular = jacobian[:3], jacobian[3:]
     change = _damped(linear, LINEAR_DAMPING) @ delta[:3]
     null = np.eye(jacobian.shape[1]) - np.linalg.pinv(linear, rcond=1e-3) @ linear
@@ -195,7 +202,11 @@ def _two_tasks(jacobian: np.ndarray, delta: np.ndarray) -> np.ndarray:
 
 
 def _damped(jacobian: np.ndarray, damping: float) -> np.ndarray:
-    """Return the inverse, with what is close to a singularity damped."""
+    """Return the inverse, with what is close to a singularity damped.
+
+    Singular value s becomes s / (s^2 + d^2), with d^2 = damping^2 max(0, 1 - (s / bound)^2) and
+    bound = REGULAR damping (Chiaverini, Siciliano & Egeland 1994).
+    """
     left, values, right = np.linalg.svd(jacobian, full_matrices=False)
     squared = damping**2 * np.maximum(0.0, 1.0 - (values / (REGULAR * damping)) ** 2)
     gains = np.divide(values, values**2 + squared, out=0.0 * values, where=values > 0.0)

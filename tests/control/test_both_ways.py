@@ -79,8 +79,9 @@ def test_silence_is_held_at_the_same_age(name: str) -> None:
 
 
 @pytest.mark.parametrize("periods", [1, 3])
-@pytest.mark.parametrize("way", [Robot.episode, Robot.node])
-def test_a_displacement_is_followed_once(way, periods: int) -> None:
+@pytest.mark.parametrize("drive", [Robot.episode, Robot.node])
+@pytest.mark.parametrize("way", np.vstack([np.eye(3), -np.eye(3)]), ids=str)
+def test_a_displacement_is_followed_once(way, drive, periods: int) -> None:
     names = CARTESIAN_DELTA_NAMES
     units = ("m",) * 3 + ("rad",) * 3
     dt = periods / load_robot("so101").control_rate
@@ -89,10 +90,9 @@ def test_a_displacement_is_followed_once(way, periods: int) -> None:
     so101 = robot.loop.robot
     assert so101.workspace
     kinematics = Kinematics(so101, so101.workspace.link)
-    values = np.zeros((1, 6))
-    values[0, 1] = 0.10 * dt
+    values = np.array([[*(0.10 * dt * way), 0.0, 0.0, 0.0]])
     for k in range(30):
         due = [ActionChunk(robot.now, dt, values, names, ActionKind.CARTESIAN_DELTA)]
-        sent = way(robot, due if k % periods == 0 else [])[-1]
+        sent = drive(robot, due if k % periods == 0 else [])[-1]
     moved = kinematics.pose(sent[2])[1] - kinematics.pose(so101.default)[1]
-    np.testing.assert_allclose(moved, [0.0, 0.10, 0.0], atol=0.002)
+    np.testing.assert_allclose(moved, 0.10 * way, atol=0.005 * 0.10)

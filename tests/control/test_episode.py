@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 from toy_robot import toy_robot
 
+from robot_policies.catalog import load_robot, make_backend
 from robot_policies.control.episode import run_episode
-from robot_policies.control.timing import NetworkChannel, NetworkModel, WallClock
+from robot_policies.control.kinematics import Kinematics
+from robot_policies.control.timing import LogicalClock, NetworkChannel, NetworkModel, WallClock
 from robot_policies.interface import (
     ActionChunk,
     ActionKind,
@@ -15,7 +17,9 @@ from robot_policies.interface import (
     ObservationSpec,
     RobotState,
 )
+from robot_policies.interface.action import CARTESIAN_DELTA_NAMES
 from robot_policies.interface.observation import STATE, VELOCITY_COMMAND
+from robot_policies.interface.robot_alone import RobotAlone
 
 ROBOT = toy_robot({"shoulder": {"jerk": 2000.0}, "elbow": {}})
 PERIOD = 0.02
@@ -335,3 +339,39 @@ def test_a_diverging_simulation_is_a_fault():
     with pytest.raises(BackendError, match="diverged"):
         run_episode(backend, Wave(), Stay(), seed=0)
     assert "diverged" in backend.stopped
+
+
+class Displaces:
+    """A gripper that goes one way at one speed."""
+
+    name, robot, statistics, findings = "displaces", "so101", {}, ()
+
+    def __init__(self, velocity, dt):
+        names, units = CARTESIAN_DELTA_NAMES, ("m",) * 3 + ("rad",) * 3
+        self.observation_spec = ObservationSpec(
+            {STATE: ArraySpec(STATE, (1,), unit="rad", names=("gripper.pos",))}
+        )
+        array = ArraySpec("action", (6,), unit=units, names=names)
+        self.action_spec = ActionSpec(ActionKind.CARTESIAN_DELTA, array, dt, 1)
+        self.row = np.array([*(velocity * dt), 0.0, 0.0, 0.0])
+
+    def reset(self, seed):
+        pass
+
+    def act(self, observation):
+        spec, row = self.action_spec, self.row[None]
+        return ActionChunk(observation.stamp, spec.dt, row, spec.array.names, spec.kind)
+
+
+@pytest.mark.parametrize("periods", [1, 3])
+@pytest.mark.parametrize("way", np.vstack([np.eye(3), -np.eye(3)]), ids=str)
+def test_a_gripper_goes_as_far_as_it_is_told(way, periods):
+    robot = load_robot("so101")
+    clock, watcher = LogicalClock(1.0 / robot.control_rate), Watcher()
+    backend = make_backend("loopback", robot, clock=clock.now)
+    backend.connect()
+    policy, task = Displaces(0.1 * way, periods / robot.control_rate), RobotAlone("so101", 1.0)
+    run_episode(backend, policy, task, seed=0, clock=clock, observers=[watcher])
+    tip, sent = Kinematics(robot, robot.workspace.link), watcher.records[-1].sent.values
+    moved = tip.pose(sent)[1] - tip.pose(robot.default)[1]
+    np.testing.assert_allclose(moved, 0.1 * way, atol=0.005 * 0.1)

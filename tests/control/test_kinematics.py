@@ -179,3 +179,22 @@ def test_a_displacement_is_followed_exactly_away_from_singularities(way, periods
         joints = resolver.resolve(action, joints).values
     moved = kinematics.pose(joints)[1] - kinematics.pose(robot.default)[1]
     np.testing.assert_allclose(moved, 0.06 * way, atol=1e-4)
+
+
+def test_only_what_a_joint_is_too_slow_for_is_lost_near_a_singularity():
+    """Going back, the wrist is soon at its end, and the other two stretch out."""
+    robot = load_robot("so101")
+    resolver = CartesianResolver(robot, 1.0 / robot.control_rate)
+    kinematics, joints = Kinematics(robot, robot.workspace.link), robot.default
+    step = np.array([-0.1 / robot.control_rate, 0.0, 0.0])
+    lost = []
+    for _ in range(30):
+        target = resolver.resolve(delta([*step, 0, 0, 0], CARTESIAN_DELTA_NAMES), joints).values
+        moved = kinematics.pose(target)[1] - kinematics.pose(joints)[1]
+        speed = np.abs(target - joints).max() * robot.control_rate
+        if speed < 3.0:
+            lost.append(1.0 - moved[0] / step[0])
+        joints = target
+    assert speed == pytest.approx(4.7)
+    assert len(lost) >= 27
+    assert max(lost) < 0.005
