@@ -328,15 +328,18 @@ def workspace_rule(robot: RobotSpec) -> Callable[[np.ndarray, np.ndarray], Refus
     if box is None:
         return lambda joints, before: None
     kinematics = Kinematics(robot, box.link)
-    what = f"'{box.link}' position"
-    bound = Bound(Cause.WORKSPACE, what, ("x", "y", "z"), ("m",) * 3, box.lower, box.upper)
+    names, units = ("x", "y", "z"), ("m",) * 3
+    bound = Bound(Cause.WORKSPACE, f"'{box.link}' position", names, units, box.lower, box.upper)
+    back = f"'{box.link}', outside its workspace, may only go back:"
 
     def judge(joints: np.ndarray, before: np.ndarray) -> Refusal | None:
         there = kinematics.pose(joints)[1]
         if not (refusal := bound.judge(there)):
             return None
         here = kinematics.pose(before)[1]
+        if not bound.judge(here):
+            return refusal
         lower, upper = np.minimum(bound.lower, here), np.maximum(bound.upper, here)
-        return refusal if replace(bound, lower=lower, upper=upper).judge(there) else None
+        return replace(bound, what=back, lower=lower, upper=upper).judge(there)
 
     return judge

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
+from robot_policies.control.kinematics import Kinematics
 from toy_robot import toy_robot
 
 from robot_policies.catalog import load_robot, make_backend
 from robot_policies.control.episode import run_episode
-from robot_policies.control.kinematics import Kinematics
 from robot_policies.control.timing import LogicalClock, NetworkChannel, NetworkModel, WallClock
 from robot_policies.interface import (
     ActionChunk,
