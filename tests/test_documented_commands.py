@@ -1,4 +1,4 @@
-"""Every command that README and docs show is one that exists; the short ones are run, in order.
+"""Every command and link that README and docs show is one that exists; the short ones are run.
 
 Placeholders are capital letters or stand in angle brackets: `FOLDER`, `<name>`; `...` is left out.
 """
@@ -20,7 +20,7 @@ from robot_policies.policies.locate import policies
 from robot_policies.share import share_directory
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PROGRAM = re.compile(r"^(?:\S*/)?(robot-policies|ros2 launch|make) ")
 PLACEHOLDER = re.compile(r"[A-Z][A-Z_]*|<\w+>|.*\b[A-Z]{2,}\b.*")
 NAMES = {
@@ -56,7 +56,11 @@ def commands(path: Path) -> Iterator[str]:
             yield line
 
 
-SHOWN = [(path.name, command) for path in DOCUMENTS for command in commands(path)]
+SHOWN = [
+    (path.relative_to(ROOT).as_posix(), command)
+    for path in DOCUMENTS
+    for command in commands(path)
+]
 
 
 def words_of(command: str) -> list[str]:
@@ -78,6 +82,20 @@ def test_what_is_shown_exists(document, command):
         check_launch(words[1:])
     elif "..." not in command:
         check_options(words)
+
+
+PAGES = [
+    *DOCUMENTS,
+    *sorted(ROOT.glob("robot_policies/**/README.md")),
+    *sorted(ROOT.glob("checkpoints/**/README.md")),
+]
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_what_is_linked_exists(page):
+    links = LINK.findall(page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
 
 
 def check_options(words: list[str]) -> None:
