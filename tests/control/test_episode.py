@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from robot_policies.control.kinematics import Kinematics
 from toy_robot import toy_robot
 
 from robot_policies.catalog import load_robot, make_backend
@@ -18,6 +17,7 @@ from robot_policies.interface import (
     RobotState,
 )
 from robot_policies.interface.action import CARTESIAN_DELTA_NAMES
+from robot_policies.interface.kinematics import Kinematics
 from robot_policies.interface.observation import STATE, VELOCITY_COMMAND
 from robot_policies.interface.robot_alone import RobotAlone
 
