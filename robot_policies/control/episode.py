@@ -101,6 +101,7 @@ def run_episode(
             if elapsed - tripped >= AFTERMATH:
                 break
             now = clock.now()
+            asking.deliver(now)  # who is asked knows what has come
             state = loop.measure(now, pictures=seen or asking.due(now))
             observation, chunk = asking.ask(state, now)
             now = clock.now()
