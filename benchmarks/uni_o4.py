@@ -45,7 +45,7 @@ from robot_policies.policies.uni_o4.online.rollouts import Score, collect, score
 from robot_policies.policies.uni_o4.online.train import STATE_FILE as ONLINE_STATE
 from robot_policies.policies.uni_o4.online.train import run_online
 from robot_policies.policies.uni_o4.spaces import scaled_velocity
-from robot_policies_sim.worlds.go1.shifted_env import make_environment
+from robot_policies_sim.worlds.go1.walk import Go1Walk
 
 SHIPPED = "uni_o4/go1_walk"
 TASK, UNSHIFTED = "go1_shifted", "go1_walk"
@@ -73,9 +73,9 @@ PERTURBED = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3)  # of each weight, in deviations o
 
 
 def environment(task: str = TASK, robots: int = ROBOTS, seed: int = 0):
-    return make_environment(
-        load_task(task), load_robot("go1"), robots, seed=seed, threads=1, judged=True
-    )
+    known = load_task(task)
+    assert isinstance(known, Go1Walk)
+    return known.trial_environment(robots, seed, threads=1)
 
 
 def true_score(policy: UniO4Policy, task: str = TASK) -> Score:

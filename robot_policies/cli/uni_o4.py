@@ -150,11 +150,10 @@ def _online(
     from robot_policies.policies.uni_o4.configuration_uni_o4 import UniO4Config
     from robot_policies.policies.uni_o4.offline.continuation import continue_online
     from robot_policies.policies.uni_o4.online.train import run_online
-    from robot_policies_sim.worlds.go1.shifted_env import make_environment
 
     folder = find_checkpoint(init) if init else None
     robots = environments or (CONTINUING if folder else FRESH)
-    environment = make_environment(known, robot, robots, seed=common.seed, threads=physics_threads)
+    environment = known.training_environment(robots, common.seed, physics_threads)
     more = {**budget, **common.settings()}
     try:
         if folder is not None:

@@ -4,22 +4,29 @@ The action of an expert that commands joints is what it meant: with noise, what 
 Of an expert that displaces the hand it is the joint velocities that came of it.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, cast, runtime_checkable
+from collections.abc import Mapping
+from typing import Any, Protocol, cast
 
 import numpy as np
 
 from robot_policies.control.records import EpisodeResult, StepRecord
 from robot_policies.control.safety import Level
 from robot_policies.data.convert import stamp_name
-from robot_policies.interface import ActionKind, Policy, RobotSpec, RobotState, Simulator, Task
+from robot_policies.interface import (
+    ActionKind,
+    Policy,
+    RobotSpec,
+    RobotState,
+    Simulator,
+    Task,
+    without_pictures,
+)
 from robot_policies.interface.observation import ENVIRONMENT_STATE, IMAGES, STATE, TASK
 
 ACTION = "action"
 AXES = ["height", "width", "channels"]
 VECTORS = {"observation.agent_pos": STATE, ENVIRONMENT_STATE: ENVIRONMENT_STATE}  # their columns
 DONE, SUCCESS = "next.done", "next.success"
-LABELS = ("next.reward", "next.cost")
 
 
 class JointExpert(Policy, Protocol):
@@ -30,27 +37,6 @@ class JointExpert(Policy, Protocol):
     """
 
     intended: np.ndarray
-
-
-@runtime_checkable
-class DemonstratedTask(Task, Protocol):
-    """A task that brings an expert along."""
-
-    def expert(self, simulator: Simulator, noise: float = 0.0) -> Policy:
-        """Return who does the task from the truth of a simulator.
-
-        Either a `JointExpert`, or a policy of `cartesian_delta`.
-        """
-        ...
-
-
-@runtime_checkable
-class LabelledTask(Task, Protocol):
-    """A task that can say what each step was worth."""
-
-    def labels(self, states: Sequence[RobotState]) -> Mapping[str, np.ndarray]:
-        """Return columns such as `next.reward`, shape (steps, 1), from the states before them."""
-        ...
 
 
 class Taken:
@@ -65,11 +51,11 @@ class Taken:
 
         Args:
             expert: Who demonstrates.
-            task: What is demonstrated; a `LabelledTask` gives the steps its labels.
+            task: What is demonstrated; it may give the steps labels.
         """
         self._expert, self._task = expert, task
         self._rows: list[dict[str, np.ndarray]] = []
-        self._states: list[RobotState] = []  # of a task that labels
+        self._states: list[RobotState] = []  # without their pictures
         self._refused = False
         self.instruction = ""
 
@@ -94,8 +80,7 @@ class Taken:
         values[ACTION], stamps[ACTION] = self._action(record), record.sent.stamp
         times = {stamp_name(name): np.array([stamp]) for name, stamp in stamps.items()}
         self._rows.append({**values, **times})
-        if isinstance(self._task, LabelledTask):
-            self._states.append(state)
+        self._states.append(without_pictures(state))
 
     def _action(self, record: StepRecord) -> np.ndarray:
         if not moves_hand(self._expert):
@@ -112,17 +97,14 @@ class Taken:
     def columns(self, result: EpisodeResult) -> dict[str, np.ndarray]:
         """Return what was kept. Shape (steps, ...)."""
         columns = {name: np.stack([row[name] for row in self._rows]) for name in self._rows[0]}
-        if isinstance(self._task, LabelledTask):
-            columns |= self._task.labels(self._states)
+        columns |= self._task.labels(self._states)
         last = np.arange(len(self._rows))[:, None] == len(self._rows) - 1
         columns[DONE] = last
         columns[SUCCESS] = last & bool(result.metrics["success"] and not self._refused)
         return columns
 
 
-def describe_columns(
-    task: DemonstratedTask, simulator: Simulator, images: str
-) -> dict[str, dict[str, Any]]:
+def describe_columns(task: Task, simulator: Simulator, images: str) -> dict[str, dict[str, Any]]:
     """Return LeRobot's description of the columns."""
     robot, provides = simulator.spec, simulator.provides
     unit = ["m" if joint.sliding else "rad" for joint in robot.joints]
@@ -146,9 +128,8 @@ def describe_columns(
         features[stamp_name(name)] = stamp
     for name in (DONE, SUCCESS):
         features[name] = {"dtype": "bool", "shape": [1], "names": None}
-    if isinstance(task, LabelledTask):
-        for name in LABELS:
-            features[name] = {"dtype": "float32", "shape": [1], "names": None}
+    for name in task.labelled:
+        features[name] = {"dtype": "float32", "shape": [1], "names": None}
     return features
 
 

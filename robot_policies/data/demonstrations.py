@@ -25,7 +25,7 @@ import numpy as np
 from robot_policies import catalog
 from robot_policies.control.episode import run_episode
 from robot_policies.control.records import EpisodeResult
-from robot_policies.data.columns import DemonstratedTask, Taken, describe_columns
+from robot_policies.data.columns import Taken, describe_columns
 from robot_policies.data.lock import FolderLock
 from robot_policies.data.writer import DatasetFolder
 from robot_policies.interface import ConfigError, Policy, Simulator, Task
@@ -195,10 +195,8 @@ def demonstrate(order: Order, seed: int) -> Demonstration:
     return Demonstration(result, taken.instruction, taken.columns(result))
 
 
-def _world(order: Order) -> tuple[DemonstratedTask, Simulator]:
+def _world(order: Order) -> tuple[Task, Simulator]:
     task = catalog.load_task(order.task)
-    if not isinstance(task, DemonstratedTask):
-        raise ConfigError(f"task '{order.task}' has no scripted expert")
     robot = catalog.load_robot(task.robot)
     backend = catalog.make_backend(order.backend, robot, task.scene)
     if not isinstance(backend, Simulator):

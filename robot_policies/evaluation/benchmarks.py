@@ -102,14 +102,13 @@ def throughput(
     from robot_policies.policies.uni_o4.modeling_uni_o4 import UniO4Policy
     from robot_policies.policies.uni_o4.online.body import WalkBody
     from robot_policies.policies.uni_o4.online.ppo import OnlineSettings, Trainer
-    from robot_policies_sim.worlds.go1.vector_env import Go1VectorEnv
 
     task = catalog.load_task(task_name)
     robot = catalog.load_robot(task.robot)
     torch.set_num_threads(torch_threads)
     settings = OnlineSettings()
-    bare = Go1VectorEnv(robot, environments, scene=task.scene, threads=threads)
-    trained = Go1VectorEnv(robot, environments, scene=task.scene, threads=threads)
+    bare = task.training_environment(environments, 0, threads)
+    trained = task.training_environment(environments, 0, threads)
     try:
         bare.reset(seed=0)
         rng = np.random.default_rng(0)

@@ -39,6 +39,7 @@ from robot_policies.interface.robot import RobotSpec
 from robot_policies.interface.robot_parts import Gains
 from robot_policies.interface.spec import ArraySpec
 from robot_policies.interface.task import Task, Trial
+from robot_policies.interface.training import TrainingEnvironment
 
 __all__ = [
     "EXECUTOR_MODES",
@@ -73,6 +74,7 @@ __all__ = [
     "Statistics",
     "Supervisor",
     "Task",
+    "TrainingEnvironment",
     "Trial",
     "UnknownNameError",
     "check_command",

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 
 from robot_policies.interface.backend import Command, RobotState
+from robot_policies.interface.task import Task
 
 NAME = "none"  # as launch files say it
 
 
-class RobotAlone:
+class RobotAlone(Task):
     """A `Task` that asks for nothing and lasts as long as it is let."""
 
     goals: tuple[str, ...] = ()

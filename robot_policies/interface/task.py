@@ -4,12 +4,15 @@ A task is fixed; a `Trial` is one attempt at it. Initial conditions are plain da
 seed, so that a list of them can be stored and two policies can be compared on the same ones.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from robot_policies.interface.backend import Command, RobotState
+from robot_policies.interface.backend import Command, RobotState, Simulator
+from robot_policies.interface.errors import ConfigError
+from robot_policies.interface.policy import Policy
+from robot_policies.interface.training import TrainingEnvironment
 
 
 class Trial(Protocol):
@@ -44,12 +47,15 @@ class Trial(Protocol):
 class Task(Protocol):
     """A world, a distribution of initial states, a horizon and a measure.
 
+    A class that derives from it need not have an expert, labels or a training environment.
+
     Attributes:
         name: Task name.
         robot: Name of the robot it is for.
         horizon: Longest duration of a trial. [s]
         goals: Feature names the trial's `goal` supplies.
         scene: Engine-neutral world description, given to the simulator's constructor.
+        labelled: Names of the columns that `labels` gives.
     """
 
     name: str
@@ -57,6 +63,7 @@ class Task(Protocol):
     horizon: float
     goals: tuple[str, ...]
     scene: Mapping[str, Any]
+    labelled: tuple[str, ...] = ()
 
     def initial(self, seed: int) -> Mapping[str, Any]:
         """Draw the initial condition of a seed, as plain JSON-serialisable data."""
@@ -65,3 +72,39 @@ class Task(Protocol):
     def start(self, initial: Mapping[str, Any]) -> Trial:
         """Begin a trial from an initial condition."""
         ...
+
+    def expert(self, simulator: Simulator, noise: float = 0.0) -> Policy:
+        """Return a scripted policy that does the task from the truth of a simulator.
+
+        It answers with displacements of the hand (`cartesian_delta`), or has an attribute
+        `intended`: its last answer without noise, in the order of its action spec. Shape (n,).
+
+        Args:
+            simulator: Where the trial takes place.
+            noise: How far its actions stray from what it intends, as the expert understands it.
+
+        Raises:
+            ConfigError: If the task has no expert.
+        """
+        raise ConfigError(f"task '{self.name}' has no scripted expert")
+
+    def labels(self, states: Sequence[RobotState]) -> Mapping[str, np.ndarray]:
+        """Return what each step was worth, by the names in `labelled`. Shape (steps, 1) each.
+
+        Args:
+            states: Measured before each step.
+        """
+        return {}
+
+    def training_environment(self, n: int, seed: int, threads: int) -> TrainingEnvironment:
+        """Return `n` robots to train a policy of this task with.
+
+        Args:
+            n: Robots simulated side by side.
+            seed: Seeds everything that is drawn.
+            threads: Physics threads.
+
+        Raises:
+            ConfigError: If the task has no training environment, or a number cannot be.
+        """
+        raise ConfigError(f"task '{self.name}' has no training environment")

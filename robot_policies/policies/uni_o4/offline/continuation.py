@@ -9,8 +9,9 @@ times over, the noise is wide while there is something to find, and is taken awa
 import math
 from pathlib import Path
 
+from robot_policies.interface import TrainingEnvironment
 from robot_policies.policies.uni_o4.offline.walk import load
-from robot_policies.policies.uni_o4.online.ppo import OnlineSettings, VectorEnvironment
+from robot_policies.policies.uni_o4.online.ppo import OnlineSettings
 from robot_policies.policies.uni_o4.online.train import run_online
 
 CONTINUED = OnlineSettings(
@@ -28,7 +29,7 @@ CONTINUED = OnlineSettings(
 
 
 def continue_online(
-    environment: VectorEnvironment,
+    environment: TrainingEnvironment,
     init: Path,
     out: Path,
     *,

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from robot_policies.interface import TrainingEnvironment
 from robot_policies.policies.uni_o4.losses import (
     clipped_surrogate,
     gaussian_kl,
@@ -20,37 +21,7 @@ from robot_policies.policies.uni_o4.losses import (
     generalized_advantage,
     value_loss,
 )
-from robot_policies.policies.uni_o4.online.body import Body, Features
-
-
-class VectorEnvironment(Protocol):
-    """What is trained in: `N` robots that restart within the step that ends their episode."""
-
-    num_envs: int
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Features, dict[str, Any]]:
-        """Return the first features, each (N, width); `options["steps"]` limits episodes."""
-        ...
-
-    def step(
-        self, actions: np.ndarray
-    ) -> tuple[Features, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Return features, reward, terminated, truncated; info holds `final_obs` on an end."""
-        ...
-
-    def set_difficulty(self, share: float) -> None:
-        """Move the reward between its early (0) and its final (1) form."""
-        ...
-
-    def snapshot(self) -> tuple[Mapping[str, np.ndarray], str]:
-        """Return all that changes over time: arrays, and the source of chance as text."""
-        ...
-
-    def restore(self, arrays: Mapping[str, np.ndarray], chance: str) -> object:
-        """Continue where a snapshot was taken."""
-        ...
+from robot_policies.policies.uni_o4.online.body import Body
 
 
 class Learner(Protocol):
@@ -127,7 +98,7 @@ class Trainer:
 
     def __init__(
         self,
-        environment: VectorEnvironment,
+        environment: TrainingEnvironment,
         policy: Learner,
         body: Body,
         settings: OnlineSettings,

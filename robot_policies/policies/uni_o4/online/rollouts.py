@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from robot_policies.interface import TrainingEnvironment
 from robot_policies.policies.uni_o4.data.transitions import Transitions
 from robot_policies.policies.uni_o4.online.body import Body
-from robot_policies.policies.uni_o4.online.ppo import Learner, VectorEnvironment
+from robot_policies.policies.uni_o4.online.ppo import Learner
 
 DIFFICULTY = 1.0  # the final reward is what counts
 
@@ -36,7 +37,7 @@ class Score:
 
 @torch.no_grad()
 def score(
-    environment: VectorEnvironment, policy: Learner, body: Body, steps: int, seed: int
+    environment: TrainingEnvironment, policy: Learner, body: Body, steps: int, seed: int
 ) -> Score:
     """Follow the mean action for one episode in every environment.
 
@@ -69,7 +70,7 @@ def score(
 
 @torch.no_grad()
 def collect(
-    environment: VectorEnvironment,
+    environment: TrainingEnvironment,
     policy: Learner,
     body: Body,
     count: int,

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from robot_policies.interface import CheckpointError, ConfigError
+from robot_policies.interface import CheckpointError, ConfigError, TrainingEnvironment
 from robot_policies.policies.uni_o4.configuration_uni_o4 import UniO4Config
 from robot_policies.policies.uni_o4.export import export
 from robot_policies.policies.uni_o4.modeling_uni_o4 import UniO4Policy
 from robot_policies.policies.uni_o4.online.body import WalkBody
-from robot_policies.policies.uni_o4.online.ppo import OnlineSettings, Trainer, VectorEnvironment
+from robot_policies.policies.uni_o4.online.ppo import OnlineSettings, Trainer
 from robot_policies.policies.uni_o4.online.state import load_state, save_state
 
 LOG = "train.jsonl"
@@ -25,7 +25,7 @@ STATE_FILE = "training_state.safetensors"
 
 
 def run_online(
-    environment: VectorEnvironment,
+    environment: TrainingEnvironment,
     config: UniO4Config,
     out: Path,
     *,

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from robot_policies.interface import Command, ConfigError, RobotState
+from robot_policies.interface import Command, ConfigError, RobotState, Task, TrainingEnvironment
 from robot_policies.interface.observation import TASK
 from robot_policies_sim.engines.gymnasium.robot import FAMILY, control_rate, make
 
 
-class GymTask:
-    """A `Task` whose world, initial states and end are the environment's."""
+class GymTask(Task):
+    """A task whose world, initial states and end are the environment's."""
 
     goals: tuple[str, ...] = ()
     instruction = ""
@@ -56,6 +56,7 @@ class GymTask:
         # One step more than the environment's: the state after the last action is seen too.
         self.horizon = horizon if horizon is not None else ((steps or 0) + 1) / rate
         self.scene: Mapping[str, Any] = {}
+        self._environment = variant
         threshold = known.reward_threshold if known else None
         self._success_return = threshold if success_return is None else success_return
 
@@ -66,6 +67,12 @@ class GymTask:
     def start(self, initial: Mapping[str, Any]) -> "GymTrial":
         """Begin a trial."""
         return GymTrial(self.horizon, self._success_return, self.instruction)
+
+    def training_environment(self, n: int, seed: int, threads: int) -> TrainingEnvironment:
+        """Return copies of the environment, which run one after the other in one thread."""
+        from robot_policies_sim.engines.gymnasium.vector_env import GymnasiumVectorEnv
+
+        return GymnasiumVectorEnv(self._environment, n, seed=seed)
 
 
 class GymTrial:

@@ -28,7 +28,7 @@ NOISY_SHARE = 0.5  # of the episodes
 
 
 class MetaWorldTask(GymTask):
-    """A `Task` of Meta-World's arm; the instruction is the environment's name in words."""
+    """What Meta-World asks of its arm; the instruction is the environment's name in words."""
 
     goals = (TASK,)
 

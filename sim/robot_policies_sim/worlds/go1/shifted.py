@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from robot_policies.interface import ConfigError, UnknownNameError
+from robot_policies.interface import ConfigError, TrainingEnvironment, UnknownNameError
 from robot_policies_sim.worlds.go1.walk import Go1Walk
 
 LATENCY = "latency_steps"
 
 
 class Go1Shifted(Go1Walk):
-    """A `Task`: `Go1Walk` under conditions that the policy has not been told of.
+    """`Go1Walk` under conditions that the policy has not been told of.
 
     Attributes:
         conditions: What is different, see `robot_policies_sim.scene.conditions.Initial`.
@@ -60,3 +60,22 @@ class Go1Shifted(Go1Walk):
         low, high = self.latency
         drawn = np.random.default_rng([seed, 1]).integers(low, high + 1)
         return {**super().initial(seed), LATENCY: int(drawn)}
+
+    def training_environment(self, n: int, seed: int, threads: int) -> TrainingEnvironment:
+        """Return robots that walk as the trials do: the task stands for one robot and its work."""
+        return self.trial_environment(n, seed, threads)
+
+    def trial_environment(self, n: int, seed: int, threads: int) -> TrainingEnvironment:
+        """Return robots that are all shifted alike, their latencies spread evenly."""
+        from robot_policies_sim.worlds.go1.shifted_env import ShiftedVectorEnv
+
+        return ShiftedVectorEnv(
+            self._spec,
+            n,
+            self.conditions,
+            self.latency,
+            seed=seed,
+            scene=self.scene,
+            command=self.commands_in_turn(n),
+            threads=threads,
+        )

@@ -1,4 +1,4 @@
-"""The vectorised environment of a walking task: randomised, or shifted as `go1_shifted` is."""
+"""Many quadrupeds that differ from their table as `go1_shifted` does, for training."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -6,52 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from robot_policies.interface import ConfigError, RobotSpec, Task
+from robot_policies.interface import ConfigError, RobotSpec
 from robot_policies_sim.scene.randomization import NONE, Randomization
-from robot_policies_sim.worlds.go1.shifted import Go1Shifted
 from robot_policies_sim.worlds.go1.vector_env import Features, Go1VectorEnv
-from robot_policies_sim.worlds.go1.walk import Go1Walk
 
 LONGEST = 2  # control periods of latency this environment can simulate
-PERIODS = 2  # robots in a row that share a command
-
-
-def make_environment(
-    task: Task,
-    robot: RobotSpec,
-    num_envs: int,
-    *,
-    seed: int,
-    threads: int,
-    judged: bool = False,
-) -> Go1VectorEnv:
-    """Return what a policy is trained in for a task.
-
-    Args:
-        task: A walking task.
-        robot: A quadruped.
-        num_envs: Robots simulated.
-        seed: Seeds everything that is drawn.
-        threads: Physics threads.
-        judged: Walk as the task's trials do: its commands in turn, one for each robot, and
-            nothing randomised. Otherwise commands are drawn. A shifted task stands for one robot
-            and what it has to do, so that it is always walked as its trials are.
-
-    Raises:
-        ConfigError: If trials are asked for of a task that has no commands.
-    """
-    common: dict[str, Any] = {"seed": seed, "scene": task.scene, "threads": threads}
-    if judged or isinstance(task, Go1Shifted):
-        if not isinstance(task, Go1Walk):
-            raise ConfigError(f"{task.name} has no velocity commands")
-        # Neighbours share a command, so that each is met by every latency.
-        turn = np.arange(num_envs) // PERIODS % len(task.commands)
-        common["command"] = np.array(task.commands)[turn]
-    if isinstance(task, Go1Shifted):
-        return ShiftedVectorEnv(robot, num_envs, task.conditions, task.latency, **common)
-    if judged:
-        common["randomization"] = NONE
-    return Go1VectorEnv(robot, num_envs, **common)
 
 
 class ShiftedVectorEnv(Go1VectorEnv):

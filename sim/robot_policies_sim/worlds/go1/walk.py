@@ -12,11 +12,19 @@ from typing import Any
 import numpy as np
 
 from robot_policies.catalog import load_robot
-from robot_policies.interface import Command, ConfigError, RobotSpec, RobotState
+from robot_policies.interface import (
+    Command,
+    ConfigError,
+    RobotSpec,
+    RobotState,
+    Task,
+    TrainingEnvironment,
+)
 from robot_policies.interface.observation import IMU, VELOCITY_COMMAND
 from robot_policies.interface.schema import vector
 from robot_policies_sim.scene.conditions import GOAL
 from robot_policies_sim.scene.frames import to_body
+from robot_policies_sim.scene.randomization import NONE
 from robot_policies_sim.worlds.go1.reward import FEET, GAIT_FREQUENCY, Motion, reward
 
 START_UP = 2.0  # s before errors count: from standing to the commanded speed
@@ -28,11 +36,12 @@ FALL_GRAVITY = -0.6  # downward part of gravity in the body frame: 53 degrees of
 CONTACT_FORCE = 1.0  # N above which a foot touches
 JOINT_SPREAD = 0.05  # rad, initial joint positions about the default pose
 VELOCITY_SPREAD = 0.1  # m/s and rad/s, initial velocities of the base
+SHARING = 2  # robots in a row of a training environment that share a command
 CLEARANCE = 0.01  # m the base starts higher, so that no leg starts in the ground
 
 
-class Go1Walk:
-    """A `Task`: ten seconds of one command.
+class Go1Walk(Task):
+    """Ten seconds of one command.
 
     Attributes:
         commands: Forward [m/s], left [m/s], turn [rad/s]; the seed picks one in turn.
@@ -90,6 +99,39 @@ class Go1Walk:
         """Begin a trial with the command of an initial condition."""
         command = vector(initial[GOAL][VELOCITY_COMMAND], 3, f"{self.name}: {VELOCITY_COMMAND}")
         return Go1WalkTrial(command, self.horizon, self._spec)
+
+    def training_environment(self, n: int, seed: int, threads: int) -> TrainingEnvironment:
+        """Return robots that differ, and that are given commands drawn anew."""
+        from robot_policies_sim.worlds.go1.vector_env import Go1VectorEnv
+
+        return Go1VectorEnv(self._spec, n, seed=seed, scene=self.scene, threads=threads)
+
+    def trial_environment(self, n: int, seed: int, threads: int) -> TrainingEnvironment:
+        """Return robots that walk as the task's trials do, to measure a policy on many at once.
+
+        Nothing is randomised, and the commands are the task's in turn.
+
+        Args:
+            n: Robots simulated side by side.
+            seed: Seeds everything that is drawn.
+            threads: Physics threads.
+        """
+        from robot_policies_sim.worlds.go1.vector_env import Go1VectorEnv
+
+        return Go1VectorEnv(
+            self._spec,
+            n,
+            seed=seed,
+            scene=self.scene,
+            randomization=NONE,
+            command=self.commands_in_turn(n),
+            threads=threads,
+        )
+
+    def commands_in_turn(self, n: int) -> np.ndarray:
+        """Return a command for each of `n` robots. Shape (n, 3). [m/s, m/s, rad/s]"""  # noqa: D415
+        # Neighbours share a command, so that each is met by every latency.
+        return np.array(self.commands)[np.arange(n) // SHARING % len(self.commands)]
 
 
 class Go1WalkTrial:

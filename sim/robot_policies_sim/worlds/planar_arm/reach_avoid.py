@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from robot_policies.catalog import load_robot
-from robot_policies.interface import RobotSpec, RobotState, Simulator, UnknownNameError
+from robot_policies.interface import RobotSpec, RobotState, Simulator, Task, UnknownNameError
 from robot_policies_sim.worlds.planar_arm.expert import MIXED, ArmExpert
 from robot_policies_sim.worlds.planar_arm.peg import peg_position
 from robot_policies_sim.worlds.planar_arm.trial import POST, TOUCH, ArmTrial, places
@@ -41,11 +41,12 @@ AWAY = 0.35  # m between start and goal, where the obstacle lies between them
 VIEW = {"target": [0.35, 0.0, 0.1], "distance": 1.9, "azimuth": 0.0, "elevation": -62.0}
 
 
-class ArmReachAvoid:
-    """A `Task` of the planar arm."""
+class ArmReachAvoid(Task):
+    """A peg that goes where the variant says."""
 
     robot = "planar_arm"
     goals: tuple[str, ...] = ()
+    labelled = (REWARD, COST)
 
     def __init__(
         self,

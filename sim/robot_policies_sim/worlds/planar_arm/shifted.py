@@ -10,7 +10,7 @@ from robot_policies_sim.worlds.planar_arm.reach_avoid import ArmReachAvoid
 
 
 class ArmShifted(ArmReachAvoid):
-    """A `Task`: `ArmReachAvoid` under conditions that the policy has not been told of."""
+    """`ArmReachAvoid` under conditions that the policy has not been told of."""
 
     def __init__(
         self,

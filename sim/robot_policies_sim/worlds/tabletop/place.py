@@ -16,6 +16,7 @@ from robot_policies.interface import (
     ContractError,
     RobotState,
     Simulator,
+    Task,
 )
 from robot_policies.interface.errors import suggestion
 from robot_policies.interface.observation import TASK
@@ -63,8 +64,8 @@ CONTACT = {
 VIEW = {"target": [0.12, 0.0, 0.09], "distance": 0.6, "azimuth": 150.0, "elevation": -28.0}
 
 
-class TabletopPlace:
-    """A `Task` of the SO-101."""
+class TabletopPlace(Task):
+    """One cube and one pad of four things on a table, for the SO-101."""
 
     robot = "so101"
     goals = (TASK,)

@@ -21,7 +21,6 @@ from robot_policies.policies.uni_o4.offline.train import RESULT
 from robot_policies.policies.uni_o4.offline.walk import load, offline, offline_on
 from robot_policies.policies.uni_o4.online.train import LOG
 from robot_policies_sim.worlds.go1.recorded import recorded_reward
-from robot_policies_sim.worlds.go1.shifted_env import make_environment
 
 GO1 = load_robot("go1")
 REWARD = recorded_reward(GO1)
@@ -129,7 +128,7 @@ def test_the_same_seed_gives_the_same_policy(recorded, adapted, tmp_path):
 
 
 def test_ppo_continues_what_the_offline_phase_left(adapted, tmp_path):
-    environment = make_environment(load_task("go1_shifted"), GO1, 4, seed=0, threads=1)
+    environment = load_task("go1_shifted").training_environment(4, seed=0, threads=1)
     short = replace(CONTINUED, rollout=4, value_iterations=1)
     try:
         out = tmp_path / "online"

@@ -6,7 +6,6 @@ import torch
 
 from robot_policies.catalog import load_robot, load_task, make_backend
 from robot_policies.control.episode import run_episode
-from robot_policies.interface import ConfigError
 from robot_policies.policies.catalog import load_policy
 from robot_policies.policies.locate import find_checkpoint
 from robot_policies.policies.uni_o4.offline.behavior import GaussianActor
@@ -14,7 +13,6 @@ from robot_policies.policies.uni_o4.offline.walk import load
 from robot_policies.policies.uni_o4.online.body import WalkBody
 from robot_policies.policies.uni_o4.online.rollouts import collect, score
 from robot_policies.policies.uni_o4.spaces import WalkSpace, scaled_velocity
-from robot_policies_sim.worlds.go1.shifted_env import make_environment
 
 GO1 = load_robot("go1")
 WALK = find_checkpoint("uni_o4/go1_walk")
@@ -23,7 +21,7 @@ PAYLOAD = "go1_shifted/payload"
 
 @pytest.fixture
 def judged():
-    environment = make_environment(load_task(PAYLOAD), GO1, 8, seed=0, threads=1, judged=True)
+    environment = load_task(PAYLOAD).trial_environment(8, seed=0, threads=1)
     yield environment
     environment.close()
 
@@ -104,8 +102,3 @@ def test_what_the_policy_does_not_see_stands_before_what_it_sees(judged):
     np.testing.assert_array_equal(data.seen().observation, data.observation[:, 3:])
     seen = GaussianActor(policy, data.privileged)(rows["observation"])[0]
     torch.testing.assert_close(seen, policy.actor(rows["observation"][:, 3:]))
-
-
-def test_trials_need_commands():
-    with pytest.raises(ConfigError, match="no velocity commands"):
-        make_environment(load_task("gym/Hopper-v5"), GO1, 2, seed=0, threads=1, judged=True)

@@ -9,7 +9,7 @@ from conformance import check_task
 from robot_policies.catalog import load_robot, load_task, make_backend
 from robot_policies.interface import Command, ConfigError, UnknownNameError
 from robot_policies.interface.observation import VELOCITY_COMMAND
-from robot_policies_sim.worlds.go1.shifted_env import ShiftedVectorEnv, make_environment, shifted
+from robot_policies_sim.worlds.go1.shifted_env import ShiftedVectorEnv, shifted
 from robot_policies_sim.worlds.go1.vector_env import Go1VectorEnv
 
 GO1 = load_robot("go1")
@@ -72,8 +72,8 @@ def test_training_and_task_shift_the_same_numbers():
 
 def test_each_task_has_its_environment_and_a_shifted_one_its_commands():
     task = load_task("go1_shifted")
-    shifts = make_environment(task, GO1, 10, seed=0, threads=1)
-    plain = make_environment(load_task("go1_walk"), GO1, 2, seed=0, threads=1)
+    shifts = task.training_environment(10, seed=0, threads=1)
+    plain = load_task("go1_walk").training_environment(2, seed=0, threads=1)
     try:
         assert isinstance(shifts, ShiftedVectorEnv)
         assert type(plain) is Go1VectorEnv
