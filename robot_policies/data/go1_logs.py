@@ -30,6 +30,7 @@ from robot_policies.data.dataset import Conversion
 from robot_policies.data.lock import FolderLock
 from robot_policies.data.writer import DatasetFolder
 from robot_policies.interface import ConfigError
+from robot_policies.interface.frames import quaternion, to_body
 from robot_policies.interface.observation import (
     IMU,
     IMU_NAMES,
@@ -150,11 +151,11 @@ def to_columns(states: np.ndarray, actions: np.ndarray) -> dict[str, np.ndarray]
     gravity = states[:, 0:3]  # direction, body frame
     roll = np.arctan2(-gravity[:, 1], -gravity[:, 2])
     pitch = np.arcsin(np.clip(gravity[:, 0], -1.0, 1.0))
-    orientation = _quaternion(roll, pitch, states[:, 69])
-    velocity = _to_body(orientation, states[:, 61:64])
-    angular = _to_body(orientation, states[:, 70:73])
+    orientation = quaternion(np.stack((roll, pitch, states[:, 69]), axis=1))
+    velocity = to_body(orientation, states[:, 61:64])
+    angular = to_body(orientation, states[:, 70:73])
     # An accelerometer at rest measures +g upwards; the T265 has removed it.
-    acceleration = _to_body(orientation, states[:, 64:67] + [0.0, 0.0, GRAVITY])
+    acceleration = to_body(orientation, states[:, 64:67] + [0.0, 0.0, GRAVITY])
     position = states[:, 18:30] + DEFAULT_POSE
     target = DEFAULT_POSE + ACTION_SCALE * np.clip(actions, -ACTION_CLIP, ACTION_CLIP)
     speed = np.linalg.norm(states[:, 61:64], axis=1)
@@ -223,26 +224,3 @@ def _load(source: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             row, column = np.argwhere(~np.isfinite(array))[0]
             raise ConfigError(f"{source}: {key}[{row}, {column}] = {array[row, column]}")
     return arrays["states"], arrays["actions"], lengths
-
-
-def _quaternion(roll: np.ndarray, pitch: np.ndarray, yaw: np.ndarray) -> np.ndarray:
-    """Return x, y, z, w for rotations about fixed x, then y, then z. Shape (n, 4)."""
-    cr, sr = np.cos(roll / 2), np.sin(roll / 2)
-    cp, sp = np.cos(pitch / 2), np.sin(pitch / 2)
-    cy, sy = np.cos(yaw / 2), np.sin(yaw / 2)
-    return np.stack(
-        (
-            sr * cp * cy - cr * sp * sy,
-            cr * sp * cy + sr * cp * sy,
-            cr * cp * sy - sr * sp * cy,
-            cr * cp * cy + sr * sp * sy,
-        ),
-        axis=1,
-    )
-
-
-def _to_body(orientation: np.ndarray, vector: np.ndarray) -> np.ndarray:
-    """Turn world vectors into the body frame. Shapes (n, 4), (n, 3) -> (n, 3)."""
-    axis, w = orientation[:, :3], orientation[:, 3:]
-    twice = 2.0 * np.cross(axis, vector)
-    return vector - w * twice + np.cross(axis, twice)

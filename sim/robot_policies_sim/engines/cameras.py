@@ -13,9 +13,9 @@ import numpy as np
 
 from robot_policies.interface import RobotSpec
 from robot_policies.interface.clouds import pad
+from robot_policies.interface.frames import matrix, quaternion
 from robot_policies.interface.observation import DEPTH, IMAGES, LABELS, POINTS
 from robot_policies.interface.robot_parts import Camera
-from robot_policies_sim.scene.frames import matrix, quaternion
 
 SLACK = 1e-9  # of a period; a moment is a sum of servo steps
 

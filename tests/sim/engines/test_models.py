@@ -8,12 +8,12 @@ import pytest
 
 from robot_policies.catalog import load_robot, robots
 from robot_policies.interface import Command, CommandMode, ConfigError, RobotSpec
+from robot_policies.interface.frames import matrix
 from robot_policies_sim.engines.mujoco.backend import MujocoBackend
 from robot_policies_sim.engines.mujoco.model import mjcf
 from robot_policies_sim.engines.pybullet.backend import PybulletBackend
 from robot_policies_sim.engines.pybullet.quiet_import import pybullet
 from robot_policies_sim.engines.pybullet.robot import inertia_with_rotors
-from robot_policies_sim.scene.frames import cross, matrix, quaternion, to_body
 from robot_policies_sim.scene.world import World
 
 GO1 = load_robot("go1")
@@ -373,18 +373,3 @@ def test_both_engines_draw_the_same_view(camera):
 def test_a_wrong_scene_is_named(scene, message):
     with pytest.raises(ConfigError, match=message):
         World.from_mapping(scene)
-
-
-def test_rotations_agree_with_mujoco():
-    rng = np.random.default_rng(2)
-    roll, pitch, yaw = rotation = rng.uniform(-3.0, 3.0, 3)
-    turn = np.eye(3)
-    for angle, axis in ((roll, [1, 0, 0]), (pitch, [0, 1, 0]), (yaw, [0, 0, 1])):
-        one, flat = np.zeros(4), np.zeros(9)
-        mujoco.mju_axisAngle2Quat(one, np.array(axis, float), angle)
-        mujoco.mju_quat2Mat(flat, one)
-        turn = flat.reshape(3, 3) @ turn
-    np.testing.assert_allclose(matrix(quaternion(rotation)), turn, atol=1e-12)
-    vector, other = rng.normal(size=3), rng.normal(size=3)
-    np.testing.assert_allclose(to_body(quaternion(rotation), turn @ vector), vector, atol=1e-12)
-    np.testing.assert_allclose(cross(vector, other), np.cross(vector, other))

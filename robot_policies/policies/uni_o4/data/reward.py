@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from robot_policies.interface import ConfigError
+from robot_policies.interface.frames import to_world
 from robot_policies.interface.observation import VELOCITY_COMMAND
 
 VELOCITY, TURN = "truth.base_velocity", "truth.base_angular_velocity"
@@ -40,7 +41,7 @@ def corrected(columns: Mapping[str, np.ndarray], dt: float) -> np.ndarray:
 def upstream(columns: Mapping[str, np.ndarray], dt: float) -> np.ndarray:
     """Return upstream's reward: scaled commands, world frame. Arguments as of `corrected`."""
     _require(columns)
-    velocity, turn = (_to_world(columns[ORIENTATION], columns[name]) for name in (VELOCITY, TURN))
+    velocity, turn = (to_world(columns[ORIENTATION], columns[name]) for name in (VELOCITY, TURN))
     return _reward(columns, columns[VELOCITY_COMMAND] * UPSTREAM_COMMAND_SCALE, velocity, turn, dt)
 
 
@@ -83,13 +84,6 @@ def _require(columns: Mapping[str, np.ndarray]) -> None:
     missing = [name for name in NEEDED if name not in columns]
     if missing:
         raise ConfigError(f"no reward without {missing}: nothing says how the robot moved")
-
-
-def _to_world(orientation: np.ndarray, vector: np.ndarray) -> np.ndarray:
-    """Turn body vectors into the world frame. Shapes (n, 4) x, y, z, w; (n, 3) -> (n, 3)."""
-    axis, w = orientation[:, :3], orientation[:, 3:]
-    twice = 2.0 * np.cross(axis, vector)
-    return vector + w * twice + np.cross(axis, twice)
 
 
 def _squares(values: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import mujoco
 import numpy as np
 
 from robot_policies.interface import RobotSpec, RobotState
+from robot_policies.interface.frames import to_body
 from robot_policies.interface.observation import IMU, WRENCH
 from robot_policies.interface.robot_parts import Camera, Gains
 from robot_policies_sim.engines.cameras import Picture
@@ -18,7 +19,6 @@ from robot_policies_sim.engines.mujoco.model import mjcf
 from robot_policies_sim.engines.mujoco.rendering import OffscreenRenderer
 from robot_policies_sim.engines.stepped import SteppedSimulator
 from robot_policies_sim.scene.conditions import Initial
-from robot_policies_sim.scene.frames import to_body
 from robot_policies_sim.scene.world import FLOOR, NONE, ROBOT
 
 XYZW = [1, 2, 3, 0]  # MuJoCo's quaternions are w, x, y, z

@@ -12,8 +12,8 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from robot_policies.interface import RobotSpec
+from robot_policies.interface.frames import quaternion
 from robot_policies.interface.robot_parts import Camera, Link, Shape
-from robot_policies_sim.scene.frames import quaternion
 from robot_policies_sim.scene.world import AMBIENT, HEADLIGHT, LAMP, LAMP_DIRECTION, Object, World
 
 ROBOT = {"contype": "1", "conaffinity": "2"}

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from robot_policies.interface import RobotSpec, RobotState
+from robot_policies.interface.frames import cross, matrix, quaternion, to_body
 from robot_policies.interface.observation import IMU, WRENCH
 from robot_policies.interface.robot_parts import Camera, Gains
 from robot_policies_sim.engines.cameras import Picture
@@ -19,7 +20,6 @@ from robot_policies_sim.engines.pybullet.robot import load_robot
 from robot_policies_sim.engines.pybullet.world import build_world, draw
 from robot_policies_sim.engines.stepped import SteppedSimulator
 from robot_policies_sim.scene.conditions import Initial
-from robot_policies_sim.scene.frames import cross, matrix, quaternion, to_body
 from robot_policies_sim.scene.world import FLOOR, ROBOT, World
 
 GRAVITY = 9.81  # m/s^2, MuJoCo's default

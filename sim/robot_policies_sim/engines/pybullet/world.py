@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from robot_policies.interface.frames import quaternion
 from robot_policies.interface.robot_parts import Shape
 from robot_policies_sim.engines.pybullet.quiet_import import pybullet
-from robot_policies_sim.scene.frames import quaternion
 from robot_policies_sim.scene.world import (
     AMBIENT,
     HEADLIGHT,

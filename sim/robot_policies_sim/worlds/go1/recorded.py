@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from robot_policies.interface import ConfigError, RobotSpec
+from robot_policies.interface.frames import to_body
 from robot_policies.interface.observation import VELOCITY_COMMAND
-from robot_policies_sim.scene.frames import to_body
 from robot_policies_sim.worlds.go1.reward import FEET, Motion, reward
 from robot_policies_sim.worlds.go1.walk import CONTACT_FORCE
 
@@ -46,7 +46,7 @@ def recorded_reward(robot: RobotSpec) -> Callable[[Mapping[str, np.ndarray], flo
             command=columns[VELOCITY_COMMAND][:-1],
             velocity=columns["truth.base_velocity"][after],
             turn=columns["truth.base_angular_velocity"][after],
-            gravity=np.array([to_body(q, down) for q in orientation[after]]),
+            gravity=to_body(orientation[after], down),
             height=columns["truth.base_position"][after, 2],
             joint_offset=columns["joint_position"][after] - robot.default,
             joint_velocity=columns["joint_velocity"][after],

@@ -18,6 +18,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from mujoco import rollout
 
 from robot_policies.interface import ConfigError, RobotSpec
+from robot_policies.interface.frames import to_body
 from robot_policies.interface.observation import COMMAND, IMU, STATE, VELOCITY_COMMAND
 from robot_policies_sim.engines.mujoco.model import mjcf
 from robot_policies_sim.scene.randomization import Randomization, randomize
@@ -270,15 +271,15 @@ class Go1VectorEnv(VectorEnv):
     def _motion(self, before: np.ndarray, sensors: np.ndarray, targets: np.ndarray) -> Motion:
         position, velocity = self._split(self._state)
         _, velocity_before = self._split(before)
-        orientation = position[:, 3:7]
+        orientation = position[:, [4, 5, 6, 3]]  # MuJoCo's are w, x, y, z
         acceleration = (velocity - velocity_before) / self._dt
-        self._force = _to_body(orientation, acceleration[:, :3] + [0.0, 0.0, GRAVITY])
+        self._force = to_body(orientation, acceleration[:, :3] + [0.0, 0.0, GRAVITY])
         torque = self._gain * (targets - position[:, 7:]) - self._damping * velocity[:, 6:]
         return Motion(
             command=self._goal.copy(),
-            velocity=_to_body(orientation, velocity[:, :3]),
+            velocity=to_body(orientation, velocity[:, :3]),
             turn=velocity[:, 3:6],
-            gravity=_to_body(orientation, np.broadcast_to([0.0, 0.0, -1.0], (len(position), 3))),
+            gravity=to_body(orientation, np.broadcast_to([0.0, 0.0, -1.0], (len(position), 3))),
             height=position[:, 2],
             joint_offset=position[:, 7:] - self.robot.default,
             joint_velocity=velocity[:, 6:],
@@ -336,10 +337,3 @@ def _start(robot: RobotSpec, model: mujoco.MjModel) -> np.ndarray:
     if len(state) != 1 + model.nq + model.nv:
         raise ConfigError(f"{robot.name}: state of {len(state)} numbers, expected time, q, dq")
     return state
-
-
-def _to_body(orientation: np.ndarray, vector: np.ndarray) -> np.ndarray:
-    """Rotate world vectors (N, 3) into frames of orientation w, x, y, z (N, 4)."""
-    w, u = orientation[:, :1], orientation[:, 1:]
-    twice = 2.0 * np.cross(u, vector)
-    return vector - w * twice + np.cross(u, twice)

@@ -20,10 +20,10 @@ from robot_policies.interface import (
     Task,
     TrainingEnvironment,
 )
+from robot_policies.interface.frames import to_body
 from robot_policies.interface.observation import IMU, VELOCITY_COMMAND
 from robot_policies.interface.schema import vector
 from robot_policies_sim.scene.conditions import GOAL
-from robot_policies_sim.scene.frames import to_body
 from robot_policies_sim.scene.randomization import NONE
 from robot_policies_sim.worlds.go1.reward import FEET, GAIT_FREQUENCY, Motion, reward
 

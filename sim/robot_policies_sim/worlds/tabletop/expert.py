@@ -22,8 +22,8 @@ from robot_policies.interface import (
     Simulator,
     Statistics,
 )
+from robot_policies.interface.frames import matrix
 from robot_policies.interface.observation import STATE, TASK
-from robot_policies_sim.scene.frames import matrix
 from robot_policies_sim.worlds.tabletop.reach import Reach
 
 HOVER = 0.065  # m, height of the tip on the way; a carried cube clears a lying one by 17 mm

@@ -19,9 +19,9 @@ from robot_policies.interface import (
     Task,
 )
 from robot_policies.interface.errors import suggestion
+from robot_policies.interface.frames import matrix
 from robot_policies.interface.observation import TASK
 from robot_policies_sim.scene.conditions import GOAL
-from robot_policies_sim.scene.frames import matrix
 from robot_policies_sim.worlds.tabletop.expert import TabletopExpert
 from robot_policies_sim.worlds.tabletop.reach import Reach
 

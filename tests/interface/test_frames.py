@@ -1,0 +1,33 @@
+"""Rotations are MuJoCo's, for one and for many, and one is the inverse of the other."""
+
+import mujoco
+import numpy as np
+
+from robot_policies.interface.frames import cross, matrix, quaternion, to_body, to_world
+
+
+def test_rotations_agree_with_mujoco():
+    rng = np.random.default_rng(2)
+    roll, pitch, yaw = rotation = rng.uniform(-3.0, 3.0, 3)
+    turn = np.eye(3)
+    for angle, axis in ((roll, [1, 0, 0]), (pitch, [0, 1, 0]), (yaw, [0, 0, 1])):
+        one, flat = np.zeros(4), np.zeros(9)
+        mujoco.mju_axisAngle2Quat(one, np.array(axis, float), angle)
+        mujoco.mju_quat2Mat(flat, one)
+        turn = flat.reshape(3, 3) @ turn
+    np.testing.assert_allclose(matrix(quaternion(rotation)), turn, atol=1e-12)
+    vector, other = rng.normal(size=3), rng.normal(size=3)
+    np.testing.assert_allclose(to_body(quaternion(rotation), turn @ vector), vector, atol=1e-12)
+    np.testing.assert_allclose(cross(vector, other), np.cross(vector, other))
+
+
+def test_many_are_turned_as_each_alone_is():
+    rng = np.random.default_rng(3)
+    rotation, vector = rng.uniform(-3.0, 3.0, (4, 5, 3)), rng.normal(size=(4, 5, 3))
+    orientation = quaternion(rotation)
+    turned = to_body(orientation, vector)
+    assert turned.shape == (4, 5, 3)
+    for at in np.ndindex(4, 5):
+        np.testing.assert_array_equal(orientation[at], quaternion(rotation[at]))
+        np.testing.assert_array_equal(turned[at], to_body(orientation[at], vector[at]))
+    np.testing.assert_allclose(to_world(orientation, turned), vector, atol=1e-12)
