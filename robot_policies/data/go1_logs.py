@@ -31,6 +31,7 @@ from robot_policies.data.lock import FolderLock
 from robot_policies.data.writer import DatasetFolder
 from robot_policies.interface import ConfigError
 from robot_policies.interface.frames import quaternion, to_body
+from robot_policies.interface.gravity import GRAVITY, UP
 from robot_policies.interface.observation import (
     IMU,
     IMU_NAMES,
@@ -52,7 +53,6 @@ ACTION_CLIP = 10.0
 VELOCITY_SCALE = 0.05  # logged per true joint velocity [s/rad]
 COMMAND_SCALE = np.array([2.0, 2.0, 0.25])  # logged per true vx, vy [s/m] and yaw rate [s/rad]
 OUTLIER_SPEED = 2.0  # faster than this Go1 ever walked; a tracker glitch [m/s]
-GRAVITY = 9.81  # [m/s^2]
 # Leg geometry as in config/robots/go1.yaml (unitree_go1/go1.xml of mujoco_menagerie). [m]
 HIP = np.array([[0.1881, 0.04675], [0.1881, -0.04675], [-0.1881, 0.04675], [-0.1881, -0.04675]])
 ABDUCTION, LINK, FOOT_RADIUS = 0.08, 0.213, 0.023
@@ -155,7 +155,7 @@ def to_columns(states: np.ndarray, actions: np.ndarray) -> dict[str, np.ndarray]
     velocity = to_body(orientation, states[:, 61:64])
     angular = to_body(orientation, states[:, 70:73])
     # An accelerometer at rest measures +g upwards; the T265 has removed it.
-    acceleration = to_body(orientation, states[:, 64:67] + [0.0, 0.0, GRAVITY])
+    acceleration = to_body(orientation, states[:, 64:67] + GRAVITY * UP)
     position = states[:, 18:30] + DEFAULT_POSE
     target = DEFAULT_POSE + ACTION_SCALE * np.clip(actions, -ACTION_CLIP, ACTION_CLIP)
     speed = np.linalg.norm(states[:, 61:64], axis=1)

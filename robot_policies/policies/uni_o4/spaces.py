@@ -11,10 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from robot_policies.interface.gravity import FALL_GRAVITY
 from robot_policies.policies.uni_o4.configuration_uni_o4 import UniO4Config
 from robot_policies.policies.uni_o4.quadruped import Quadruped
-
-FALL_GRAVITY = -0.6  # downward part of gravity in the body frame: 53 degrees of tilt is a fall
 
 
 class Space(Protocol):

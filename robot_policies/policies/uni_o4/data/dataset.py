@@ -17,6 +17,7 @@ import torch
 from robot_policies.data.continuity import breaks
 from robot_policies.data.reading import Recorded, Vector, open_dataset
 from robot_policies.interface import ConfigError, ContractError
+from robot_policies.interface.gravity import has_fallen
 from robot_policies.interface.observation import (
     IMU,
     IMU_NAMES,
@@ -32,9 +33,8 @@ from robot_policies.policies.uni_o4.data.transitions import Transitions, check
 from robot_policies.policies.uni_o4.memory import Memory
 from robot_policies.policies.uni_o4.processor_uni_o4 import make_uni_o4_pre_post_processors
 from robot_policies.policies.uni_o4.quadruped import DOWN, gravity
-from robot_policies.policies.uni_o4.spaces import FALL_GRAVITY, scaled_velocity
+from robot_policies.policies.uni_o4.spaces import scaled_velocity
 
-FALL_HEIGHT = 0.16  # m, the trunk nearly on the ground
 TRUTH, EFFORT = "truth.", "observation.effort"
 POSITION, OUTLIER = "truth.base_position", "truth.velocity_outlier"
 # Where a servo target beyond the end of a joint's range is a way to push harder, as in the real
@@ -243,5 +243,4 @@ def _steps(
 def _fallen(columns: Columns) -> np.ndarray:
     down = gravity(columns[IMU][:, :4], DOWN)[:, 2]
     height = columns[POSITION][:, 2] if POSITION in columns else np.full(len(down), np.inf)
-    # Written so that a NaN is a fall.
-    return ~((down <= FALL_GRAVITY) & (height >= FALL_HEIGHT))
+    return has_fallen(down, height)

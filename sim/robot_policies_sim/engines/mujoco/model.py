@@ -13,6 +13,7 @@ import numpy as np
 
 from robot_policies.interface import RobotSpec
 from robot_policies.interface.frames import quaternion
+from robot_policies.interface.gravity import DOWN, GRAVITY
 from robot_policies.interface.robot_parts import Camera, Link, Shape
 from robot_policies_sim.scene.world import AMBIENT, HEADLIGHT, LAMP, LAMP_DIRECTION, Object, World
 
@@ -54,6 +55,7 @@ def mjcf(
         root,
         "option",
         timestep=repr(1.0 / spec.servo_rate),
+        gravity=_text(GRAVITY * DOWN),
         integrator="implicitfast",
         cone=contact.cone,
         iterations=str(iterations),

@@ -12,6 +12,7 @@ import numpy as np
 
 from robot_policies.interface import RobotSpec, RobotState
 from robot_policies.interface.frames import cross, matrix, quaternion, to_body
+from robot_policies.interface.gravity import DOWN, GRAVITY, UP
 from robot_policies.interface.observation import IMU, WRENCH
 from robot_policies.interface.robot_parts import Camera, Gains
 from robot_policies_sim.engines.cameras import Picture
@@ -21,8 +22,6 @@ from robot_policies_sim.engines.pybullet.world import build_world, draw
 from robot_policies_sim.engines.stepped import SteppedSimulator
 from robot_policies_sim.scene.conditions import Initial
 from robot_policies_sim.scene.world import FLOOR, ROBOT, World
-
-GRAVITY = 9.81  # m/s^2, MuJoCo's default
 
 
 class PybulletBackend(SteppedSimulator):
@@ -88,7 +87,7 @@ class PybulletBackend(SteppedSimulator):
     def _load(self, robot: RobotSpec, scene: Mapping[str, Any]) -> None:
         client, world = self._client, World.from_mapping(scene)
         pybullet.resetSimulation(physicsClientId=client)
-        pybullet.setGravity(0.0, 0.0, -GRAVITY, physicsClientId=client)
+        pybullet.setGravity(*(GRAVITY * DOWN), physicsClientId=client)
         step = 1.0 / robot.servo_rate / self.substeps
         pybullet.setTimeStep(step, physicsClientId=client)
         pybullet.setPhysicsEngineParameter(deterministicOverlappingPairs=1, physicsClientId=client)
@@ -191,7 +190,7 @@ class PybulletBackend(SteppedSimulator):
     def _imu(self) -> np.ndarray:
         orientation = self._link_pose(self.spec.imu_link)[3:]
         _, spin = self._base_motion()
-        force = self._acceleration + [0.0, 0.0, GRAVITY]
+        force = self._acceleration + GRAVITY * UP
         return np.concatenate(
             [orientation, to_body(orientation, spin), to_body(orientation, force)]
         ).astype(np.float32)

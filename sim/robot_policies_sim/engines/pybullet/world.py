@@ -3,6 +3,7 @@
 import numpy as np
 
 from robot_policies.interface.frames import quaternion
+from robot_policies.interface.gravity import GRAVITY
 from robot_policies.interface.robot_parts import Shape
 from robot_policies_sim.engines.pybullet.quiet_import import pybullet
 from robot_policies_sim.scene.world import (
@@ -20,7 +21,6 @@ HARD = 0.02  # s, the softness at and below which PyBullet's own rigid contact i
 FOOT_SINK = 1.7  # a Go1's foot; on its floor alone
 BOX_SINK = 0.85  # a box; 4 contacts, each as stiff as is said for all in PyBullet
 SETTLING = 0.02  # s, least time constant of a contact: in fewer physics steps a fall bounces
-GRAVITY = 9.81  # m/s^2
 TILE = 1.0  # m, as in the MuJoCo model
 TILES = 10  # dark tiles to each side
 NEAR, FAR = 0.01, 20.0  # m, of what is drawn

@@ -6,9 +6,9 @@ import numpy as np
 
 from robot_policies.interface import ConfigError, RobotSpec
 from robot_policies.interface.frames import to_body
+from robot_policies.interface.gravity import DOWN
 from robot_policies.interface.observation import VELOCITY_COMMAND
-from robot_policies_sim.worlds.go1.reward import FEET, Motion, reward
-from robot_policies_sim.worlds.go1.walk import CONTACT_FORCE
+from robot_policies_sim.worlds.go1.reward import CONTACT_FORCE, FEET, Motion, reward
 
 EFFORT = "observation.effort"
 
@@ -41,12 +41,11 @@ def recorded_reward(robot: RobotSpec) -> Callable[[Mapping[str, np.ndarray], flo
         before = np.concatenate([columns["joint_position"][:1], target[:-1]])
         contact = [columns[f"truth.contact.{foot}"][after, 0] for foot in FEET]
         height = [columns[f"truth.position.{foot}"][after, 2] for foot in FEET]
-        down = np.array([0.0, 0.0, -1.0])
         motion = Motion(
             command=columns[VELOCITY_COMMAND][:-1],
             velocity=columns["truth.base_velocity"][after],
             turn=columns["truth.base_angular_velocity"][after],
-            gravity=to_body(orientation[after], down),
+            gravity=to_body(orientation[after], DOWN),
             height=columns["truth.base_position"][after, 2],
             joint_offset=columns["joint_position"][after] - robot.default,
             joint_velocity=columns["joint_velocity"][after],

@@ -14,6 +14,7 @@ GAIT_FREQUENCY = 2.0  # Hz, one stride of the trot
 TRUNK_HEIGHT = 0.29  # m the trunk's origin is kept at; the servo sags 3 cm below the default pose
 SWING_HEIGHT = 0.05  # m a foot is lifted in mid-swing
 STANDING = 0.1  # |vx| + |vy| + |yaw| below which the robot is asked to stand [m/s, rad/s]
+CONTACT_FORCE = 1.0  # N above which a foot touches
 FEET = ("FR_foot", "FL_foot", "RR_foot", "RL_foot")
 STANCE_FIRST = np.array([True, False, False, True])  # the diagonal pair FR, RL carries first
 

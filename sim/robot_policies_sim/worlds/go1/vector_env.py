@@ -19,10 +19,12 @@ from mujoco import rollout
 
 from robot_policies.interface import ConfigError, RobotSpec
 from robot_policies.interface.frames import to_body
+from robot_policies.interface.gravity import DOWN, GRAVITY, UP, has_fallen
 from robot_policies.interface.observation import COMMAND, IMU, STATE, VELOCITY_COMMAND
 from robot_policies_sim.engines.mujoco.model import mjcf
 from robot_policies_sim.scene.randomization import Randomization, randomize
 from robot_policies_sim.worlds.go1.reward import (
+    CONTACT_FORCE,
     FEET,
     TRACK,
     WALK,
@@ -37,10 +39,6 @@ COMMAND_RANGE = np.array([[-0.4, 1.0], [-0.3, 0.3], [-0.8, 0.8]])  # vx, vy, yaw
 STANDING_SHARE = 0.1  # of commands that ask to stand
 COMMAND_STEPS = 250  # 5 s between two commands
 EPISODE_STEPS = 1000  # 20 s
-FALL_HEIGHT = 0.16  # m, the trunk nearly on the ground
-FALL_GRAVITY = -0.6  # downward part of gravity in the body frame: 53 degrees of tilt
-CONTACT_FORCE = 1.0  # N above which a foot touches
-GRAVITY = 9.81  # m/s^2
 
 Features = dict[str, np.ndarray]
 
@@ -181,7 +179,7 @@ class Go1VectorEnv(VectorEnv):
         parts = terms(motion, self.weights)
         reward = np.maximum(sum(parts.values()), 0.0)
         self._target = targets
-        fallen = broken | (motion.height < FALL_HEIGHT) | (motion.gravity[:, 2] > FALL_GRAVITY)
+        fallen = broken | has_fallen(motion.gravity[:, 2], motion.height)
         timeout = (self._steps_left <= 0) & ~fallen
         info: dict[str, Any] = {
             "terms": {name: float(part.mean()) for name, part in parts.items()},
@@ -242,7 +240,7 @@ class Go1VectorEnv(VectorEnv):
         state[:, 8 + joints : 14 + joints] += self._rng.uniform(-0.2, 0.2, (count, 6))
         self._state[which] = state
         self._target[which] = state[:, 8 : 8 + joints]
-        self._force[which] = [0.0, 0.0, GRAVITY]
+        self._force[which] = GRAVITY * UP
         self._time[which] = 0
         self._steps_left[which] = self._limit
         self._draw_command(which)
@@ -273,13 +271,13 @@ class Go1VectorEnv(VectorEnv):
         _, velocity_before = self._split(before)
         orientation = position[:, [4, 5, 6, 3]]  # MuJoCo's are w, x, y, z
         acceleration = (velocity - velocity_before) / self._dt
-        self._force = to_body(orientation, acceleration[:, :3] + [0.0, 0.0, GRAVITY])
+        self._force = to_body(orientation, acceleration[:, :3] + GRAVITY * UP)
         torque = self._gain * (targets - position[:, 7:]) - self._damping * velocity[:, 6:]
         return Motion(
             command=self._goal.copy(),
             velocity=to_body(orientation, velocity[:, :3]),
             turn=velocity[:, 3:6],
-            gravity=to_body(orientation, np.broadcast_to([0.0, 0.0, -1.0], (len(position), 3))),
+            gravity=to_body(orientation, DOWN),
             height=position[:, 2],
             joint_offset=position[:, 7:] - self.robot.default,
             joint_velocity=velocity[:, 6:],

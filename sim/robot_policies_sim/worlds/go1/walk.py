@@ -21,19 +21,23 @@ from robot_policies.interface import (
     TrainingEnvironment,
 )
 from robot_policies.interface.frames import to_body
+from robot_policies.interface.gravity import DOWN, FALL_HEIGHT, has_fallen
 from robot_policies.interface.observation import IMU, VELOCITY_COMMAND
 from robot_policies.interface.schema import vector
 from robot_policies_sim.scene.conditions import GOAL
 from robot_policies_sim.scene.randomization import NONE
-from robot_policies_sim.worlds.go1.reward import FEET, GAIT_FREQUENCY, Motion, reward
+from robot_policies_sim.worlds.go1.reward import (
+    CONTACT_FORCE,
+    FEET,
+    GAIT_FREQUENCY,
+    Motion,
+    reward,
+)
 
 START_UP = 2.0  # s before errors count: from standing to the commanded speed
 STRIDE = 1.0 / GAIT_FREQUENCY  # s, window of the velocity average
 TOLERANCE = 0.2  # m/s and rad/s, largest mean error of a successful trial
-FALL_HEIGHT = 0.16  # m, the trunk nearly on the ground
 RISE = 1.0  # s in which a recorded walk may rise from the crouch that it begins in
-FALL_GRAVITY = -0.6  # downward part of gravity in the body frame: 53 degrees of tilt
-CONTACT_FORCE = 1.0  # N above which a foot touches
 JOINT_SPREAD = 0.05  # rad, initial joint positions about the default pose
 VELOCITY_SPREAD = 0.1  # m/s and rad/s, initial velocities of the base
 SHARING = 2  # robots in a row of a training environment that share a command
@@ -227,12 +231,10 @@ class Go1WalkTrial:
     def _judge_fall(self, state: RobotState) -> None:
         orientation = state.truth.get("base_orientation", state.features[IMU][:4])
         height = state.truth.get("base_position", np.full(3, np.inf))[2]
-        gravity = to_body(orientation, np.array([0.0, 0.0, -1.0]))
+        gravity = to_body(orientation, DOWN)
         self._risen |= bool(height >= FALL_HEIGHT)
         rising = not self._risen and self._elapsed < RISE and height < FALL_HEIGHT
-        # Written so that a NaN is a fall.
-        up = rising or height >= FALL_HEIGHT
-        self._fallen |= not (gravity[2] <= FALL_GRAVITY and up)
+        self._fallen |= bool(has_fallen(gravity[2], np.inf if rising else height))
 
     def _judge_velocity(self, state: RobotState) -> None:
         linear = state.truth.get("base_velocity", np.full(3, np.nan))
@@ -254,7 +256,7 @@ class Go1WalkTrial:
             command=self._command,
             velocity=truth["base_velocity"],
             turn=truth["base_angular_velocity"],
-            gravity=to_body(truth["base_orientation"], np.array([0.0, 0.0, -1.0])),
+            gravity=to_body(truth["base_orientation"], DOWN),
             height=truth["base_position"][2],
             joint_offset=state.joint_position - self._spec.default,
             joint_velocity=state.joint_velocity,
