@@ -23,9 +23,9 @@ from robot_policies.interface import (
     check_command,
 )
 from robot_policies.interface.clouds import is_cloud, pad
+from robot_policies.interface.gravity import GRAVITY
 from robot_policies.interface.observation import IMAGES, IMU, WRENCH, is_picture
 
-GRAVITY = 9.80665  # m/s^2, standard; a resting accelerometer measures it upwards
 LEVEL_AND_AT_REST = np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, GRAVITY])
 CHEQUER = 16  # px
 RESOLUTION = 1e-6  # s; what a float holds of the seconds since 1970, rounded up
