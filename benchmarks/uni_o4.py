@@ -114,7 +114,7 @@ def logged(seed: int) -> Transitions:
             noise=NOISE,
             seed=seed,
             steps=STEPS,
-            privileged=lambda info: scaled_velocity(info["motion"].velocity, policy.config),
+            privileged=lambda info: scaled_velocity(info["walk_step"].velocity, policy.config),
         )
     finally:
         robots.close()

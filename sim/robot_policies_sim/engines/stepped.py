@@ -27,7 +27,7 @@ from robot_policies.interface import (
 from robot_policies.interface.observation import ENVIRONMENT_STATE, is_picture
 from robot_policies.interface.robot_parts import Camera, Gains
 from robot_policies_sim.engines.cameras import Cameras, Picture
-from robot_policies_sim.scene.conditions import Initial
+from robot_policies_sim.scene.conditions import EpisodeConditions
 from robot_policies_sim.scene.world import AXES, World
 
 
@@ -83,7 +83,7 @@ class SteppedSimulator(ABC):
 
         Args:
             seed: Unused: the engines sample nothing, tasks draw `options` from the seed.
-            options: The initial condition, see `Initial`.
+            options: The initial condition, see `EpisodeConditions`.
 
         Raises:
             BackendError: If the backend is not connected.
@@ -91,23 +91,23 @@ class SteppedSimulator(ABC):
         """
         if not self._connected:
             raise BackendError(f"{self.name}: reset before connect")
-        initial = Initial.from_mapping(options, self.spec, self.world)
-        self._robot = initial.robot(self.spec)
-        self._load(self._robot, initial.scene(self._scene))
-        self._place(initial)
+        conditions = EpisodeConditions.from_mapping(options, self.spec, self.world)
+        self._robot = conditions.robot(self.spec)
+        self._load(self._robot, conditions.scene(self._scene))
+        self._place(conditions)
         self._steps = 0
         self._latency = round(
-            initial.latency_steps * self.spec.servo_rate / self.spec.control_rate
+            conditions.latency_steps * self.spec.servo_rate / self.spec.control_rate
         )
-        self._pushes = deque(sorted(initial.pushes, key=lambda push: push.time))
-        self._strength = initial.motor_strength
+        self._pushes = deque(sorted(conditions.pushes, key=lambda push: push.time))
+        self._strength = conditions.motor_strength
         self._commands: deque[tuple[int, Command]] = deque()
         self._in_force: Command | None = None
         self._state: RobotState | None = None
         if self._cameras:
             self._cameras.restart()
         self._running = True
-        self._target = initial.positions(self.spec)
+        self._target = conditions.positions(self.spec)
         self._apply(Command(0.0, self._target, mode=CommandMode.HOLD))
         return self.read()
 
@@ -244,7 +244,7 @@ class SteppedSimulator(ABC):
         """Build the world."""
 
     @abstractmethod
-    def _place(self, initial: Initial) -> None:
+    def _place(self, conditions: EpisodeConditions) -> None:
         """Put base, joints and objects where the episode starts."""
 
     @abstractmethod

@@ -32,7 +32,7 @@ class Push:
 
 
 @dataclass(frozen=True, eq=False)
-class Initial:
+class EpisodeConditions:
     """State at time 0 and what is different about this episode.
 
     Attributes:
@@ -70,7 +70,9 @@ class Initial:
     pushes: tuple[Push, ...] = ()
 
     @classmethod
-    def from_mapping(cls, options: Mapping[str, Any], spec: RobotSpec, world: World) -> "Initial":
+    def from_mapping(
+        cls, options: Mapping[str, Any], spec: RobotSpec, world: World
+    ) -> "EpisodeConditions":
         """Read what `Task.initial` gave.
 
         Args:

@@ -18,7 +18,7 @@ from robot_policies_sim.engines.cameras import Picture
 from robot_policies_sim.engines.mujoco.model import mjcf
 from robot_policies_sim.engines.mujoco.rendering import OffscreenRenderer
 from robot_policies_sim.engines.stepped import SteppedSimulator
-from robot_policies_sim.scene.conditions import Initial
+from robot_policies_sim.scene.conditions import EpisodeConditions
 from robot_policies_sim.scene.world import FLOOR, NONE, ROBOT
 
 XYZW = [1, 2, 3, 0]  # MuJoCo's quaternions are w, x, y, z
@@ -118,19 +118,19 @@ class MujocoBackend(SteppedSimulator):
         bodies = [self._model.body(int(body)).name for body in self._model.geom_bodyid]
         return [owners.get(name, FLOOR) for name in bodies]
 
-    def _place(self, initial: Initial) -> None:
+    def _place(self, conditions: EpisodeConditions) -> None:
         model, data = self._model, self._data
         if self.spec.floating_base:
             pose, velocity = self._base
-            pose[:3] = initial.base_position
-            pose[3:] = initial.base_orientation[WXYZ]
+            pose[:3] = conditions.base_position
+            pose[3:] = conditions.base_orientation[WXYZ]
             # MuJoCo's free joint turns in the body frame but moves in the world frame.
-            backwards = initial.base_orientation * [-1.0, -1.0, -1.0, 1.0]
-            velocity[:3] = to_body(backwards, initial.base_velocity)
-            velocity[3:] = initial.base_angular_velocity
-        data.qpos[self._qpos] = initial.positions(self.spec)
-        data.qvel[self._qvel] = initial.velocities(self.spec)
-        for name, pose in initial.objects.items():
+            backwards = conditions.base_orientation * [-1.0, -1.0, -1.0, 1.0]
+            velocity[:3] = to_body(backwards, conditions.base_velocity)
+            velocity[3:] = conditions.base_angular_velocity
+        data.qpos[self._qpos] = conditions.positions(self.spec)
+        data.qvel[self._qvel] = conditions.velocities(self.spec)
+        for name, pose in conditions.objects.items():
             mocap = model.body(name).mocapid[0]
             if mocap < 0:
                 data.joint(name).qpos[:] = pose[[0, 1, 2, 6, 3, 4, 5]]

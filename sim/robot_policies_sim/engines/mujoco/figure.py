@@ -13,7 +13,7 @@ import numpy as np
 from robot_policies.interface import RobotSpec, RobotState
 from robot_policies.interface.observation import IMU
 from robot_policies_sim.engines.mujoco.backend import MujocoBackend
-from robot_policies_sim.scene.conditions import Initial
+from robot_policies_sim.scene.conditions import EpisodeConditions
 
 OBJECT = "object."
 
@@ -44,7 +44,7 @@ class PosedFigure(MujocoBackend):
         orientation = np.asarray(truth.get("base_orientation", imu[:4]), np.float64)
         stands = np.array([0.0, 0.0, self.spec.base_height])
         names = (item.name for item in self.world.objects)
-        pose = Initial(
+        pose = EpisodeConditions(
             base_position=np.asarray(truth.get("base_position", stands), np.float64),
             base_orientation=orientation / np.linalg.norm(orientation),
             base_velocity=np.zeros(3),

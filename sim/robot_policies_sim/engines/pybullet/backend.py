@@ -20,7 +20,7 @@ from robot_policies_sim.engines.pybullet.quiet_import import pybullet
 from robot_policies_sim.engines.pybullet.robot import load_robot
 from robot_policies_sim.engines.pybullet.world import build_world, draw
 from robot_policies_sim.engines.stepped import SteppedSimulator
-from robot_policies_sim.scene.conditions import Initial
+from robot_policies_sim.scene.conditions import EpisodeConditions
 from robot_policies_sim.scene.world import FLOOR, ROBOT, World
 
 
@@ -104,25 +104,25 @@ class PybulletBackend(SteppedSimulator):
             links = {link.name: link for link in robot.links}
             self._lever = links[robot.wrench_link].center_of_mass
 
-    def _place(self, initial: Initial) -> None:
+    def _place(self, conditions: EpisodeConditions) -> None:
         client = self._client
         if self.spec.floating_base:
-            turn = matrix(initial.base_orientation)
+            turn = matrix(conditions.base_orientation)
             pybullet.resetBasePositionAndOrientation(
                 self._body,
-                initial.base_position + turn @ self._center,
-                initial.base_orientation,
+                conditions.base_position + turn @ self._center,
+                conditions.base_orientation,
                 physicsClientId=client,
             )
-            spin = initial.base_angular_velocity
-            velocity = initial.base_velocity + cross(spin, self._center)
+            spin = conditions.base_angular_velocity
+            velocity = conditions.base_velocity + cross(spin, self._center)
             pybullet.resetBaseVelocity(
                 self._body, turn @ velocity, turn @ spin, physicsClientId=client
             )
-        positions, velocities = initial.positions(self.spec), initial.velocities(self.spec)
+        positions, velocities = conditions.positions(self.spec), conditions.velocities(self.spec)
         for index, position, velocity in zip(self._joints, positions, velocities, strict=True):
             pybullet.resetJointState(self._body, index, position, velocity, physicsClientId=client)
-        for name, pose in initial.objects.items():
+        for name, pose in conditions.objects.items():
             pybullet.resetBasePositionAndOrientation(
                 self._objects[name], pose[:3], pose[3:], physicsClientId=client
             )

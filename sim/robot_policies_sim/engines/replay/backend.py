@@ -37,7 +37,7 @@ from robot_policies.interface.observation import IMAGES, STATE, VELOCITY_COMMAND
 from robot_policies.share import share_directory
 from robot_policies_sim.engines.replay.logged_episode import LoggedEpisode, read_episode
 from robot_policies_sim.engines.replay.logged_robot import EFFORT, find_motion, find_vectors
-from robot_policies_sim.scene.conditions import Initial
+from robot_policies_sim.scene.conditions import EpisodeConditions
 from robot_policies_sim.scene.world import World
 
 _LOGGER = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ class ReplayBackend:
             ConfigError: If the initial condition could not be.
         """
         log = self._require_log("reset")
-        Initial.from_mapping(options, self.spec, World.from_mapping(self._scene))
+        EpisodeConditions.from_mapping(options, self.spec, World.from_mapping(self._scene))
         self.commands = []
         self._images = {}
         for name in self.provides:

@@ -8,7 +8,7 @@ from robot_policies.interface import ConfigError, RobotSpec
 from robot_policies.interface.frames import to_body
 from robot_policies.interface.gravity import DOWN
 from robot_policies.interface.observation import VELOCITY_COMMAND
-from robot_policies_sim.worlds.go1.reward import CONTACT_FORCE, FEET, Motion, reward
+from robot_policies_sim.worlds.go1.reward import CONTACT_FORCE, FEET, WalkStep, reward
 
 EFFORT = "observation.effort"
 
@@ -41,7 +41,7 @@ def recorded_reward(robot: RobotSpec) -> Callable[[Mapping[str, np.ndarray], flo
         before = np.concatenate([columns["joint_position"][:1], target[:-1]])
         contact = [columns[f"truth.contact.{foot}"][after, 0] for foot in FEET]
         height = [columns[f"truth.position.{foot}"][after, 2] for foot in FEET]
-        motion = Motion(
+        step = WalkStep(
             command=columns[VELOCITY_COMMAND][:-1],
             velocity=columns["truth.base_velocity"][after],
             turn=columns["truth.base_angular_velocity"][after],
@@ -56,6 +56,6 @@ def recorded_reward(robot: RobotSpec) -> Callable[[Mapping[str, np.ndarray], flo
             lift=np.stack(height, 1) - soles,
             time=dt * np.arange(1, len(target)),
         )
-        return reward(motion)
+        return reward(step)
 
     return rewards

@@ -58,7 +58,7 @@ TRACK = replace(
 
 
 @dataclass(frozen=True, eq=False)
-class Motion:
+class WalkStep:
     """One control step of one or many robots.
 
     Attributes:
@@ -103,40 +103,40 @@ def blend(early: Weights, late: Weights, share: float) -> Weights:
     )
 
 
-def terms(motion: Motion, weights: Weights = TRACK) -> Mapping[str, np.ndarray]:
+def terms(step: WalkStep, weights: Weights = TRACK) -> Mapping[str, np.ndarray]:
     """Return each term's reward, weighted. Shape (...,) each."""
-    command, plane = motion.command, motion.command[..., :2]
+    command, plane = step.command, step.command[..., :2]
     moving = np.abs(command).sum(-1) > STANDING
     speed = np.linalg.norm(plane, axis=-1)
-    along = (motion.velocity[..., :2] * plane).sum(-1) / np.maximum(speed, 0.05)
+    along = (step.velocity[..., :2] * plane).sum(-1) / np.maximum(speed, 0.05)
     shortfall = np.abs(along - speed) / np.maximum(speed, 0.05)
-    error = _squares(plane - motion.velocity[..., :2])
-    stance, lift = _gait(motion.time)
+    error = _squares(plane - step.velocity[..., :2])
+    stance, lift = _gait(step.time)
     stance = stance | ~moving[..., None]
     lift = lift * moving[..., None]
     w = weights
     return {
         "tracking": w.tracking * np.exp(-error / w.width),
         "progress": w.progress * np.where(speed > 0.05, np.maximum(1.0 - shortfall, -1.0), 0.5),
-        "yaw": w.yaw * np.exp(-np.square(command[..., 2] - motion.turn[..., 2]) / w.yaw_width),
-        "vertical": w.vertical * np.square(motion.velocity[..., 2]),
-        "roll_pitch": w.roll_pitch * _squares(motion.turn[..., :2]),
-        "tilt": w.tilt * _squares(motion.gravity[..., :2]),
-        "height": w.height * np.square(motion.height - TRUNK_HEIGHT),
-        "torque": w.torque * _squares(motion.torque),
-        "acceleration": w.acceleration * _squares(motion.joint_acceleration),
-        "smoothness": w.smoothness * _squares(motion.target_change),
-        "gait": w.gait * ((motion.contact == stance).mean(-1) - 0.5),
-        "clearance": w.clearance * _squares(np.maximum(lift - motion.lift, 0.0)),
-        "pose": w.pose * _squares(motion.joint_offset),
-        "hips": w.hips * _squares(motion.joint_offset[..., ::3]),
-        "rest": w.rest * _squares(motion.joint_velocity) * ~moving,
+        "yaw": w.yaw * np.exp(-np.square(command[..., 2] - step.turn[..., 2]) / w.yaw_width),
+        "vertical": w.vertical * np.square(step.velocity[..., 2]),
+        "roll_pitch": w.roll_pitch * _squares(step.turn[..., :2]),
+        "tilt": w.tilt * _squares(step.gravity[..., :2]),
+        "height": w.height * np.square(step.height - TRUNK_HEIGHT),
+        "torque": w.torque * _squares(step.torque),
+        "acceleration": w.acceleration * _squares(step.joint_acceleration),
+        "smoothness": w.smoothness * _squares(step.target_change),
+        "gait": w.gait * ((step.contact == stance).mean(-1) - 0.5),
+        "clearance": w.clearance * _squares(np.maximum(lift - step.lift, 0.0)),
+        "pose": w.pose * _squares(step.joint_offset),
+        "hips": w.hips * _squares(step.joint_offset[..., ::3]),
+        "rest": w.rest * _squares(step.joint_velocity) * ~moving,
     }
 
 
-def reward(motion: Motion, weights: Weights = TRACK) -> np.ndarray:
+def reward(step: WalkStep, weights: Weights = TRACK) -> np.ndarray:
     """Return the sum of the terms, at least 0: a bad step must not make falling attractive."""
-    return np.maximum(sum(terms(motion, weights).values()), 0.0)
+    return np.maximum(sum(terms(step, weights).values()), 0.0)
 
 
 def _gait(time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -19,7 +19,7 @@ class Go1Shifted(Go1Walk):
     """`Go1Walk` under conditions that the policy has not been told of.
 
     Attributes:
-        conditions: What is different, see `robot_policies_sim.scene.conditions.Initial`.
+        conditions: What is different, see `robot_policies_sim.scene.conditions.EpisodeConditions`.
         latency: Least and greatest latency. [control periods]
     """
 

@@ -28,7 +28,7 @@ from robot_policies_sim.worlds.go1.reward import (
     FEET,
     TRACK,
     WALK,
-    Motion,
+    WalkStep,
     Weights,
     blend,
     terms,
@@ -161,8 +161,8 @@ class Go1VectorEnv(VectorEnv):
 
         Returns:
             Features (N, width); reward, terminated and truncated (N,); info with `final_obs` if
-            an episode ended, the mean of each reward term, `speed_error` [m/s] and the step's
-            `motion`.
+            an episode ended, the mean of each reward term, `speed_error` [m/s] and the
+            `walk_step`.
         """
         targets = np.asarray(actions, dtype=np.float64)
         late = np.arange(self._substeps) < self._latency[:, None]
@@ -175,18 +175,18 @@ class Go1VectorEnv(VectorEnv):
         sensors[broken] = 0.0
         self._time += 1
         self._steps_left -= 1
-        motion = self._motion(before, sensors, targets)
-        parts = terms(motion, self.weights)
+        step = self._walk_step(before, sensors, targets)
+        parts = terms(step, self.weights)
         reward = np.maximum(sum(parts.values()), 0.0)
         self._target = targets
-        fallen = broken | has_fallen(motion.gravity[:, 2], motion.height)
+        fallen = broken | has_fallen(step.gravity[:, 2], step.height)
         timeout = (self._steps_left <= 0) & ~fallen
         info: dict[str, Any] = {
             "terms": {name: float(part.mean()) for name, part in parts.items()},
             "speed_error": float(
-                np.linalg.norm(motion.command[:, :2] - motion.velocity[:, :2], axis=1).mean()
+                np.linalg.norm(step.command[:, :2] - step.velocity[:, :2], axis=1).mean()
             ),
-            "motion": motion,
+            "walk_step": step,
         }
         done = fallen | timeout
         if done.any():
@@ -266,14 +266,14 @@ class Go1VectorEnv(VectorEnv):
         else:
             self._goal[which] = np.broadcast_to(self._command, self._goal.shape)[which]
 
-    def _motion(self, before: np.ndarray, sensors: np.ndarray, targets: np.ndarray) -> Motion:
+    def _walk_step(self, before: np.ndarray, sensors: np.ndarray, targets: np.ndarray) -> WalkStep:
         position, velocity = self._split(self._state)
         _, velocity_before = self._split(before)
         orientation = position[:, [4, 5, 6, 3]]  # MuJoCo's are w, x, y, z
         acceleration = (velocity - velocity_before) / self._dt
         self._force = to_body(orientation, acceleration[:, :3] + GRAVITY * UP)
         torque = self._gain * (targets - position[:, 7:]) - self._damping * velocity[:, 6:]
-        return Motion(
+        return WalkStep(
             command=self._goal.copy(),
             velocity=to_body(orientation, velocity[:, :3]),
             turn=velocity[:, 3:6],

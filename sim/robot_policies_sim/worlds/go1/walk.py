@@ -30,7 +30,7 @@ from robot_policies_sim.worlds.go1.reward import (
     CONTACT_FORCE,
     FEET,
     GAIT_FREQUENCY,
-    Motion,
+    WalkStep,
     reward,
 )
 
@@ -69,7 +69,7 @@ class Go1Walk(Task):
             commands: Forward [m/s], left [m/s], turn [rad/s]; the seed picks one in turn.
             friction: Range of the sliding coefficient.
             horizon: Duration of a trial. [s]
-            conditions: What is different in every trial, such as `payload`, see `Initial`.
+            conditions: What `EpisodeConditions` differ in every trial, such as `payload`.
 
         Raises:
             ConfigError: If a command or a range cannot be.
@@ -183,9 +183,9 @@ class Go1WalkTrial:
         if "base_position" in state.truth:
             self._path.append(state.truth["base_position"][:2].copy())
         if self._before is not None and len(self._targets) == 2:
-            motion = self._motion(state, self._before)
-            if motion is not None:
-                self._rewards.append(float(reward(motion)))
+            step = self._walk_step(state, self._before)
+            if step is not None:
+                self._rewards.append(float(reward(step)))
         if command is not None:
             self._targets.append(np.array(command.values))
         self._before = state
@@ -246,13 +246,13 @@ class Go1WalkTrial:
             error = np.mean(self._stride, axis=0) - self._command
             self._errors.append(np.array([np.hypot(error[0], error[1]), abs(error[2])]))
 
-    def _motion(self, state: RobotState, before: RobotState) -> Motion | None:
+    def _walk_step(self, state: RobotState, before: RobotState) -> WalkStep | None:
         """Return the step that ended with this state; `None` where the truth is not known."""
         truth, feet = state.truth, [f"position.{foot}" for foot in FEET]
         if self._period <= 0.0 or not {"base_velocity", *feet} <= truth.keys():
             return None
         acceleration = (state.joint_velocity - before.joint_velocity) / self._period
-        return Motion(
+        return WalkStep(
             command=self._command,
             velocity=truth["base_velocity"],
             turn=truth["base_angular_velocity"],

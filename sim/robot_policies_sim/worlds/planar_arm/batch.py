@@ -15,7 +15,7 @@ from robot_policies.interface import RobotSpec, RobotState, Trial
 from robot_policies.interface.observation import ENVIRONMENT_STATE, STATE
 from robot_policies_sim.engines.mujoco.model import mjcf
 from robot_policies_sim.engines.stepped import within_reach
-from robot_policies_sim.scene.conditions import Initial
+from robot_policies_sim.scene.conditions import EpisodeConditions
 from robot_policies_sim.scene.world import World
 from robot_policies_sim.worlds.planar_arm.peg import peg_position
 from robot_policies_sim.worlds.planar_arm.reach_avoid import ArmReachAvoid
@@ -69,20 +69,20 @@ class ArmBatch:
             initials: One for each arm, alike but for poses.
         """
         world = World.from_mapping(task.scene)
-        given = [Initial.from_mapping(initial, robot, world) for initial in initials]
+        given = [EpisodeConditions.from_mapping(initial, robot, world) for initial in initials]
         self._robot = given[0].robot(robot)
         self._model = mujoco.MjModel.from_xml_string(mjcf(self._robot, task.scene))
         self._data = mujoco.MjData(self._model)
         self._joints = [self._model.joint(name).qposadr[0] for name in robot.joint_names]
         self._speeds = [self._model.joint(name).dofadr[0] for name in robot.joint_names]
         self._names = [item.name for item in world.objects]
-        self._state = np.stack([self._place(initial) for initial in given])
+        self._state = np.stack([self._place(conditions) for conditions in given])
         self._fixed = np.stack(
             [
                 np.concatenate(
-                    [initial.objects[name][:3] for name in self._names if self._is_fixed(name)]
+                    [conditions.objects[name][:3] for name in self._names if self._is_fixed(name)]
                 )
-                for initial in given
+                for conditions in given
             ]
         )
         self._target = self._position.copy()
@@ -145,13 +145,13 @@ class ArmBatch:
         first = 1 + self._model.joint(name).qposadr[0]
         return self._state[:, first : first + 3]
 
-    def _place(self, initial: Initial) -> np.ndarray:
+    def _place(self, conditions: EpisodeConditions) -> np.ndarray:
         data = self._data
         mujoco.mj_resetData(self._model, data)
-        data.qpos[self._joints] = initial.positions(self._robot)
+        data.qpos[self._joints] = conditions.positions(self._robot)
         for name in self._names:
             if not self._is_fixed(name):
-                data.joint(name).qpos[:3] = initial.objects[name][:3]
+                data.joint(name).qpos[:3] = conditions.objects[name][:3]
         state = np.zeros(mujoco.mj_stateSize(self._model, PHYSICS))
         mujoco.mj_getState(self._model, data, state, PHYSICS)
         return state

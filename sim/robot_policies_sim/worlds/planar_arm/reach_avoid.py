@@ -61,7 +61,7 @@ class ArmReachAvoid(Task):
             name: Task name.
             variant: What is asked for, if not the detour.
             horizon: Longest duration of a trial; the expert takes 1 to 3 s. [s]
-            conditions: What is different in every trial, such as `link_mass`, see `Initial`.
+            conditions: What `EpisodeConditions` differ in every trial, such as `link_mass`.
 
         Raises:
             UnknownNameError: If there is no such variant.

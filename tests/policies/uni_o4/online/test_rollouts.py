@@ -81,8 +81,8 @@ def test_what_the_policy_does_not_see_stands_before_what_it_sees(judged):
     velocities = []
 
     def privileged(info):
-        velocities.append(info["motion"].velocity)
-        return scaled_velocity(info["motion"].velocity, policy.config)
+        velocities.append(info["walk_step"].velocity)
+        return scaled_velocity(info["walk_step"].velocity, policy.config)
 
     data = collect(judged, policy, WalkBody(policy), 240, **common, privileged=privileged)
     first = np.append(True, plain.last[:-1])

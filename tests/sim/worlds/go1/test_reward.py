@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from robot_policies_sim.worlds.go1.reward import TRACK, WALK, Motion, blend, reward, terms
+from robot_policies_sim.worlds.go1.reward import TRACK, WALK, WalkStep, blend, reward, terms
 
 
 def perfect(command, time=0.125):
@@ -12,7 +12,7 @@ def perfect(command, time=0.125):
     moving = np.abs(command).sum() > 0.1
     contact = np.array([True, False, False, True]) if moving else np.ones(4, dtype=bool)
     zeros = np.zeros(12)
-    return Motion(
+    return WalkStep(
         command=command,
         velocity=np.array([command[0], command[1], 0.0]),
         turn=np.array([0.0, 0.0, command[2]]),

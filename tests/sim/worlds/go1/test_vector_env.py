@@ -74,7 +74,7 @@ def test_a_robot_in_its_default_pose_stands(make):
     for _ in range(50):
         features, _, fallen, _, info = environment.step(np.tile(GO1.default, (6, 1)))
         assert not fallen.any()
-    motion = info["motion"]
+    motion = info["walk_step"]
     assert motion.contact.all()
     assert (motion.height > 0.24).all()
     np.testing.assert_allclose(features[IMU][:, 7:], [[0, 0, 9.81]] * 6, atol=1.5)
