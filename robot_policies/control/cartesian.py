@@ -11,8 +11,9 @@ class CartesianResolver:
     """Turns `cartesian_delta` actions into joint position targets.
 
     The first six elements displace the workspace link; any further ones are joints by name (a
-    gripper), whose value is an absolute position. What would take a joint beyond its speed is
-    followed more slowly along the same line: near a singularity it cannot be followed otherwise.
+    gripper), whose value is an absolute position, approached no faster than they may move. What
+    would take a joint beyond its speed is followed more slowly along the same line: near a
+    singularity it cannot be followed otherwise.
     """
 
     def __init__(self, robot: RobotSpec, dt: float) -> None:
@@ -50,5 +51,7 @@ class CartesianResolver:
             change = self._kinematics.step(joints, action.values[:6] * self._fraction) - joints
             target = joints + change / max(1.0, float(np.max(np.abs(change) / self._furthest)))
         for name, value in zip(extra, action.values[6:], strict=True):
-            target[names.index(name)] = value
+            joint = names.index(name)
+            most = self._furthest[joint]
+            target[joint] = joints[joint] + np.clip(value - joints[joint], -most, most)
         return Action(target, names, ActionKind.JOINT_POSITION, action.stamp, action.limits)

@@ -1,7 +1,9 @@
 """What a demonstration is recorded as: the columns of an episode, and their description.
 
 The action of an expert that commands joints is what it meant: with noise, what was done differs.
-Of an expert that displaces the hand it is the joint velocities that came of it.
+Of an expert that displaces the hand it is the joint velocities that came of it. An expert that
+displaces the hand for longer than a control step is recorded at its own rate, with what it asked
+for, so that an imitator learns displacements.
 """
 
 from collections.abc import Mapping
@@ -64,11 +66,12 @@ class Taken:
     ) -> None:
         """Note the robot."""
         self._robot, self._before = robot, np.empty(0)
+        self._displaces = is_recorded_as_said(self._expert, robot)
 
     def step(self, record: StepRecord) -> None:
         """Keep one control step."""
         self._refused |= record.verdict.level is not Level.PASS
-        if self._refused:
+        if self._refused or (self._displaces and record.chunk is None):
             return
         state = record.state
         self.instruction = str(record.goal.get(TASK, ""))
@@ -83,6 +86,9 @@ class Taken:
         self._states.append(without_pictures(state))
 
     def _action(self, record: StepRecord) -> np.ndarray:
+        if self._displaces:
+            assert record.chunk is not None  # step has seen to it
+            return record.chunk.values[0]
         if not moves_hand(self._expert):
             names = self._expert.action_spec.array.names
             order = [names.index(joint) for joint in self._robot.joint_names]
@@ -108,11 +114,14 @@ def describe_columns(task: Task, simulator: Simulator, images: str) -> dict[str,
     """Return LeRobot's description of the columns."""
     robot, provides = simulator.spec, simulator.provides
     unit = ["m" if joint.sliding else "rad" for joint in robot.joints]
-    speeds = moves_hand(task.expert(simulator))
+    expert = task.expert(simulator)
+    said, speeds = expert.action_spec.array, moves_hand(expert)
     columns = {
         STATE: ([f"{joint}.pos" for joint in robot.joint_names], unit),
         ACTION: (list(robot.joint_names), [f"{u}/s" for u in unit] if speeds else unit),
     }
+    if is_recorded_as_said(expert, robot):
+        columns[ACTION] = list(said.names), list(said.units)
     for name, column in VECTORS.items():
         if name in provides:
             columns[column] = list(provides[name].names), list(provides[name].units)
@@ -131,6 +140,18 @@ def describe_columns(task: Task, simulator: Simulator, images: str) -> dict[str,
     for name in task.labelled:
         features[name] = {"dtype": "float32", "shape": [1], "names": None}
     return features
+
+
+def recorded_rate(expert: Policy, robot: RobotSpec) -> float:
+    """Return how many rows a second of a demonstration has. [Hz]."""
+    if is_recorded_as_said(expert, robot):
+        return 1.0 / expert.action_spec.dt
+    return robot.control_rate
+
+
+def is_recorded_as_said(expert: Policy, robot: RobotSpec) -> bool:
+    """Return whether the action that is recorded is the displacement an expert asks for."""
+    return moves_hand(expert) and expert.action_spec.dt * robot.control_rate > 1.5
 
 
 def moves_hand(expert: Policy) -> bool:

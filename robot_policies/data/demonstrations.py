@@ -25,7 +25,7 @@ import numpy as np
 from robot_policies import catalog
 from robot_policies.control.episode import run_episode
 from robot_policies.control.records import EpisodeResult
-from robot_policies.data.columns import Taken, describe_columns
+from robot_policies.data.columns import Taken, describe_columns, recorded_rate
 from robot_policies.data.lock import FolderLock
 from robot_policies.data.writer import DatasetFolder
 from robot_policies.interface import ConfigError, Policy, Simulator, Task
@@ -118,13 +118,14 @@ def generate(
     if images not in kinds:
         raise ConfigError(f"images '{images}': expected one of {sorted(kinds)}")
     features = describe_columns(task, simulator, kinds[images])
+    rate = recorded_rate(task.expert(simulator), robot)
     seeds: list[int] = []
     failed: list[int] = []
     refusals: Counter[str] = Counter()
     frames = in_vain = 0
     lock = FolderLock(out)
     # However it ends, the complete episodes are kept.
-    with lock, DatasetFolder(out, robot.control_rate, robot.name, features) as folder:
+    with lock, DatasetFolder(out, rate, robot.name, features) as folder:
         for made in attempts(order, seed, workers):
             result = made.result
             refusals.update(result.refusals)
@@ -136,7 +137,7 @@ def generate(
                     "backend": order.backend,
                     "noise": order.noise,
                     "initial": result.initial,
-                    "fps": robot.control_rate,
+                    "fps": rate,
                     "images": images,
                     "result": asdict(result),
                     "interrupted": False,

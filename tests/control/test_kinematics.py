@@ -129,14 +129,14 @@ def delta(values, names=(*CARTESIAN_DELTA_NAMES, "grip")):
 def test_a_cartesian_action_is_spread_over_its_control_steps():
     resolver, joints = CartesianResolver(ROBOT, dt=0.1), POSES[0]
     kinematics = Kinematics(ROBOT, "hand")
-    action = delta([0.01, 0.0, 0.0, 0.0, 0.0, 0.0, 0.5])
+    action = delta([0.01, 0.0, 0.0, 0.0, 0.0, 0.0, 0.3])
     for _ in range(5):  # 0.1 s at 50 Hz
         resolved = resolver.resolve(action, joints)
         joints = resolved.values
     moved = kinematics.pose(joints)[1] - kinematics.pose(POSES[0])[1]
     np.testing.assert_allclose(moved, [0.01, 0.0, 0.0], atol=1e-3)
     assert (resolved.kind, resolved.names) == (ActionKind.JOINT_POSITION, ROBOT.joint_names)
-    assert joints[-1] == 0.5
+    assert joints[-1] == 0.3
 
 
 def test_what_is_too_fast_for_a_joint_is_followed_more_slowly_along_the_same_line():
@@ -155,6 +155,18 @@ def test_what_is_too_fast_for_a_joint_is_followed_more_slowly_along_the_same_lin
 def test_a_nan_displacement_is_the_gates_to_refuse():
     resolved = CartesianResolver(ROBOT, dt=0.1).resolve(delta([np.nan, *[0.0] * 6]), POSES[0])
     assert np.isnan(resolved.values[:-1]).all()
+
+
+def test_a_gripper_is_closed_no_faster_than_it_may_move():
+    so101 = load_robot("so101")
+    names = (*CARTESIAN_DELTA_NAMES, "gripper")
+    most = so101.velocity[-1] / so101.control_rate
+    start = so101.default
+    for wanted, expected in ((start[-1] + 0.6, start[-1] + most), (start[-1] - 0.01,) * 2):
+        values = np.array([*np.zeros(6), wanted])
+        action = Action(values, names, ActionKind.CARTESIAN_DELTA, 0.0)
+        target = CartesianResolver(so101, 0.1).resolve(action, start)
+        assert target.values[-1] == pytest.approx(expected)
 
 
 def test_a_cartesian_action_with_other_elements_is_refused():

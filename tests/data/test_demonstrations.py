@@ -123,3 +123,16 @@ def test_failures_are_left_out_and_an_expert_that_only_fails_is_given_up(tmp_pat
     monkeypatch.setattr(demonstrations, "attempts", lambda *_: outcomes([1] + [0] * 30))
     with pytest.raises(ConfigError, match="failed 20 times in a row"):
         generate(ORDER, tmp_path / "none", episodes=2, seed=0)
+
+
+def test_slow_displacements_are_recorded_as_they_were_asked_for():
+    order = Order("tabletop_obstacle", "mujoco", noise=0.004)
+    made = next(attempts(order, 1))
+    actions, states = made.columns["action"], made.columns["observation.state"]
+    assert len(actions) == -(-made.result.steps // 3)  # 10 Hz of 30
+    assert actions.shape[1] == 7
+    assert not actions[:, 3:6].any()
+    assert np.abs(actions[:, :3]).max() < 0.04
+    assert set(np.round(actions[:, 6], 6)) == {0.1, 0.6}
+    assert (np.diff(made.columns["capture_stamp.observation.state"][:, 0]) > 0.099).all()
+    assert made.columns["observation.environment_state"].shape == (len(states), 6)
