@@ -15,14 +15,12 @@ from robot_policies.interface.frames import to_body
 from robot_policies.interface.observation import IMU, WRENCH
 from robot_policies.interface.robot_parts import Camera, Gains
 from robot_policies_sim.engines.cameras import Picture
-from robot_policies_sim.engines.mujoco.model import mjcf
+from robot_policies_sim.engines.mujoco.model import WXYZ, XYZW, mjcf
 from robot_policies_sim.engines.mujoco.rendering import OffscreenRenderer
 from robot_policies_sim.engines.stepped import SteppedSimulator
 from robot_policies_sim.scene.conditions import EpisodeConditions
 from robot_policies_sim.scene.world import FLOOR, NONE, ROBOT
 
-XYZW = [1, 2, 3, 0]  # MuJoCo's quaternions are w, x, y, z
-WXYZ = [3, 0, 1, 2]
 IMU_SENSORS = ("gyro", "accelerometer")
 WRENCH_SENSORS = ("force", "torque")
 
@@ -133,7 +131,7 @@ class MujocoBackend(SteppedSimulator):
         for name, pose in conditions.objects.items():
             mocap = model.body(name).mocapid[0]
             if mocap < 0:
-                data.joint(name).qpos[:] = pose[[0, 1, 2, 6, 3, 4, 5]]
+                data.joint(name).qpos[:] = np.concatenate([pose[:3], pose[3:][WXYZ]])
             else:
                 data.mocap_pos[mocap], data.mocap_quat[mocap] = pose[:3], pose[3:][WXYZ]
 

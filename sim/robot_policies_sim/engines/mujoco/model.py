@@ -17,6 +17,8 @@ from robot_policies.interface.gravity import DOWN, GRAVITY
 from robot_policies.interface.robot_parts import Camera, Link, Shape
 from robot_policies_sim.scene.world import AMBIENT, HEADLIGHT, LAMP, LAMP_DIRECTION, Object, World
 
+XYZW = [1, 2, 3, 0]  # MuJoCo's quaternions are w, x, y, z
+WXYZ = [3, 0, 1, 2]
 ROBOT = {"contype": "1", "conaffinity": "2"}
 FLOOR = {"contype": "0", "conaffinity": "3"}
 OBJECT = {"contype": "2", "conaffinity": "3"}
@@ -231,8 +233,7 @@ def _checker(root: ET.Element, world: World) -> None:
 def _pose(element: ET.Element, position: np.ndarray, rotation: np.ndarray) -> None:
     element.set("pos", _text(position))
     if np.any(rotation):
-        x, y, z, w = quaternion(rotation)
-        element.set("quat", _text([w, x, y, z]))
+        element.set("quat", _text(quaternion(rotation)[WXYZ]))
 
 
 def _text(values: Any) -> str:

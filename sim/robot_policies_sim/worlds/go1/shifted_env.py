@@ -44,6 +44,7 @@ class ShiftedVectorEnv(Go1VectorEnv):
         ranges = replace(shifted(conditions), latency=(0, 0))
         super().__init__(robot, num_envs, randomization=ranges, **options)
         self._servo_latency = np.minimum(self._periods, 1) * whole
+        self._held = np.zeros_like(self._fleet.target)
 
     def step(
         self, actions: np.ndarray
@@ -51,19 +52,16 @@ class ShiftedVectorEnv(Go1VectorEnv):
         """Move all robots by one control step; see `Go1VectorEnv.step`."""
         targets = np.array(actions, dtype=np.float64)
         late = np.where((self._periods > 1)[:, None], self._held, targets)
-        self._held = targets
-        self._latency[:] = self._servo_latency
+        self._held[:] = targets
+        self._fleet.latency[:] = self._servo_latency
         return super().step(late)
 
-    _changing = (*Go1VectorEnv._changing, "held")
-
-    def _allocate(self) -> None:
-        super()._allocate()
-        self._held = np.zeros_like(self._target)
+    def _changing(self) -> Features:
+        return {**super()._changing(), "held": self._held}
 
     def _restart(self, which: np.ndarray) -> None:
         super()._restart(which)
-        self._held[which] = self._target[which]
+        self._held[which] = self._fleet.target[which]
 
 
 def shifted(conditions: Mapping[str, float]) -> Randomization:

@@ -91,11 +91,11 @@ def test_a_target_is_taken_up_as_late_as_said():
     try:
         for env in (moving, resting):
             env.reset(seed=0)
-        rest, parted = resting._target.copy(), []
+        rest, parted = resting._fleet.target.copy(), []
         for _ in range(3):
             moving.step(rest + 0.3)
             resting.step(rest)
-            parted.append((moving._state != resting._state).any(1).tolist())
+            parted.append((moving._fleet.state != resting._fleet.state).any(1).tolist())
         assert parted == [[True, False, False], [True, True, False], [True, True, True]]
     finally:
         moving.close()
@@ -108,13 +108,13 @@ def test_a_snapshot_holds_the_targets_on_the_way():
     env = ShiftedVectorEnv(GO1, 2, {"payload": 3.0}, (1, 2), seed=0, threads=1)
     try:
         env.reset(seed=0)
-        env.step(env._target + 0.1)
+        env.step(env._fleet.target + 0.1)
         arrays, chance = env.snapshot()
         assert "held" in arrays
         json.loads(chance)
-        _, first, *_ = env.step(env._target)
+        _, first, *_ = env.step(env._fleet.target)
         env.restore(arrays, chance)
-        _, again, *_ = env.step(env._target)
+        _, again, *_ = env.step(env._fleet.target)
         np.testing.assert_array_equal(first, again)
     finally:
         env.close()

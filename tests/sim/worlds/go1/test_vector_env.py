@@ -101,7 +101,7 @@ def test_a_diverged_robot_is_a_fall(make, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # MuJoCo writes a log of its warnings here
     environment = make(randomization=NONE)
     environment.reset(seed=0)
-    environment._state[2] = np.nan
+    environment._fleet.state[2] = np.nan
     features, reward, fallen, _, _ = environment.step(np.tile(GO1.default, (6, 1)))
     assert fallen.tolist() == [False, False, True, False, False, False]
     assert np.isfinite(reward).all()
@@ -110,10 +110,10 @@ def test_a_diverged_robot_is_a_fall(make, tmp_path, monkeypatch):
 
 def test_robots_differ_and_keep_their_differences(make):
     environment = make(seed=0)
-    friction = {float(model.geom_friction[0, 0]) for model in environment._models}
+    friction = {float(model.geom_friction[0, 0]) for model in environment._fleet.robots.models}
     assert len(friction) == 6
     assert all(0.4 <= value <= 1.2 for value in friction)
-    masses = [model.body_subtreemass[0] for model in environment._models]
+    masses = [model.body_subtreemass[0] for model in environment._fleet.robots.models]
     total = sum(link.mass for link in GO1.links)
     assert all(total - 0.5 <= mass <= total + 1.5 for mass in masses)
 
@@ -136,3 +136,11 @@ def test_refuses_reversed_ranges_and_no_robots():
         Randomization(friction=(1.0, 0.5))
     with pytest.raises(ConfigError, match="num_envs 0"):
         Go1VectorEnv(GO1, 0)
+
+
+def test_an_environment_leaves_the_actions_it_is_given_alone(make):
+    environment = make()
+    environment.reset(seed=0, options={"steps": 1})
+    actions = np.tile(GO1.default, (6, 1))
+    assert environment.step(actions)[3].all(), "every robot starts anew"
+    np.testing.assert_array_equal(actions, np.tile(GO1.default, (6, 1)))
