@@ -4,10 +4,11 @@ from dataclasses import replace
 
 from robot_policies.control.records import Ending
 from robot_policies.interface import ActionChunk, ContractError, RobotPoliciesError
-from robot_policies.nodes.chunk_intake import ChunkIntake
+from robot_policies.nodes.chunk_intake import ChunkIntake, Unfit
 from robot_policies.nodes.graph_node import GraphNode, NotYet, one_line, reported, run
 from robot_policies.nodes.operator_services import OperatorServices
 from robot_policies.nodes.outlet import Outlet
+from robot_policies.nodes.senders import full_name
 from robot_policies.nodes.trial import SETTINGS, TrialRun
 
 REPORT_PERIOD = 1.0  # s; a change of level is reported at once
@@ -40,9 +41,10 @@ class BackendNode(GraphNode):
             )
         self.get_logger().info("making the robot ready")
         self._trial = trial = TrialRun(settings, self.now(), self.time.of_driver)
-        self._outlet = Outlet(self, trial)
+        policy = full_name(self.get_namespace(), settings["nodes"][1])
+        self._outlet = Outlet(self, trial, policy)
         self._outlet.rehearse()
-        self._chunks = ChunkIntake(self, trial.loop.action, self._on_chunk, self._refuse)
+        self._chunks = ChunkIntake(self, trial.loop.action, policy, self._on_chunk, self._refuse)
 
     @reported
     def on_activate(self) -> None:
@@ -116,14 +118,14 @@ class BackendNode(GraphNode):
                 loop.handed_over(decision, self.now())
                 self._outlet.decided(decision)
         except ContractError as error:
-            self._refuse(str(error))
+            self._refuse(Unfit.MISMATCHED, str(error))
         except RobotPoliciesError as error:
             self._fail(error)
 
-    def _refuse(self, reason: str) -> None:
+    def _refuse(self, reason: Unfit, text: str) -> None:
         if self._trial:
-            self._trial.loop.refused["malformed"] += 1
-        self.get_logger().error(f"chunk refused: {reason}", throttle_duration_sec=1.0)
+            self._trial.loop.refused[reason] += 1
+        self.get_logger().error(f"chunk refused: {text}", throttle_duration_sec=1.0)
 
     def _fail(self, error: Exception) -> None:
         """Give up: the robot is stopped, and `bringup` sees the node unconfigured."""

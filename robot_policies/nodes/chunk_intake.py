@@ -1,6 +1,7 @@
-"""Chunks from the policy's node: bounded in size and number, from one publisher only."""
+"""Chunks from the policy's node: bounded in size and number, and from that node only."""
 
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from typing import Any
 
 from rclpy.callback_groups import CallbackGroup
@@ -10,6 +11,7 @@ from rclpy.serialization import deserialize_message
 from robot_policies.interface import ActionChunk, ActionSpec, ContractError
 from robot_policies.nodes.chunks import chunk_type, decode_chunk
 from robot_policies.nodes.graph_node import GraphNode
+from robot_policies.nodes.senders import Senders, sender_of
 
 ROW_BYTES = 64  # of a row, beside its numbers
 NAME_BYTES = 256  # of a joint's name and limits
@@ -17,6 +19,16 @@ HEADER_BYTES = 4096
 PER_SLOT = 4  # times that messages are read in one control slot; a policy sends one
 MOST_AT_ONCE = 128  # messages; a flood of 2000 a second brings 67 in a slot at 30 Hz
 WAITING = QoSProfile(depth=MOST_AT_ONCE, reliability=ReliabilityPolicy.RELIABLE)
+
+
+class Unfit(StrEnum):
+    """Why a message was refused as a chunk."""
+
+    STRANGER = "stranger"  # it is not the policy's node that sent it
+    TOO_LARGE = "too_large"
+    UNREADABLE = "unreadable"  # its bytes are no such message
+    MALFORMED = "malformed"  # it is no chunk
+    MISMATCHED = "mismatched"  # it is no chunk of this policy: other names, kind, dt or length
 
 
 class _Budget(CallbackGroup):
@@ -40,41 +52,43 @@ class _Budget(CallbackGroup):
 class ChunkIntake:
     """Subscription to the chunks of one policy.
 
-    Who speaks first is believed for as long as it publishes. Any other publisher is refused by
-    name, before its messages are decoded.
+    The policy's node is believed, and who of that name speaks first for as long as it publishes.
+    Any other publisher is refused by name, before its messages are decoded.
     """
 
     def __init__(
         self,
         node: GraphNode,
         action: ActionSpec,
+        policy: str,
         take: Callable[[ActionChunk], None],
-        refuse: Callable[[str], None],
+        refuse: Callable[[Unfit, str], None],
     ) -> None:
         """Subscribe.
 
         Args:
             node: The node.
             action: The policy's actions, which say how large a chunk can be.
+            policy: Full name of the policy's node.
             take: Takes a chunk, stamped with the node's time.
-            refuse: Takes the reason why there is none.
+            refuse: Takes the reason why there is none, and one line for people.
         """
         width = len(action.array.names)
         self._limit = HEADER_BYTES + width * NAME_BYTES
         self._limit += action.horizon * (ROW_BYTES + 8 * 8 * width)  # a transform has 7 numbers
-        self._node, self._take, self._refuse = node, take, refuse
+        self._node, self._policy, self._take, self._refuse = node, policy, take, refuse
         self._budget = _Budget()
         topic, self._message = chunk_type(action.kind)
         self._subscription = node.create_subscription(
             self._message, topic, self._on_bytes, WAITING, callback_group=self._budget, raw=True
         )
         self._source = b""  # id of the publisher that is believed
-        self._publishers: dict[bytes, str] = {}  # found in this control slot: id to node name
+        self._senders = Senders(node, self._subscription.topic_name)
 
     def next_slot(self) -> None:
         """Allow the messages of one more control slot."""
         self._budget.left = PER_SLOT
-        self._publishers = {}
+        self._senders.look_anew()
 
     def close(self) -> None:
         """Unsubscribe."""
@@ -92,38 +106,36 @@ class ChunkIntake:
 
     def _judge(self, data: bytes, info: Mapping[str, Any]) -> None:
         topic = self._subscription.topic_name
-        if stranger := self._stranger(bytes(info.get("publisher_gid", {}).get("data", b""))):
-            self._refuse(f"{topic} may have one publisher, '{stranger}' is refused")
+        if stranger := self._stranger(sender_of(info)):
+            text = f"{topic} is for node '{self._policy}' alone, {stranger} is refused"
+            self._refuse(Unfit.STRANGER, text)
             return
         if len(data) > self._limit:
-            self._refuse(f"{topic}: {len(data)} bytes, the policy's chunks have {self._limit}")
+            text = f"{topic}: {len(data)} bytes, the policy's chunks have {self._limit}"
+            self._refuse(Unfit.TOO_LARGE, text)
             return
         try:
             chunk = decode_chunk(deserialize_message(data, self._message))
         except ContractError as error:
-            self._refuse(str(error))
+            self._refuse(Unfit.MALFORMED, str(error))
             return
         except RuntimeError:  # rclpy's, over several lines
-            self._refuse(f"{topic}: {len(data)} bytes that are no {self._message.__name__}")
+            text = f"{topic}: {len(data)} bytes that are no {self._message.__name__}"
+            self._refuse(Unfit.UNREADABLE, text)
             return
         self._take(chunk)
 
     def _stranger(self, sender: bytes) -> str:
-        """Return who sent a message if it is not the publisher that is believed."""
+        """Return who sent a message, for people, if it is not the publisher that is believed."""
         if sender and sender == self._source:
             return ""
-        self._publishers = self._publishers or self._find_publishers()
-        if self._source in self._publishers:
-            return self._publishers.get(sender, "a node that has left")
-        if sender:
-            self._source = sender
-            return ""
-        # A middleware that does not say who sent a message.
-        return ", ".join(self._publishers.values()) if len(self._publishers) > 1 else ""
-
-    def _find_publishers(self) -> dict[bytes, str]:
-        infos = self._node.get_publishers_info_by_topic(self._subscription.topic_name)
-        return {
-            bytes(one.endpoint_gid): f"{one.node_namespace.rstrip('/')}/{one.node_name}"
-            for one in infos
-        }
+        names = self._senders.names
+        if not sender:  # a middleware that does not say who sent a message
+            others = sorted({f"'{name}'" for name in names.values() if name != self._policy})
+            return ", ".join(others)
+        if names.get(sender) != self._policy:
+            return f"'{names[sender]}'" if sender in names else "a node that is not known"
+        if self._source in names:
+            return "a second one of that name"
+        self._source = sender
+        return ""

@@ -1,11 +1,11 @@
 """What the policy's node hears: the streams its policy needs, joined into observations."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
-from rclpy.callback_groups import CallbackGroup
 
 from robot_policies.control.observation_buffer import GOALS, ObservationBuffer
 from robot_policies.interface import (
@@ -19,40 +19,15 @@ from robot_policies.interface import (
 from robot_policies.interface.observation import COMMAND as COMMAND_IN_FORCE
 from robot_policies.interface.observation import IMU, STATE, TASK, is_picture
 from robot_policies.nodes.decoding import Sample
-from robot_policies.nodes.graph_node import (
-    COMMAND,
-    ERROR,
-    LATCHED,
-    RECENT,
-    SENSOR,
-    WARN,
-    GraphNode,
-)
+from robot_policies.nodes.goals import GoalSubscription
+from robot_policies.nodes.graph_node import COMMAND, ERROR, RECENT, SENSOR, WARN, GraphNode
 from robot_policies.nodes.messages import PICTURES_WANTED, stream, to_time
+from robot_policies.nodes.polled import Polled, next_message
 from robot_policies.nodes.topics import topic_of
 
 LOOK = 0.002  # s; how often it is looked for what belongs to the joints of this moment
 PATIENCE = 0.01  # s; how long it is looked for
 UNHEARD = 3  # measurements; a command is sent after each
-AHEAD = 0.1  # s; by how much the clock of whoever sets a goal may lead
-
-
-class Polled(CallbackGroup):
-    """Subscriptions that wake nobody: whoever wants their newest message takes it.
-
-    A round of rclpy's executor takes 0.6 ms, which every message costs that it hands out.
-    """
-
-    def can_execute(self, entity: Any) -> bool:
-        """Keep the executor away."""
-        return False
-
-    def beginning_execution(self, entity: Any) -> bool:
-        """Keep the executor away."""
-        return False
-
-    def ending_execution(self, entity: Any) -> None:
-        """Nothing was begun."""
 
 
 class Inlet:
@@ -69,6 +44,7 @@ class Inlet:
         node: GraphNode,
         spec: ObservationSpec,
         backend: RobotBackend,
+        robot: str,
         due: Callable[[float], bool],
         take: Callable[[Observation], None],
         complain: Callable[[bytes, str], None],
@@ -79,13 +55,27 @@ class Inlet:
             node: The node.
             spec: What the policy needs.
             backend: The robot, as the policy's process has it: not connected.
+            robot: Full name of the robot's node, which says the task's goals.
             due: Says whether an observation of a moment [s] is wanted.
             take: Takes an observation.
             complain: Takes the diagnostic level and the reason why there is none.
         """
         self._node, self._due, self._take, self._complain = node, due, take, complain
         self._buffer = ObservationBuffer(spec, offered(backend))
-        self._trigger = STATE if STATE in spec else next(iter(spec))
+        sensors = [name for name in spec if name not in GOALS]
+        self._trigger = STATE if STATE in spec else sensors[0]
+        self._goals = [
+            GoalSubscription(
+                node,
+                name,
+                topic_of(node, backend, name),
+                robot,
+                partial(self._put_goal, name),
+                partial(complain, ERROR),
+            )
+            for name in (*spec, *((TASK,) if spec.needs_task else ()))
+            if name in GOALS
+        ]
         self._stamp = -np.inf  # of the joints that are answered
         self._since = -np.inf  # when they came
         self._awaited = {name for name in spec if name == IMU or is_picture(name)}
@@ -100,16 +90,16 @@ class Inlet:
             if any(is_picture(name) for name in spec)
             else None
         )
-        polled, qualities = Polled(), {TASK: LATCHED, COMMAND_IN_FORCE: RECENT}
+        polled = Polled()
         self._subscriptions = {
             feature: node.create_subscription(
                 stream(feature).message,
                 topic_of(node, backend, feature),
                 self._on_trigger,
-                qualities.get(feature, SENSOR),
+                RECENT if feature == COMMAND_IN_FORCE else SENSOR,
                 callback_group=None if feature == self._trigger else polled,
             )
-            for feature in (*spec, *((TASK,) if spec.needs_task else ()))
+            for feature in sensors
         }
 
     def want_pictures(self, moment: float) -> None:
@@ -122,7 +112,9 @@ class Inlet:
         self._node.destroy_timer(self._look)
         for subscription in self._subscriptions.values():
             self._node.destroy_subscription(subscription)
-        self._subscriptions = {}
+        for goal in self._goals:
+            goal.close()
+        self._subscriptions, self._goals = {}, []
         if self._wanted:
             self._node.destroy_publisher(self._wanted)
 
@@ -148,7 +140,8 @@ class Inlet:
         for feature, subscription in self._subscriptions.items():
             if feature == self._trigger:
                 continue
-            while taken := _take(subscription):
+            while received := next_message(subscription):
+                taken = received[0]
                 if feature == COMMAND_IN_FORCE:
                     self._commands.append(taken)
                     continue
@@ -157,6 +150,8 @@ class Inlet:
                     self._missing.discard(feature)
         if COMMAND_IN_FORCE in self._subscriptions:
             self._read_command()
+        for goal in self._goals:
+            goal.poll()
 
     def _read_command(self) -> None:
         """Keep the newest command that was sent before the joints were measured.
@@ -186,14 +181,14 @@ class Inlet:
         carrier = stream(feature)
         try:
             sample = carrier.decode(message)
-            stamp = self._node.time.from_ros(sample.stamp) if sample.stamp else 0.0
-            ahead = stamp - self._node.now()
-            if feature in GOALS and ahead > AHEAD:
-                raise ContractError(f"stamped {ahead:.2f} s ahead of this computer's clock")
         except ContractError as error:
             self._complain(ERROR, f"{carrier.topic} refused: {error}")
             return -np.inf
+        stamp = self._node.time.from_ros(sample.stamp)
         return self._push(feature, sample.values, stamp, sample.names, sample.frame)
+
+    def _put_goal(self, feature: str, sample: Sample, stamp: float) -> None:
+        self._buffer.push(feature, sample.values, stamp, sample.names)
 
     def _push(self, feature: str, values: Any, stamp: float, *about: Any) -> float:
         """Keep a sample; return its stamp, or that of never if it is refused. [s]."""
@@ -212,9 +207,3 @@ class Inlet:
             self._complain(WARN, str(error))
             return
         self._take(observation)
-
-
-def _take(subscription: Any) -> Any:
-    with subscription.handle:
-        taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
-    return taken[0] if taken else None

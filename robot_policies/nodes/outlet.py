@@ -1,5 +1,6 @@
 """What the robot's node says: streams, goals, the command that was sent, and how it is doing."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from robot_policies.nodes.chunks import encode_command
 from robot_policies.nodes.decoding import to_seconds
 from robot_policies.nodes.graph_node import COMMAND, ERROR, LATCHED, OK, SENSOR, WARN, GraphNode
 from robot_policies.nodes.messages import PICTURES_WANTED, encode_feature, encode_state, stream
+from robot_policies.nodes.senders import Senders, sender_of
 from robot_policies.nodes.topics import topic_of
 from robot_policies.nodes.trial import TrialRun
 
@@ -27,8 +29,15 @@ REPEAT = 0.2  # s; a goal is published when it changes, and this often for who m
 class Outlet:
     """Publishers of one robot."""
 
-    def __init__(self, node: GraphNode, trial: TrialRun) -> None:
-        """Announce the topics; whoever listens is then found before the first message."""
+    def __init__(self, node: GraphNode, trial: TrialRun, policy: str) -> None:
+        """Announce the topics; whoever listens is then found before the first message.
+
+        Args:
+            node: The node.
+            trial: The robot.
+            policy: Full name of the policy's node, which alone may want pictures.
+        """
+        self._policy = policy
         self._node, self._trial, self._loop = node, trial, trial.loop
         self._topics: dict[str, Any] = {}
         self._level = ""
@@ -45,6 +54,7 @@ class Outlet:
             else self._publisher(stream(COMMAND_IN_FORCE).topic, JointState, COMMAND)
         )
         self._wishes = node.create_subscription(Time, PICTURES_WANTED, self._on_wanted, COMMAND)
+        self._wishing = Senders(node, self._wishes.topic_name)
 
     def rehearse(self) -> None:
         """Encode what will be said, so that the first messages take no longer than others."""
@@ -65,6 +75,7 @@ class Outlet:
 
     def measured(self) -> None:
         """Publish a measurement and the task's goal; the joints, which are answered, last."""
+        self._wishing.look_anew()
         state, goal, to_ros = self._loop.state, self._loop.goal, self._node.time.to_ros
         assert state is not None
         for feature, values in goal.items():
@@ -72,10 +83,8 @@ class Outlet:
             if abs(state.stamp - said) < REPEAT and np.array_equal(before, values):
                 continue
             self._goals[feature] = state.stamp, values
-            # Somebody who steers by hand has precedence over the task.
-            if self._node.count_publishers(self._name(feature)) == 1:
-                stamp = to_ros(state.stamp)
-                self._topic(feature).publish(encode_feature(feature, values, stamp))
+            stamp = to_ros(state.stamp)
+            self._topic(feature).publish(encode_feature(feature, values, stamp))
         if self._loop.decision is None and COMMAND_IN_FORCE in state.features:
             # Nothing has been sent; the pose found is what the robot is taken to hold.
             pose = np.asarray(state.features[COMMAND_IN_FORCE], np.float64)
@@ -120,7 +129,10 @@ class Outlet:
         sent = replace(command, stamp=self._node.time.to_ros(command.stamp))
         self._sent.publish(encode_command(self._loop.robot, sent))
 
-    def _on_wanted(self, message: Time) -> None:
+    def _on_wanted(self, message: Time, info: Mapping[str, Any]) -> None:
+        sender = sender_of(info)
+        if sender and self._wishing.name_of(sender) != self._policy:
+            return
         self._wanted_from = self._node.time.from_ros(to_seconds(message))
 
     def _topic(self, feature: str) -> Any:

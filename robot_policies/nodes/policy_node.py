@@ -14,6 +14,7 @@ from robot_policies.interface.compatibility import check_compatible
 from robot_policies.nodes.chunks import chunk_type, decode_chunk, encode_chunk
 from robot_policies.nodes.graph_node import CHUNKS, ERROR, OK, GraphNode, one_line, reported, run
 from robot_policies.nodes.inlet import Inlet
+from robot_policies.nodes.senders import full_name
 from robot_policies.nodes.skills import SkillParameters
 from robot_policies.nodes.trial import NAMED, by_name, executor_mode, limits_of
 from robot_policies.policies.catalog import load_policy, set_threads
@@ -34,6 +35,7 @@ class PolicyNode(GraphNode):
         super().__init__("policy", SETTINGS)
         self._skills = SkillParameters(self)
         self._worker: InferenceWorker | None = None
+        self._chunks: Any = None
         self._inlet: Inlet | None = None
         self._active = False
         self._status, self._noted = (OK, ""), 0.0
@@ -63,9 +65,8 @@ class PolicyNode(GraphNode):
         self._worker = InferenceWorker(
             policy, self._deliver, self._fail, time.perf_counter, quick, self._pacing.answer
         )
-        self._inlet = Inlet(
-            self, policy.observation_spec, backend, self._due, self._take, self._note
-        )
+        node, needed = full_name(self.get_namespace(), settings["nodes"][0]), policy.observation_spec
+        self._inlet = Inlet(self, needed, backend, node, self._due, self._take, self._note)
 
     @reported
     def on_activate(self) -> None:
@@ -92,6 +93,7 @@ class PolicyNode(GraphNode):
         """Stop acting and let go of the policy."""
         self._active = False
         worker, inlet = self._worker, self._inlet
+        chunks, self._chunks = self._chunks, None
         self._worker = self._inlet = None
         self._skills.detach()
         if inlet:
@@ -99,6 +101,8 @@ class PolicyNode(GraphNode):
         if worker:
             worker.close()
             self._policy.close()
+        if chunks:
+            self.destroy_publisher(chunks)
 
     def _warm_up(self, policy: Policy, threads: Any) -> None:
         """Let the policy answer a few times; choose its threads; find out what an answer takes."""

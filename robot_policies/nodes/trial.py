@@ -42,6 +42,7 @@ NAMED: dict[str, tuple[Any, str]] = {
     "policy": ("hold", "shipped id, folder or hub id of the policy"),
     "executor": (CONTRACT, "open_loop, ensemble, splice, or contract: as the policy's says"),
     "plan_age": (0.0, "oldest observation whose plan is followed, 0 is the robot class's [s]"),
+    "nodes": (["backend", "policy"], "names of the robot's node and of the policy's"),
 }
 SETTINGS: dict[str, tuple[Any, str]] = {
     **NAMED,

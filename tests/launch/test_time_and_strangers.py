@@ -41,6 +41,10 @@ class Walk:
         statuses = [s for _, array in self._diagnostics for s in array.status]
         return [s.message for s in statuses if s.name == node]
 
+    @property
+    def modes(self) -> list[str]:
+        return [message.header.frame_id for _, message in self.sent]
+
     @contextmanager
     def undisturbed(self, seconds: float = 3.0) -> Iterator[None]:
         """Assert that the robot goes on following its policy, at its rate."""
@@ -49,7 +53,7 @@ class Walk:
         begin = time.monotonic()
         yield
         self.graph.wait(lambda: False, begin + seconds - time.monotonic())
-        modes = [message.header.frame_id for _, message in self.sent]
+        modes = self.modes
         arrivals = [moment for moment, _ in self.sent]
         gaps = [late - early for early, late in zip(arrivals, arrivals[1:], strict=False)]
         assert modes.count("policy") > 0.9 * seconds / PERIOD
@@ -75,7 +79,10 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
         graph = Graph(*WALK)
     with graph:
         walk = Walk(graph, clock)
-        assert graph.wait(lambda: len(walk.sent) > 100, 60.0)
+        # A stranger speaks before the policy does, and never stops.
+        early = graph.node.create_publisher(JointTrajectory, "action_chunk", CHUNKS)
+        graph.node.create_timer(0.02, lambda: early.publish(stranger(12)))
+        assert graph.wait(lambda: walk.modes.count("policy") > 100, 60.0)
         yield walk
 
 
@@ -114,7 +121,8 @@ def test_a_goal_stamped_ahead_is_refused_and_costs_no_observation(walk: Walk) ->
             publisher.publish(message)
             walk.graph.wait(lambda: False, 0.1)
     walk.graph.node.destroy_publisher(publisher)
-    assert any("cmd_vel refused: stamped" in text for text in walk.said("policy"))
+    name = walk.graph.node.get_name()
+    assert any(f"cmd_vel of /{name} refused: stamped" in text for text in walk.said("policy"))
 
 
 @pytest.mark.parametrize(
@@ -151,4 +159,4 @@ def test_the_launch_says_who_was_refused_and_why(walk: Walk) -> None:
     assert state.current_state.label == "active"
     name = walk.graph.node.get_name()
     _, errors = walk.graph.end()
-    assert f"action_chunk may have one publisher, '/{name}' is refused" in errors
+    assert f"action_chunk is for node '/policy' alone, '/{name}' is refused" in errors

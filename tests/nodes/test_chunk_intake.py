@@ -12,9 +12,10 @@ from trajectory_msgs.msg import JointTrajectory
 
 from robot_policies.catalog import load_robot
 from robot_policies.interface import ActionChunk
-from robot_policies.nodes.chunk_intake import ChunkIntake
+from robot_policies.nodes.chunk_intake import ChunkIntake, Unfit
 from robot_policies.nodes.chunks import encode_chunk
 from robot_policies.nodes.graph_node import CHUNKS, GraphNode
+from robot_policies.nodes.lifetime import leave
 from robot_policies.policies.catalog import action_spec_of
 
 ROBOT = load_robot("so101")
@@ -25,22 +26,34 @@ class Stage:
     """A node that takes chunks, and publishers that make them."""
 
     def __init__(self) -> None:
-        rclpy.init(domain_id=free_domain())
+        self.domain = free_domain()
+        rclpy.init(domain_id=self.domain)
         self.node = GraphNode("backend", {})
         self.taken: list[ActionChunk] = []
         self.refused: list[str] = []
-        self.intake = ChunkIntake(self.node, ACTION, self.taken.append, self.refused.append)
+        self.reasons: list[Unfit] = []
+        self.intake = ChunkIntake(self.node, ACTION, "/policy", self.taken.append, self.refuse)
         self.executor = SingleThreadedExecutor()
         self.executor.add_node(self.node)
         self.others: list = []
 
-    def publisher(self, name: str):
-        node = rclpy.create_node(name)
-        publisher = node.create_publisher(JointTrajectory, "action_chunk", CHUNKS)
+    def refuse(self, reason: Unfit, text: str) -> None:
+        self.reasons.append(reason)
+        self.refused.append(text)
+
+    def publisher(self, name: str, namespace: str = ""):
+        context = rclpy.Context()  # of a process of its own: two nodes may have one name then
+        rclpy.init(context=context, domain_id=self.domain)
+        node = rclpy.create_node(name, namespace=namespace, context=context)
+        publisher = node.create_publisher(JointTrajectory, "/action_chunk", CHUNKS)
         self.others.append(node)
         self.spin(publisher.get_subscription_count)
-        self.spin(lambda: name in str(self.node.get_publishers_info_by_topic("action_chunk")))
+        self.spin(lambda: len(self.publishers()) == len(self.others))
+        self.spin(lambda: name in self.publishers())
         return publisher
+
+    def publishers(self) -> list[str]:
+        return [one.node_name for one in self.node.get_publishers_info_by_topic("/action_chunk")]
 
     def spin(self, condition, seconds: float = 5.0) -> None:
         end = time.monotonic() + seconds
@@ -54,52 +67,80 @@ def stage() -> Iterator[Stage]:
     stage = Stage()
     yield stage
     stage.executor.shutdown()
-    for node in (*stage.others, stage.node):
-        node.destroy_node()
+    for node in stage.others:
+        leave(node)
+    stage.node.destroy_node()
     rclpy.shutdown()
 
 
 def chunk(rows: int = 1) -> JointTrajectory:
     values = np.tile(ROBOT.default, (rows, 1))
-    return encode_chunk(ActionChunk(1.0, ACTION.dt, values, ROBOT.joint_names))
+    message = encode_chunk(ActionChunk(1.0, ACTION.dt, values, ROBOT.joint_names))
+    assert isinstance(message, JointTrajectory)
+    return message
 
 
-def test_who_speaks_first_is_believed_until_it_leaves(stage: Stage) -> None:
-    policy = stage.publisher("policy")
-    policy.publish(chunk())
-    stage.spin(lambda: stage.taken)
-    stranger = stage.publisher("stranger")
+@pytest.mark.parametrize(
+    ("name", "namespace"), [("stranger", ""), ("policy", "other")], ids=["name", "namespace"]
+)
+def test_a_stranger_is_refused_although_it_speaks_before_the_policy(
+    stage: Stage, name: str, namespace: str
+) -> None:
+    stranger = stage.publisher(name, namespace)
     stranger.publish(chunk())
     stage.spin(lambda: stage.refused)
-    assert stage.refused == ["/action_chunk may have one publisher, '/stranger' is refused"]
-    policy.publish(chunk())
+    policy = stage.publisher("policy")
+    for _ in range(2):
+        policy.publish(chunk())
+    stage.spin(lambda: len(stage.taken) == 2)
+    stranger.publish(chunk())
+    stage.spin(lambda: len(stage.refused) == 2)
+    full = f"/{namespace}/{name}".replace("//", "/")
+    line = f"/action_chunk is for node '/policy' alone, '{full}' is refused"
+    assert stage.refused == [line, line]
+    assert stage.reasons == [Unfit.STRANGER, Unfit.STRANGER]
+    assert len(stage.taken) == 2
+
+
+def test_a_second_node_of_the_name_is_refused_until_the_first_has_left(stage: Stage) -> None:
+    first = stage.publisher("policy")
+    first.publish(chunk())
+    stage.spin(lambda: stage.taken)
+    second = stage.publisher("policy")
+    second.publish(chunk())
+    stage.spin(lambda: stage.refused)
+    assert stage.refused == [
+        "/action_chunk is for node '/policy' alone, a second one of that name is refused"
+    ]
+    first.publish(chunk())
     stage.spin(lambda: len(stage.taken) == 2)
     assert len(stage.taken) == 2
 
-    stage.others.pop(0).destroy_node()
-    stage.spin(lambda: stage.node.count_publishers("action_chunk") == 1)
-    stranger.publish(chunk())
+    leave(stage.others.pop(0))
+    stage.spin(lambda: len(stage.publishers()) == 1)
+    second.publish(chunk())
     stage.spin(lambda: len(stage.taken) == 3)
     assert len(stage.taken) == 3
 
 
 @pytest.mark.parametrize(
-    ("message", "reason"),
+    ("message", "reason", "said"),
     [
-        (b"\0\1\0\0" + b"\xff" * 40, "44 bytes that are no JointTrajectory"),
-        (chunk(5000), "bytes, the policy's chunks have"),
-        (JointTrajectory(), "first row due"),
+        (b"\0\1\0\0" + b"\xff" * 40, Unfit.UNREADABLE, "44 bytes that are no JointTrajectory"),
+        (chunk(5000), Unfit.TOO_LARGE, "bytes, the policy's chunks have"),
+        (JointTrajectory(), Unfit.MALFORMED, "first row due"),
     ],
     ids=["garbage", "too large", "empty"],
 )
 def test_what_is_no_chunk_is_refused_with_one_line(
-    stage: Stage, message: JointTrajectory | bytes, reason: str
+    stage: Stage, message: JointTrajectory | bytes, reason: Unfit, said: str
 ) -> None:
     policy = stage.publisher("policy")
     policy.publish(message)
     stage.spin(lambda: stage.refused)
     (line,) = stage.refused
-    assert reason in line
+    assert stage.reasons == [reason], line
+    assert said in line
     assert "\n" not in line
     policy.publish(chunk())
     stage.spin(lambda: stage.taken)

@@ -37,6 +37,7 @@ class Stage:
             self.node,
             ObservationSpec(STREAMS),
             self.backend,
+            "/backend",
             lambda stamp: True,
             self.taken.append,
             lambda level, text: self.complaints.append(text),
