@@ -86,6 +86,7 @@ class ObservationBuffer:
         provides = {**GOAL_STREAMS, **provides}
         self._sources = {name: _source(needed, provides) for name, needed in spec.items()}
         self._features = (*self._sources, *((TASK,) if spec.needs_task else ()))
+        self._check_instruction = spec.check_instruction
         self._max_skew = max_skew
         aged = dict.fromkeys(self._features, max_age) | dict.fromkeys(GOALS, np.inf)
         self._ages = {**aged, **spec.max_age}
@@ -195,10 +196,10 @@ class ObservationBuffer:
         self.dropped += dropped
         return cloud
 
-    @staticmethod
-    def _instruction(values: np.ndarray | str) -> str:
+    def _instruction(self, values: np.ndarray | str) -> str:
         if not isinstance(values, str) or not values:
             raise ContractError(f"task: expected an instruction, got {values!r}")
+        self._check_instruction(values)
         return values
 
 

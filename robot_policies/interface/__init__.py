@@ -38,7 +38,7 @@ from robot_policies.interface.report import Finding
 from robot_policies.interface.robot import RobotSpec
 from robot_policies.interface.robot_parts import Gains
 from robot_policies.interface.spec import ArraySpec
-from robot_policies.interface.task import Task, Trial
+from robot_policies.interface.task import Task, Trial, goals_of
 from robot_policies.interface.training import TrainingEnvironment
 
 __all__ = [
@@ -78,6 +78,7 @@ __all__ = [
     "Trial",
     "UnknownNameError",
     "check_command",
+    "goals_of",
     "offered",
     "without_pictures",
 ]

@@ -5,7 +5,8 @@ finding with a code. `configure` and `run_episode` refuse on any error among the
 `robot-policies check` prints them all.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,12 @@ from robot_policies.interface.action import CARTESIAN_DELTA_NAMES, ActionKind
 from robot_policies.interface.backend import RobotBackend, offered
 from robot_policies.interface.clouds import check_clouds, is_cloud
 from robot_policies.interface.errors import ContractError, suggestion
-from robot_policies.interface.observation import IMAGES, TASK, VELOCITY_COMMAND
+from robot_policies.interface.observation import (
+    IMAGES,
+    TASK,
+    VELOCITY_COMMAND,
+    VELOCITY_COMMAND_NAMES,
+)
 from robot_policies.interface.policy import Policy
 from robot_policies.interface.rates import whole_periods
 from robot_policies.interface.report import Finding, Report
@@ -185,19 +191,28 @@ def _task(policy: Policy, task: Task) -> Iterator[Finding]:
         if needed and name not in task.goals:
             text = f"the policy needs '{name}', task '{task.name}' gives {[*task.goals]}"
             yield Finding("error", "goal", text)
-    if TASK not in task.goals or not spec.needs_task:
-        return
-    for instruction in _instructions(task):
+    if TASK in task.goals and spec.needs_task:
+        yield from _refused(task, TASK, "instruction", spec.check_instruction)
+    needed = spec.get(VELOCITY_COMMAND)
+    if VELOCITY_COMMAND in task.goals and needed and {*needed.names} <= {*VELOCITY_COMMAND_NAMES}:
+        columns = [VELOCITY_COMMAND_NAMES.index(name) for name in needed.names]
+        yield from _refused(
+            task, VELOCITY_COMMAND, "goal", lambda goal: needed.validate(goal[columns])
+        )
+
+
+def _refused(
+    task: Task, name: str, code: str, check: Callable[[Any], object]
+) -> Iterator[Finding]:
+    """Check what a task says in some of its trials."""
+    found = set()
+    for seed in range(TRIALS):
         try:
-            spec.check_instruction(instruction)
+            check(task.start(task.initial(seed)).goal(0.0)[name])
         except ContractError as error:
-            yield Finding("error", "instruction", f"task '{task.name}': {error}")
-
-
-def _instructions(task: Task) -> list[str]:
-    """Return what a task says in some of its trials."""
-    trials = (task.start(task.initial(seed)) for seed in range(TRIALS))
-    return sorted({str(trial.goal(0.0)[TASK]) for trial in trials})
+            found.add(str(error))
+    for text in sorted(found):
+        yield Finding("error", code, f"task '{task.name}': {text}")
 
 
 def _rate(dt: float, rate: float) -> Iterator[Finding]:

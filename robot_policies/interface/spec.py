@@ -88,11 +88,18 @@ class ArraySpec:
             raise ContractError(f"{self.name}: dtype {array.dtype}, expected {self.dtype}")
         if array.dtype.kind == "f":
             self._require(np.isfinite(array), array, "is not finite")
+        array = array.astype(self.dtype, copy=False)
+        self._require_bounds(array)
+        return array
+
+    def _require_bounds(self, array: np.ndarray) -> None:
+        """Refuse what is out of bounds; 0.3 as a float32 exceeds 0.3, so both are rounded."""
         if self.lower is not None:
-            self._require(array >= self.lower, array, "is below", self.lower)
+            low = self.lower.astype(self.dtype)
+            self._require(array >= low, array, "is below", self.lower)
         if self.upper is not None:
-            self._require(array <= self.upper, array, "is above", self.upper)
-        return array.astype(self.dtype, copy=False)
+            high = self.upper.astype(self.dtype)
+            self._require(array <= high, array, "is above", self.upper)
 
     def _require(
         self,
@@ -106,8 +113,13 @@ class ArraySpec:
         index = tuple(int(i) for i in np.argwhere(~fits)[0])
         element = self.names[index[-1]] if self.names else ", ".join(map(str, index))
         unit = self.unit if isinstance(self.unit, str) else self.unit[index[-1]]
-        limit = "" if bound is None else f" {np.broadcast_to(bound, array.shape)[index]:g}"
-        raise ContractError(f"{self.name}[{element}] = {array[index]:g} {unit} {complaint}{limit}")
+        text = f"{self.name}[{element}] = {array[index]:g} {unit} {complaint}"
+        if bound is not None:
+            text += f" {np.broadcast_to(bound, array.shape)[index]:g}"
+        if bound is not None and self.lower is not None and self.upper is not None:
+            low, high = (np.broadcast_to(b, array.shape)[index] for b in (self.lower, self.upper))
+            text += f", range [{low:g}, {high:g}]"
+        raise ContractError(text)
 
     def example(self, rng: np.random.Generator) -> np.ndarray:
         """Return a random array that `validate` accepts; an open axis gets length 16."""

@@ -11,7 +11,9 @@ import numpy as np
 
 from robot_policies.interface.backend import Command, RobotState, Simulator
 from robot_policies.interface.errors import ConfigError
+from robot_policies.interface.observation import GOAL_STREAMS
 from robot_policies.interface.policy import Policy
+from robot_policies.interface.spec import ArraySpec
 from robot_policies.interface.training import TrainingEnvironment
 
 
@@ -55,6 +57,8 @@ class Task(Protocol):
         horizon: Longest duration of a trial. [s]
         goals: Feature names the trial's `goal` supplies.
         scene: Engine-neutral world description, given to the simulator's constructor.
+        goal_streams: Specs of goals that are bounded, by feature name; a person who steers is
+            held to them, too.
         labelled: Names of the columns that `labels` gives.
     """
 
@@ -63,6 +67,7 @@ class Task(Protocol):
     horizon: float
     goals: tuple[str, ...]
     scene: Mapping[str, Any]
+    goal_streams: Mapping[str, ArraySpec] = {}
     labelled: tuple[str, ...] = ()
 
     def initial(self, seed: int) -> Mapping[str, Any]:
@@ -108,3 +113,8 @@ class Task(Protocol):
             ConfigError: If the task has no training environment, or a number cannot be.
         """
         raise ConfigError(f"task '{self.name}' has no training environment")
+
+
+def goals_of(task: Task | None) -> Mapping[str, ArraySpec]:
+    """Return the specs of all goal streams, bounded as a task says."""
+    return {**GOAL_STREAMS, **(task.goal_streams if task else {})}

@@ -14,6 +14,8 @@ from robot_policies.interface import (
     ObservationSpec,
     RobotBackend,
     StaleObservation,
+    Task,
+    goals_of,
     offered,
 )
 from robot_policies.interface.observation import COMMAND as COMMAND_IN_FORCE
@@ -44,6 +46,7 @@ class Inlet:
         node: GraphNode,
         spec: ObservationSpec,
         backend: RobotBackend,
+        task: Task | None,
         robot: str,
         due: Callable[[float], bool],
         take: Callable[[Observation], None],
@@ -55,13 +58,14 @@ class Inlet:
             node: The node.
             spec: What the policy needs.
             backend: The robot, as the policy's process has it: not connected.
+            task: What it is asked to do; bounds the goals.
             robot: Full name of the robot's node, which says the task's goals.
             due: Says whether an observation of a moment [s] is wanted.
             take: Takes an observation.
             complain: Takes the diagnostic level and the reason why there is none.
         """
         self._node, self._due, self._take, self._complain = node, due, take, complain
-        self._buffer = ObservationBuffer(spec, offered(backend))
+        self._buffer = ObservationBuffer(spec, {**offered(backend), **goals_of(task)})
         sensors = [name for name in spec if name not in GOALS]
         self._trigger = STATE if STATE in spec else sensors[0]
         self._goals = [

@@ -65,8 +65,11 @@ class PolicyNode(GraphNode):
         self._worker = InferenceWorker(
             policy, self._deliver, self._fail, time.perf_counter, quick, self._pacing.answer
         )
-        node, needed = full_name(self.get_namespace(), settings["nodes"][0]), policy.observation_spec
-        self._inlet = Inlet(self, needed, backend, node, self._due, self._take, self._note)
+        needs, node = (
+            policy.observation_spec,
+            full_name(self.get_namespace(), settings["nodes"][0]),
+        )
+        self._inlet = Inlet(self, needs, backend, task, node, self._due, self._take, self._note)
 
     @reported
     def on_activate(self) -> None:

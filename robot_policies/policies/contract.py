@@ -13,14 +13,17 @@ it, beside the checkpoint:
     max_skew: {observation.points: 0.3}  # s, behind the newest sensor; 0.1 where nothing is said
     observation:                  # one entry per feature but images, depth and labels
       observation.state: {names: [FR_hip_joint.pos, FR_hip_joint.vel], unit: [rad, rad/s]}
+      observation.velocity_command:        # what it was trained with; what is beyond is refused
+        {names: [linear.x, linear.y, angular.z], unit: [m/s, m/s, rad/s],
+         lower: [-0.4, -0.3, -0.8], upper: [1.0, 0.3, 0.8]}
       observation.points: {frame: base}    # a cloud: the link whose frame it is in
     action: {kind: joint_position, names: [FR_hip_joint], unit: rad}
 
 Units are those of the training data. `deg` and `deg/s` are converted to SI, and `%` of a joint's
 range (LeRobot's gripper) to the joint's unit by the robot's table: once, here, both ways.
 
-A file without `version` is of version 1, which has no `vocabulary`, `max_age` and `max_skew` and
-names no frame. It means what it always meant.
+A file without `version` is of version 1, which has no `vocabulary`, `max_age` and `max_skew`, no
+`lower` and `upper`, and names no frame. It means what it always meant.
 """
 
 from collections.abc import Mapping
@@ -42,10 +45,11 @@ from robot_policies.interface import (
     Finding,
 )
 from robot_policies.interface.errors import suggestion
+from robot_policies.interface.observation import VELOCITY_COMMAND
 from robot_policies.interface.rates import whole_periods
 from robot_policies.interface.schema import build, check_keys
 from robot_policies.learning.elements import CONTRACT_VERSION
-from robot_policies.policies.elements import Elements, read_elements
+from robot_policies.policies.elements import BOUNDS, Elements, read_elements
 
 FILE = "contract.yaml"
 ROUNDING = 1e-6  # share by which a time step may differ without being worth a line
@@ -245,9 +249,7 @@ def _contract(
         kind=ActionKind(kind),
         action=read_elements(action, action_width, data.robot, f"{where}: action"),
         observation={
-            name: read_elements(
-                data.observation[name], width, data.robot, f"{where}: observation.{name}"
-            )
+            name: _vector(name, width, data, f"{where}: observation.{name}")
             for name, width in vectors.items()
         },
         frames={name: _frame(name, data, where) for name in clouds},
@@ -257,6 +259,16 @@ def _contract(
         max_age=data.max_age,
         max_skew=data.max_skew,
     )
+
+
+def _vector(name: str, width: int, data: _File, where: str) -> Elements:
+    """Return the elements of a vector; a velocity command may have bounds since version 2."""
+    entry, bounded = data.observation[name], name == VELOCITY_COMMAND
+    if data.version == 1 and bounded and isinstance(entry, Mapping):
+        for key in BOUNDS:
+            if key in entry:
+                raise ConfigError(f"{where}: '{key}' needs 'version: {CONTRACT_VERSION}'")
+    return read_elements(entry, width, data.robot, where, bounded=bounded)
 
 
 def _read(path: Path) -> tuple[str, _File]:

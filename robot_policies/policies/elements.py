@@ -7,8 +7,10 @@ import numpy as np
 
 from robot_policies.catalog import load_robot
 from robot_policies.interface import ArraySpec, CheckpointError, ConfigError
-from robot_policies.interface.schema import check_keys
+from robot_policies.interface.schema import check_keys, vector
 from robot_policies.interface.units import PERCENT, to_si
+
+BOUNDS = ("lower", "upper")
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +23,8 @@ class Elements:
         units: SI unit of each element.
         scale: SI value of one unit of the checkpoint. Shape (width,).
         offset: SI value of the checkpoint's zero. Shape (width,).
+        lower: Least SI values the checkpoint was trained with; `None` if it does not say.
+        upper: Greatest, likewise.
     """
 
     names: tuple[str, ...]
@@ -28,6 +32,8 @@ class Elements:
     units: tuple[str, ...]
     scale: np.ndarray
     offset: np.ndarray
+    lower: np.ndarray | None = None
+    upper: np.ndarray | None = None
 
     def to_si(self, values: np.ndarray) -> np.ndarray:
         """Convert from the checkpoint's units. Shape (..., width)."""
@@ -39,10 +45,13 @@ class Elements:
 
     def spec(self, name: str, dtype: type = np.float32) -> ArraySpec:
         """Return the spec of the vector in SI."""
-        return ArraySpec(name, (len(self.names),), np.dtype(dtype), self.units, self.names)
+        shape, kind = (len(self.names),), np.dtype(dtype)
+        return ArraySpec(name, shape, kind, self.units, self.names, self.lower, self.upper)
 
 
-def read_elements(entry: Any, width: int, robot: str, where: str) -> Elements:
+def read_elements(
+    entry: Any, width: int, robot: str, where: str, *, bounded: bool = False
+) -> Elements:
     """Read `names` and `unit` of one vector.
 
     Args:
@@ -50,12 +59,13 @@ def read_elements(entry: Any, width: int, robot: str, where: str) -> Elements:
         width: Elements the vector has in `config.json`.
         robot: Name of the robot, whose table says what `%` of a joint's range is.
         where: File and key, for messages.
+        bounded: Whether it may also have `lower` and `upper`, in its units.
 
     Raises:
         CheckpointError: If there are more or fewer names than elements.
-        ConfigError: If a key or a unit is missing or unknown.
+        ConfigError: If a key or a unit is missing or unknown, or a bound is none.
     """
-    check_keys(entry, ("names", "unit"), where)
+    check_keys(entry, ("names", "unit", *(BOUNDS if bounded else ())), where)
     for key in ("names", "unit"):
         if key not in entry:
             raise ConfigError(f"{where}: '{key}' is missing")
@@ -71,5 +81,12 @@ def read_elements(entry: Any, width: int, robot: str, where: str) -> Elements:
         raise ConfigError(f"{where}: unit must be one text or {width} of them, got {units!r}")
     table = load_robot(robot) if PERCENT in units else None
     rows = [to_si(name, unit, table, where) for name, unit in zip(names, units, strict=True)]
-    scale, offset, si = zip(*rows, strict=True)
-    return Elements(tuple(names), tuple(units), si, np.array(scale), np.array(offset))
+    *way, si = zip(*rows, strict=True)
+    scale, offset = np.array(way[0]), np.array(way[1])
+    lower, upper = (
+        vector(entry[key], width, f"{where}: {key}") * scale + offset if key in entry else None
+        for key in BOUNDS
+    )
+    if lower is not None and upper is not None and (lower > upper).any():
+        raise ConfigError(f"{where}: lower {entry['lower']} exceeds upper {entry['upper']}")
+    return Elements(tuple(names), tuple(units), si, scale, offset, lower, upper)

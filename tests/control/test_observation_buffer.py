@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from toy_robot import toy_robot
@@ -10,7 +12,12 @@ from robot_policies.interface import (
     RobotState,
     StaleObservation,
 )
-from robot_policies.interface.observation import STATE, TASK, VELOCITY_COMMAND
+from robot_policies.interface.observation import (
+    GOAL_STREAMS,
+    STATE,
+    TASK,
+    VELOCITY_COMMAND,
+)
 
 CAMERA = "observation.images.wrist"
 ROBOT = toy_robot(
@@ -188,6 +195,39 @@ def test_a_goal_does_not_move_the_moment_of_the_observation():
     made.push(STATE, np.zeros(4), 1.0)
     made.push(VELOCITY_COMMAND, np.zeros(3), 1.01)
     assert made.snapshot(1.02).stamp == 1.0
+
+
+@pytest.mark.parametrize("by", ["task", "policy"])
+def test_a_goal_out_of_range_is_refused_and_the_one_in_force_stays(by):
+    full = replace(GOAL_STREAMS[VELOCITY_COMMAND], lower=[-0.4, -0.3, -0.8], upper=[1, 0.3, 0.8])
+    narrow = replace(GOAL[VELOCITY_COMMAND], lower=[-0.8], upper=[0.8])
+    provides = {**PROVIDES, VELOCITY_COMMAND: full} if by == "task" else PROVIDES
+    needed = {**GOAL, VELOCITY_COMMAND: narrow} if by == "policy" else GOAL
+    made = buffer(needed, provides=provides)
+    made.push(VELOCITY_COMMAND, np.array([0.5, 0.3, 0.8], np.float32), 0.0)
+    message = r"\[angular.z\] = 0.9 rad/s is above 0.8, range \[-0.8, 0.8\]"
+    with pytest.raises(ContractError, match=message):
+        made.push(VELOCITY_COMMAND, np.array([0.5, 0.0, 0.9], np.float32), 0.1)
+    made.push(STATE, np.zeros(4), 0.2)
+    np.testing.assert_allclose(made.snapshot(0.2)[VELOCITY_COMMAND], [0.8])
+
+
+def test_a_goal_of_somebody_whose_clock_is_behind_costs_no_observation():
+    made = buffer(GOAL)
+    made.push(STATE, np.zeros(4), 1.0)
+    made.push(VELOCITY_COMMAND, np.array([0.0, 0.0, 0.1]), 1.0)
+    made.push(VELOCITY_COMMAND, np.array([0.0, 0.0, 0.2]), 0.9)
+    np.testing.assert_allclose(made.snapshot(1.0)[VELOCITY_COMMAND], [0.2])
+
+
+def test_an_instruction_that_was_not_taught_leaves_the_one_in_force():
+    spec = ObservationSpec({STATE: wanted("elbow.pos")}, needs_task=True, vocabulary=("wave",))
+    made = ObservationBuffer(spec, PROVIDES)
+    made.push(TASK, "wave", 0.0)
+    with pytest.raises(ContractError, match="no word 'nod'"):
+        made.push(TASK, "nod", 0.0)
+    made.push(STATE, np.zeros(4), 0.0)
+    assert made.snapshot(0.0)[TASK] == "wave"
 
 
 def test_an_instruction_must_be_words():

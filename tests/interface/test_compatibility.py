@@ -370,6 +370,22 @@ def test_an_instruction_that_was_not_taught_is_an_error(taught, said):
     assert said in message
 
 
+@pytest.mark.parametrize(("forward", "fits"), [(0.8, True), (1.2, False)])
+def test_a_task_that_commands_what_was_not_trained_is_refused(forward, fits):
+    names, units = ("angular.z", "linear.x"), ("rad/s", "m/s")
+    goal = ArraySpec(
+        VELOCITY_COMMAND, (2,), unit=units, names=names, lower=[-0.8, -0.4], upper=[0.8, 0.8]
+    )
+    walker = policy({STATE: state(), VELOCITY_COMMAND: goal}, stats={})
+    task = told("", goals=(VELOCITY_COMMAND,))
+    command = np.array([forward, 9.0, 0.1], np.float32)  # what lies in between is not read
+    task.start = lambda seed: SimpleNamespace(goal=lambda now: {VELOCITY_COMMAND: command})
+    found = heard(walker, task)
+    assert [code for code, _ in found] == ([] if fits else ["goal"])
+    if not fits:
+        assert "[linear.x] = 1.2 m/s is above 0.8, range [-0.4, 0.8]" in found[0][1]
+
+
 def test_a_task_that_says_nothing_cannot_be_followed():
     ((code, message),) = heard(listening(), told("", goals=(VELOCITY_COMMAND,)))
     assert code == "goal"

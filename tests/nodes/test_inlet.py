@@ -37,6 +37,7 @@ class Stage:
             self.node,
             ObservationSpec(STREAMS),
             self.backend,
+            None,
             "/backend",
             lambda stamp: True,
             self.taken.append,

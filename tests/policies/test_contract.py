@@ -10,6 +10,7 @@ from robot_policies.policies.contract import read_contract
 from robot_policies.policies.locate import checkpoints, find_checkpoint
 
 STATE, POINTS = "observation.state", "observation.points"
+VELOCITY = "observation.velocity_command"
 OLD = {
     "robot": "so101",
     "dt": 0.1,
@@ -59,6 +60,48 @@ def test_version_2_carries_words_times_and_frames(read):
     assert contract.max_skew == {POINTS: 1}
     assert contract.frames == {POINTS: "base"}
     assert contract.observation.keys() == {STATE}
+
+
+def steered(version=2, **bounds):
+    names = ["linear.x", "linear.y", "angular.z"]
+    goal = {"names": names, "unit": ["m/s", "m/s", "deg/s"], **bounds}
+    observation = {**OLD["observation"], VELOCITY: goal}
+    return {**OLD, "version": version, "observation": observation}
+
+
+def test_a_velocity_command_has_the_range_it_was_trained_with(tmp_path):
+    path = tmp_path / "contract.yaml"
+    path.write_text(yaml.safe_dump(steered(lower=[-0.4, -0.3, -90], upper=[1.0, 0.3, 90])))
+    spec = read_contract(path, {STATE: 2, VELOCITY: 3}, 2).observation[VELOCITY].spec(VELOCITY)
+    np.testing.assert_allclose(spec.lower, [-0.4, -0.3, -np.pi / 2])
+    spec.validate(np.array([1.0, -0.3, 1.5], np.float32))
+    message = r"\[linear.x\] = 1.1 m/s is above 1, range \[-0.4, 1\]"
+    with pytest.raises(ContractError, match=message):
+        spec.validate(np.array([1.1, 0.0, 0.0], np.float32))
+    path.write_text(yaml.safe_dump(steered(upper=1.0)))
+    spec = read_contract(path, {STATE: 2, VELOCITY: 3}, 2).observation[VELOCITY].spec(VELOCITY)
+    assert spec.lower is None
+    np.testing.assert_allclose(spec.upper, [1.0, 1.0, np.pi / 180])
+
+
+@pytest.mark.parametrize(
+    ("data", "complaint"),
+    [
+        (steered(lower=[0, 0]), f"{VELOCITY}: lower: "),
+        (steered(upper=["fast", 0, 0]), f"{VELOCITY}: upper: expected numbers"),
+        (steered(lower=[0, 0, 1], upper=[1, 1, 0]), r"lower \[0, 0, 1\] exceeds upper"),
+        (steered(1, lower=[0, 0, 0]), "'lower' needs 'version: 2'"),
+        ({**OLD, "observation": {STATE: {**OLD["observation"][STATE], "lower": 0}}}, "'lower'"),
+    ],
+    ids=["too few", "no number", "reversed", "old", "of the joints"],
+)
+def test_a_range_that_cannot_be_is_one_line_with_its_place(tmp_path, data, complaint):
+    path = tmp_path / "contract.yaml"
+    path.write_text(yaml.safe_dump(data))
+    widths = dict.fromkeys(data["observation"], 2) | {VELOCITY: 3}
+    widths = {name: widths[name] for name in data["observation"]}
+    with pytest.raises(ConfigError, match=complaint):
+        read_contract(path, widths, 2)
 
 
 @pytest.mark.parametrize("dt", [0.0333, 0.033333, 1.0 / 30.0, 0.0336])

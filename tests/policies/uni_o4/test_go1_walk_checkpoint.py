@@ -5,7 +5,9 @@ import pytest
 
 from robot_policies.catalog import load_robot, make_backend
 from robot_policies.control.episode import run_episode
+from robot_policies.interface.observation import VELOCITY_COMMAND
 from robot_policies.policies.catalog import load_policy
+from robot_policies_sim.worlds.go1.reward import HIGHEST, LOWEST
 from robot_policies_sim.worlds.go1.walk import Go1Walk
 
 GO1 = load_robot("go1")
@@ -32,6 +34,13 @@ def test_needs_only_what_the_robot_measures(policy):
     for name, spec in policy.observation_spec.items():
         if name in provided:
             assert set(spec.names) <= set(provided[name].names)
+
+
+@pytest.mark.parametrize("name", ["go1_walk", "go1_shifted"])
+def test_the_commands_it_was_trained_with_are_those_it_takes(name):
+    needed = load_policy(f"uni_o4/{name}", robot=GO1).observation_spec[VELOCITY_COMMAND]
+    np.testing.assert_array_equal(needed.lower, LOWEST)
+    np.testing.assert_array_equal(needed.upper, HIGHEST)
 
 
 def test_the_statistics_hold_the_robots_default_pose(policy):

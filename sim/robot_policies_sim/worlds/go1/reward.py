@@ -10,6 +10,8 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+# What may be commanded, and policies are trained on: forward, left [m/s], turn [rad/s].
+LOWEST, HIGHEST = np.array([-0.4, -0.3, -0.8]), np.array([1.0, 0.3, 0.8])
 GAIT_FREQUENCY = 2.0  # Hz, one stride of the trot
 TRUNK_HEIGHT = 0.29  # m the trunk's origin is kept at; the servo sags 3 cm below the default pose
 SWING_HEIGHT = 0.05  # m a foot is lifted in mid-swing

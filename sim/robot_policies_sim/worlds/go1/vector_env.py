@@ -21,6 +21,8 @@ from robot_policies.interface.observation import COMMAND, IMU, STATE, VELOCITY_C
 from robot_policies_sim.scene.randomization import Randomization
 from robot_policies_sim.worlds.go1.fleet import Fleet
 from robot_policies_sim.worlds.go1.reward import (
+    HIGHEST,
+    LOWEST,
     TRACK,
     WALK,
     Weights,
@@ -28,7 +30,6 @@ from robot_policies_sim.worlds.go1.reward import (
     terms,
 )
 
-COMMAND_RANGE = np.array([[-0.4, 1.0], [-0.3, 0.3], [-0.8, 0.8]])  # vx, vy, yaw [m/s, rad/s]
 STANDING_SHARE = 0.1  # of commands that ask to stand
 COMMAND_STEPS = 250  # 5 s between two commands
 EPISODE_STEPS = 1000  # 20 s
@@ -192,7 +193,7 @@ class Go1VectorEnv(VectorEnv):
         count = int(which.sum())
         low, high = self.ranges.latency
         self._fleet.latency[which] = self._rng.integers(low, high + 1, count)
-        drawn = self._rng.uniform(COMMAND_RANGE[:, 0], COMMAND_RANGE[:, 1], (count, 3))
+        drawn = self._rng.uniform(LOWEST, HIGHEST, (count, 3))
         drawn[self._rng.random(count) < STANDING_SHARE] = 0.0
         if self._command is None:
             self._goal[which] = drawn

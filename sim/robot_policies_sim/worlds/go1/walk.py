@@ -7,14 +7,17 @@ it sways. Falls and power count from the first moment.
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from robot_policies.catalog import load_robot
 from robot_policies.interface import (
+    ArraySpec,
     Command,
     ConfigError,
+    ContractError,
     RobotSpec,
     RobotState,
     Task,
@@ -22,7 +25,7 @@ from robot_policies.interface import (
 )
 from robot_policies.interface.frames import to_body
 from robot_policies.interface.gravity import DOWN, FALL_HEIGHT, has_fallen
-from robot_policies.interface.observation import IMU, VELOCITY_COMMAND
+from robot_policies.interface.observation import GOAL_STREAMS, IMU, VELOCITY_COMMAND
 from robot_policies.interface.schema import vector
 from robot_policies_sim.scene.conditions import GOAL
 from robot_policies_sim.scene.randomization import NONE
@@ -30,6 +33,8 @@ from robot_policies_sim.worlds.go1.reward import (
     CONTACT_FORCE,
     FEET,
     GAIT_FREQUENCY,
+    HIGHEST,
+    LOWEST,
     WalkStep,
     reward,
 )
@@ -42,6 +47,7 @@ JOINT_SPREAD = 0.05  # rad, initial joint positions about the default pose
 VELOCITY_SPREAD = 0.1  # m/s and rad/s, initial velocities of the base
 SHARING = 2  # robots in a row of a training environment that share a command
 CLEARANCE = 0.01  # m the base starts higher, so that no leg starts in the ground
+COMMANDS = replace(GOAL_STREAMS[VELOCITY_COMMAND], lower=LOWEST, upper=HIGHEST)
 
 
 class Go1Walk(Task):
@@ -53,6 +59,7 @@ class Go1Walk(Task):
 
     robot = "go1"
     goals = (VELOCITY_COMMAND,)
+    goal_streams: Mapping[str, ArraySpec] = {VELOCITY_COMMAND: COMMANDS}
 
     def __init__(
         self,
@@ -72,11 +79,16 @@ class Go1Walk(Task):
             conditions: What `EpisodeConditions` differ in every trial, such as `payload`.
 
         Raises:
-            ConfigError: If a command or a range cannot be.
+            ConfigError: If a command or a range cannot be, or a command is out of `COMMANDS`.
         """
         self.name, self.horizon = name, horizon
         self.scene: Mapping[str, Any] = {}
         self.commands = [vector(c, 3, f"{name}: commands[{i}]") for i, c in enumerate(commands)]
+        for i, command in enumerate(self.commands):
+            try:
+                COMMANDS.validate(command)
+            except ContractError as error:
+                raise ConfigError(f"{name}: commands[{i}]: {error}") from None
         self._friction = vector(friction, 2, f"{name}: friction")
         self._conditions = dict(conditions or {})
         if not self.commands or not 0.0 <= self._friction[0] <= self._friction[1]:
