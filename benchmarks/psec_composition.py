@@ -20,9 +20,9 @@ from psec_lab import (
 )
 from torch import Tensor
 
-from robot_policies.policies.psec.critics import gate_weights
 from robot_policies.policies.psec.fit import FitSettings
 from robot_policies.policies.psec.levels import LevelMixture, train_gate
+from robot_policies.policies.psec.sample_weights import router_weights
 from robot_policies.policies.psec.train import composed, train_weights
 from robot_policies.skills.mixing.arrow import ArrowRouter
 from robot_policies.skills.mixing.gate import Gate
@@ -52,7 +52,7 @@ class Mixtures:
             "new": lab.skill("new", partial(learn, lab, "detour", FEW)),
         }
         held_out = tail(lab.data("detour"), HELD_OUT)
-        self.near = gate_weights(crowd_critic(lab, "safety"), held_out, CRITICS)
+        self.near = router_weights(crowd_critic(lab, "safety"), held_out, CRITICS)
         self._train = (lab.policy, self.skills, held_out)
 
     def alone(self) -> None:

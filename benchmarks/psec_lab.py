@@ -19,16 +19,13 @@ from robot_policies.interface.observation import ENVIRONMENT_STATE, STATE
 from robot_policies.learning.elements import ACTION
 from robot_policies.policies.checkpoint import read_checkpoint
 from robot_policies.policies.psec import PsecConfig
-from robot_policies.policies.psec.critics import (
-    Critic,
-    CriticSettings,
-    skill_weights,
-    train_critic,
-)
+from robot_policies.policies.psec.criteria import CriticSettings
+from robot_policies.policies.psec.critics import Critic, train_critic
 from robot_policies.policies.psec.demonstrations import Demonstrations, read_demonstrations
 from robot_policies.policies.psec.fit import FitSettings
 from robot_policies.policies.psec.modeling_psec import PsecPolicy
 from robot_policies.policies.psec.processor_psec import make_psec_pre_post_processors
+from robot_policies.policies.psec.sample_weights import skill_weights
 from robot_policies.policies.psec.skill_run import CRITIC
 from robot_policies.policies.psec.train import composed, train_network, train_skill
 from robot_policies.skills.mixing.layers import Adapter, linear_layers

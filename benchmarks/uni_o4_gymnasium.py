@@ -27,9 +27,9 @@ import numpy as np
 import torch
 
 from robot_policies.evaluation.statistics import mean
+from robot_policies.learning.networks import mlp
 from robot_policies.policies.uni_o4.data.hdf5 import read_hdf5
 from robot_policies.policies.uni_o4.data.transitions import Transitions
-from robot_policies.policies.uni_o4.modeling_uni_o4 import mlp
 from robot_policies.policies.uni_o4.offline.behavior import GaussianActor
 from robot_policies.policies.uni_o4.offline.run import prepare
 from robot_policies.policies.uni_o4.offline.settings import METHODS, Method, OfflineSettings

@@ -7,8 +7,8 @@ s' = 0.9 s + 0.3 a + noise, reward 1 - s^2 - 0.1 a^2, so the best linear gain is
 import numpy as np
 import torch
 
+from robot_policies.learning.networks import mlp
 from robot_policies.policies.uni_o4.data.transitions import Transitions
-from robot_policies.policies.uni_o4.modeling_uni_o4 import mlp
 from robot_policies.policies.uni_o4.offline.settings import OfflineSettings
 from robot_policies.policies.uni_o4.spaces import BoxSpace
 

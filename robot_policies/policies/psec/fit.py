@@ -4,19 +4,26 @@ Batches, noise and dropout depend on the seed and the step alone, so that a run 
 goes on as if it had not been, bit for bit.
 """
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from robot_policies.interface import CheckpointError, ConfigError
+from robot_policies.learning.averages import early_rate, follow
 from robot_policies.learning.noise import noise_of_step
+from robot_policies.learning.run_state import (
+    grouped,
+    moments_of,
+    of_group,
+    read_state,
+    restore_moments,
+    resuming,
+    write_state,
+)
 
 Loss = Callable[[Tensor], Tensor]  # rows of the batch -> scalar
 Report = Callable[[int, float], None]  # steps done, loss
@@ -124,7 +131,6 @@ class _Run:
             parameters, lr=settings.lr, weight_decay=settings.decay, foreach=True
         )
 
-    @torch.no_grad()
     def advance(self, step: int) -> None:
         """Take an optimiser step, and let the averages follow; early on they follow faster."""
         settings = self.settings
@@ -132,9 +138,7 @@ class _Run:
             group["lr"] = 0.5 * settings.lr * (1.0 + math.cos(math.pi * step / settings.steps))
         self.optimizer.step()
         self.optimizer.zero_grad()
-        rate = max(settings.average_rate, 9.0 / (10.0 + step))
-        for mean, parameter in zip(self.average, self.parameters, strict=True):
-            mean.lerp_(parameter, rate)
+        follow(self.average, self.parameters, early_rate(settings.average_rate, step))
 
     @torch.no_grad()
     def finish(self) -> None:
@@ -144,39 +148,23 @@ class _Run:
 
     def save(self, path: Path, step: int) -> None:
         """Write a state; a kill while writing leaves the last one."""
-        tensors = self._tensors()
-        for i, moments in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"adam.{i}.{name}": value for name, value in moments.items()}
-        tensors = {name: value.detach().clone().contiguous() for name, value in tensors.items()}
-        partial = path.with_suffix(".partial")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, partial, {"step": json.dumps(step), "about": self.about})
-        partial.replace(path)
+        tensors = {**self._tensors(), **grouped("adam", moments_of(self.optimizer))}
+        write_state(path, tensors, {"step": str(step), "about": self.about})
 
     @torch.no_grad()
     def load(self, path: Path) -> int:
         """Take over a state and return the steps done."""
-        try:
-            with safe_open(path, "pt") as file:
-                said = file.metadata() or {}
-                stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-            if said.get("about") != self.about:
+        with resuming(path):
+            stored, metadata = read_state(path)
+            if metadata.get("about") != self.about:
                 raise CheckpointError(
                     f"{path} is the state of a run with other data, base or settings; "
                     "remove it to begin anew"
                 )
-            moments: dict[int, dict[str, Tensor]] = {}
-            for name, value in stored.items():
-                if name.startswith("adam."):
-                    _, i, moment = name.split(".")
-                    moments.setdefault(int(i), {})[moment] = value
             for name, tensor in self._tensors().items():
                 tensor.copy_(stored[name])
-            fresh = self.optimizer.state_dict()
-            self.optimizer.load_state_dict({**fresh, "state": moments})
-            return int(json.loads(said["step"]))
-        except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
-            raise CheckpointError(f"{path}: cannot go on from it: {error}") from None
+            restore_moments(self.optimizer, of_group("adam", stored))
+            return int(metadata["step"])
 
     def _tensors(self) -> dict[str, Tensor]:
         groups = {"parameter": self.parameters, "average": self.average, "carried": self.carried}

@@ -55,12 +55,6 @@ def diffusion_loss(
     return (error * valid).sum() / valid.sum().clamp_min(1)
 
 
-def expectile_loss(error: Tensor, tau: float) -> Tensor:
-    """Return |tau - 1[error < 0]| error^2, averaged (Kostrikov et al. 2022, eq. 5)."""
-    share = torch.where(error < 0.0, 1.0 - tau, tau)
-    return (share * error.square()).mean()
-
-
 def reward_weight(q: Tensor, v: Tensor, sharpness: float, ceiling: float) -> Tensor:
     """Return min(exp(sharpness (Q - V)), ceiling): better than usual counts more. Shape (B,)."""
     return torch.exp(sharpness * (q - v)).clamp_max(ceiling)

@@ -22,6 +22,7 @@ from robot_policies.catalog import load_robot
 from robot_policies.data.reading import recorded_of
 from robot_policies.interface import ActionKind, CheckpointError, ConfigError
 from robot_policies.interface.errors import suggestion
+from robot_policies.learning.averages import early_rate, follow
 from robot_policies.learning.elements import ACTION, joint_of, write_contract
 from robot_policies.learning.noise import noise_of_step
 from robot_policies.policies.psec.configuration_psec import PsecConfig
@@ -257,12 +258,10 @@ class TrainingParts(nn.Module):
         self.network = copy.deepcopy(network).requires_grad_(True)
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
 
-    @torch.no_grad()
     def lead(self, average: nn.Module, rate: float) -> None:
-        """Move the average towards the network; early on faster, or it would stay random [own]."""
-        rate = max(rate, 9.0 / (10.0 + float(self.step)))
-        for mean, value in zip(average.parameters(), self.network.parameters(), strict=True):
-            mean.lerp_(value, rate)
+        """Move the average towards the network, early on faster [own]."""
+        rate = early_rate(rate, int(self.step))
+        follow(average.parameters(), self.network.parameters(), rate)
         self.step += 1
 
 

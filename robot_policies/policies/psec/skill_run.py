@@ -8,16 +8,13 @@ from torch import Tensor
 
 from robot_policies.interface import ConfigError, JointLimits
 from robot_policies.policies.checkpoint import read_checkpoint
-from robot_policies.policies.psec.critics import (
-    CriticSettings,
-    gate_weights,
-    sample_weights,
-    train_critic,
-)
+from robot_policies.policies.psec.criteria import CriticSettings
+from robot_policies.policies.psec.critics import train_critic
 from robot_policies.policies.psec.demonstrations import Demonstrations, read_demonstrations
 from robot_policies.policies.psec.fit import FitSettings, Report
 from robot_policies.policies.psec.levels import train_gate
 from robot_policies.policies.psec.modeling_psec import PsecPolicy
+from robot_policies.policies.psec.sample_weights import router_weights, sample_weights
 from robot_policies.policies.psec.train import RANK, SCALE, composed, train_skill
 from robot_policies.skills.mixing.gate import Gate
 from robot_policies.skills.package.base import SkillBase, describe_base
@@ -178,7 +175,7 @@ def run_gate(
     if costs_root is not None:
         others = read_demonstrations(costs_root, loaded.policy, loaded.preprocessor)
         numbers, fitting = CriticSettings(), replace(CRITIC, seed=settings.seed)
-        weight = gate_weights(train_critic(others, "safety", fitting, numbers), data, numbers)
+        weight = router_weights(train_critic(others, "safety", fitting, numbers), data, numbers)
     return train_gate(
         *(loaded.policy, adapters, data, settings),
         weight=weight,

@@ -47,7 +47,7 @@ def train_skill(
         policy: The base.
         data: Demonstrations, normalised by the base's statistics.
         settings: Numbers of the run.
-        weight: Of each step, see `critics.sample_weights`. Shape (N,).
+        weight: Of each step, see `sample_weights.py`. Shape (N,).
         form: `low_rank`, or `full_matrix` for the baseline W_0 + dW.
         rank: Of the additions.
         scale: Of the additions.

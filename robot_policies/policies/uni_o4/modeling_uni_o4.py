@@ -18,6 +18,7 @@ import torch
 from lerobot.policies.pretrained import PreTrainedPolicy
 from torch import Tensor, nn
 
+from robot_policies.learning.networks import mlp
 from robot_policies.policies.uni_o4.configuration_uni_o4 import ACTION, UniO4Config, mirror_map
 from robot_policies.policies.uni_o4.losses import gaussian_log_prob
 from robot_policies.policies.uni_o4.memory import Memory
@@ -175,15 +176,6 @@ def mirror_frame(index: Sequence[int], sign: Sequence[float]) -> tuple[list[int]
     order = [*range(9), *(start + i for start in starts for i in index)]
     signs = [-1.0, 1.0, -1.0, 1.0, -1.0, 1.0, 1.0, -1.0, -1.0, *sign, *sign, *sign, -1.0, -1.0]
     return [*order, 9 + 3 * joints, 10 + 3 * joints], signs
-
-
-def mlp(inputs: int, hidden: Sequence[int], outputs: int) -> nn.Sequential:
-    """Return a multilayer perceptron with ELU between its layers."""
-    layers: list[nn.Module] = []
-    for width in hidden:
-        layers += [nn.Linear(inputs, width), nn.ELU()]
-        inputs = width
-    return nn.Sequential(*layers, nn.Linear(inputs, outputs))
 
 
 def mlp_on_arrays(net: nn.Sequential) -> Callable[[np.ndarray], np.ndarray]:

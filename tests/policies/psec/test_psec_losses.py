@@ -8,7 +8,6 @@ import torch
 from robot_policies.policies.psec.losses import (
     add_noise,
     diffusion_loss,
-    expectile_loss,
     reach_target,
     reward_weight,
     safety_weight,
@@ -45,12 +44,6 @@ def test_the_loss_sums_over_an_action_and_averages_over_valid_ones():
 def test_no_valid_action_is_no_loss_and_no_nan():
     loss = diffusion_loss(torch.ones(1, 1, 1), torch.zeros(1, 1, 1), torch.zeros(1, 1).bool())
     assert loss.item() == 0.0
-
-
-def test_expectile_counts_what_is_above_more():
-    assert expectile_loss(torch.tensor([2.0, -2.0]), 0.7).item() == pytest.approx(
-        (0.7 * 4 + 0.3 * 4) / 2
-    )
 
 
 def test_weights_follow_the_advantage_and_stop_at_the_ceiling():

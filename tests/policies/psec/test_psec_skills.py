@@ -9,7 +9,7 @@ from lerobot.configs.types import FeatureType, PolicyFeature
 
 from robot_policies.interface import CheckpointError, ConfigError
 from robot_policies.policies.psec import PsecConfig
-from robot_policies.policies.psec.critics import CriticSettings, gate_weights, sample_weights
+from robot_policies.policies.psec.criteria import CriticSettings
 from robot_policies.policies.psec.demonstrations import (
     Demonstrations,
     make_demonstrations,
@@ -19,6 +19,7 @@ from robot_policies.policies.psec.fit import FitSettings
 from robot_policies.policies.psec.levels import LevelMixture, train_gate
 from robot_policies.policies.psec.modeling_psec import PsecPolicy
 from robot_policies.policies.psec.processor_psec import make_psec_pre_post_processors
+from robot_policies.policies.psec.sample_weights import router_weights, sample_weights
 from robot_policies.policies.psec.train import (
     composed,
     fresh_adapter,
@@ -167,7 +168,7 @@ def test_a_state_of_another_run_is_refused(arm, tmp_path, monkeypatch):
     with pytest.raises(CheckpointError, match="other data, base or settings"):
         train_skill(base, train, other, state=state)
     state.write_bytes(b"nonsense")
-    with pytest.raises(CheckpointError, match="cannot go on"):
+    with pytest.raises(CheckpointError, match="cannot resume"):
         train_skill(base, train, TINY, state=state)
 
 
@@ -329,7 +330,7 @@ class Judge:
 
 def test_a_gate_learns_most_where_usual_behaviour_would_do_harm():
     data, _ = labelled(False, True)
-    weight = gate_weights(Judge(), data, CriticSettings())
+    weight = router_weights(Judge(), data, CriticSettings())
     torch.testing.assert_close(weight, torch.tensor([1.0, -1.0, 99.0]).exp().clamp_max(100.0))
 
 

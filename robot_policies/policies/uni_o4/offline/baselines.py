@@ -9,6 +9,7 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
+from robot_policies.learning.averages import follow
 from robot_policies.policies.uni_o4.losses import gaussian_log_prob
 from robot_policies.policies.uni_o4.offline.critics import Critics
 from robot_policies.policies.uni_o4.offline.settings import OfflineSettings
@@ -68,13 +69,11 @@ class Td3Bc(nn.Module):
         pull = (mean - batch["action"]).square().mean()
         return -self.settings.td3_weight / q.detach().abs().mean() * q.mean() + pull
 
-    @torch.no_grad()
     def follow(self) -> None:
         """Move the slow copies towards policy and critics."""
         self.critics.follow()
-        pairs = zip(self.slow_policy.parameters(), self.policy.parameters(), strict=True)
-        for slow, fast in pairs:
-            slow.lerp_(fast, self.settings.target_rate)
+        rate = self.settings.target_rate
+        follow(self.slow_policy.parameters(), self.policy.parameters(), rate)
 
 
 class Weighted(Stage):

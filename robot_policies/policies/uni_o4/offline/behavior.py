@@ -10,8 +10,8 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
+from robot_policies.learning.networks import mlp
 from robot_policies.policies.uni_o4.losses import gaussian_kl, gaussian_log_prob
-from robot_policies.policies.uni_o4.modeling_uni_o4 import mlp
 from robot_policies.policies.uni_o4.offline.settings import Diversity
 from robot_policies.policies.uni_o4.online.ppo import Learner
 

@@ -10,8 +10,10 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
+from robot_policies.learning.averages import follow
+from robot_policies.learning.networks import mlp
+from robot_policies.learning.values import TwinQ, expectile_loss
 from robot_policies.policies.uni_o4.losses import value_loss
-from robot_policies.policies.uni_o4.modeling_uni_o4 import mlp
 from robot_policies.policies.uni_o4.offline.settings import OfflineSettings
 from robot_policies.policies.uni_o4.standardizer import Standardizer
 
@@ -43,9 +45,7 @@ class Critics(nn.Module):
         super().__init__()
         self.privileged = privileged
         self.scale = Standardizer(width + action_width)
-        self.q = nn.ModuleList(
-            mlp(width + action_width, settings.critic_hidden, 1) for _ in range(2)
-        )
+        self.q = TwinQ(lambda: mlp(width + action_width, settings.critic_hidden, 1))
         for net in self.q:
             nn.init.zeros_(net[-1].weight)  # pyright: ignore
             nn.init.zeros_(net[-1].bias)  # pyright: ignore
@@ -90,22 +90,14 @@ class Critics(nn.Module):
         both = self.twin(batch["observation"], batch["action"])
         return of_value, (both - target).square().mean(1).sum()
 
-    @torch.no_grad()
     def follow(self) -> None:
         """Move the slow copies towards Q."""
-        for slow, fast in zip(self.slow.parameters(), self.q.parameters(), strict=True):
-            slow.lerp_(fast, self.settings.target_rate)
+        follow(self.slow.parameters(), self.q.parameters(), self.settings.target_rate)
 
-    def _evaluate(self, nets: nn.ModuleList, observation: Tensor, action: Tensor) -> Tensor:
+    def _evaluate(self, added: TwinQ, observation: Tensor, action: Tensor) -> Tensor:
+        """Return Q_i(s, a) = V_first(s) + net_i(s, a), of standardised inputs. Shape (2, B)."""
         inputs = self.scale(torch.cat([observation, action], -1))
-        added = torch.stack([net(inputs).squeeze(-1) for net in nets])
-        return self._seen(self.first_value, observation) + added
+        return self._seen(self.first_value, observation) + added(inputs)
 
     def _seen(self, value: nn.Module, observation: Tensor) -> Tensor:
         return value(observation[..., self.privileged :]).squeeze(-1)
-
-
-def expectile_loss(error: Tensor, expectile: float) -> Tensor:
-    """Return the mean of |expectile - 1(error < 0)| error^2, eq. 5 of IQL. Scalar."""
-    weight = torch.where(error > 0.0, expectile, 1.0 - expectile)
-    return (weight * error.square()).mean()

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from robot_policies.policies.uni_o4.modeling_uni_o4 import mlp
+from robot_policies.learning.networks import mlp
+from robot_policies.learning.run_state import write_state
 from robot_policies.policies.uni_o4.online.body import Features
 from robot_policies.policies.uni_o4.standardizer import Standardizer
 from robot_policies.policies.weights import load_weights
@@ -118,9 +118,7 @@ class BoxBody:
 
 def save_box(policy: BoxPolicy, path: Path) -> None:
     """Write the weights; a kill while writing leaves the last ones."""
-    partial = path.with_suffix(".partial")
-    save_file({name: value.contiguous() for name, value in policy.state_dict().items()}, partial)
-    partial.replace(path)
+    write_state(path, policy.state_dict(), {})
 
 
 def load_box(policy: BoxPolicy, path: Path) -> BoxPolicy:

@@ -17,7 +17,6 @@ from robot_policies.policies.uni_o4.offline.behavior import (
     member_loss,
     pairwise_divergence,
 )
-from robot_policies.policies.uni_o4.offline.critics import expectile_loss
 from robot_policies.policies.uni_o4.offline.evaluation import Expansion, ModelRollouts, is_better
 from robot_policies.policies.uni_o4.offline.improvement import Improver, choose, peek
 from robot_policies.policies.uni_o4.offline.run import prepare
@@ -109,11 +108,6 @@ def test_members_stay_further_apart_with_the_divergence():
             optimizer.step()
         spread.append(float(pairwise_divergence(policies, observation)))
     assert spread[0] < 0.95 * spread[1] < 0.8 * spread[2]
-
-
-def test_expectile_by_hand():
-    # 0.7 * 2^2 and 0.3 * 1^2, averaged
-    assert float(expectile_loss(torch.tensor([2.0, -1.0]), 0.7)) == pytest.approx(1.55)
 
 
 def test_a_time_out_is_carried_over_and_a_terminal_is_not(data):

@@ -1,0 +1,86 @@
+"""A training run in one safetensors file, from which it goes on bit for bit after a kill.
+
+Tensors have names of the form `group.rest`; whatever is no tensor is text in the file's metadata.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from robot_policies.interface import CheckpointError
+
+Tensors = dict[str, Tensor]
+
+
+def write_state(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write a state; a kill while writing leaves the last one.
+
+    Args:
+        path: The file; its folder is made if it is not there.
+        tensors: By name; they are copied first, for two names may share memory.
+        metadata: Texts by name.
+    """
+    partial = path.with_suffix(".partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    whole = {name: value.detach().clone().contiguous() for name, value in tensors.items()}
+    save_file(whole, partial, dict(metadata))
+    partial.replace(path)
+
+
+def read_state(path: Path) -> tuple[Tensors, dict[str, str]]:
+    """Return the tensors and the texts of a state."""
+    with safe_open(path, "pt") as file:
+        # Copies: the file's own memory is not aligned, and sums depend on that.
+        tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+        return tensors, file.metadata() or {}
+
+
+@contextmanager
+def resuming(path: Path) -> Iterator[None]:
+    """Turn whatever a damaged or foreign state raises into one line.
+
+    Raises:
+        CheckpointError: Naming the file and the reason.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: cannot resume: {error}") from None
+
+
+def grouped(group: str, tensors: Mapping[str, Tensor]) -> Tensors:
+    """Return tensors under the names `group.name`."""
+    return {f"{group}.{name}": value for name, value in tensors.items()}
+
+
+def of_group(group: str, tensors: Mapping[str, Tensor]) -> Tensors:
+    """Return the tensors of a group, under their names within it."""
+    start = f"{group}."
+    return {
+        name.removeprefix(start): value
+        for name, value in tensors.items()
+        if name.startswith(start)
+    }
+
+
+def moments_of(optimizer: torch.optim.Optimizer) -> Tensors:
+    """Return what an optimiser remembers of its gradients, as `parameter number.name`."""
+    return {
+        f"{number}.{name}": value
+        for number, moments in optimizer.state_dict()["state"].items()
+        for name, value in moments.items()
+    }
+
+
+def restore_moments(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Give an optimiser what `moments_of` returned; its rates stay what they are."""
+    moments: dict[int, Tensors] = {}
+    for name, value in tensors.items():
+        number, _, moment = name.partition(".")
+        moments.setdefault(int(number), {})[moment] = value
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
