@@ -16,7 +16,7 @@ for package, root in SIDE_PACKAGES.items():
 
 
 def shared_files() -> Iterator[tuple[str, list[str]]]:
-    """List every shipped file under the folder that ROS and `share.py` look in."""
+    """List every shipped file under the folder that ROS and `shared_files.py` look in."""
     files = sorted(
         path
         for folder in SHARED

@@ -15,7 +15,7 @@ from robot_policies.interface.robot_alone import NAME as NO_TASK
 from robot_policies.interface.robot_alone import RobotAlone
 from robot_policies.interface.robot_table import read_robot
 from robot_policies.interface.schema import build
-from robot_policies.share import config_names, read_config
+from robot_policies.shared_files import config_names, read_config
 
 TRUSTED = ("robot_policies.", "robot_policies_sim.", "robot_policies_hardware.")
 

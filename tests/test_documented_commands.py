@@ -17,7 +17,7 @@ from robot_policies.interface import ConfigError
 from robot_policies.launching.__main__ import parse_arguments
 from robot_policies.launching.description import declared
 from robot_policies.policies.locate import policies
-from robot_policies.share import share_directory
+from robot_policies.shared_files import share_directory
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

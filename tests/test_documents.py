@@ -13,7 +13,7 @@ from robot_policies.documents import (
     read_yaml,
 )
 from robot_policies.interface import ConfigError
-from robot_policies.share import share_directory
+from robot_policies.shared_files import share_directory
 
 LAUGHS = "a: &a [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n" + "".join(
     f"{one}: &{one} [{', '.join([f'*{before}'] * 9)}]\n"

@@ -67,8 +67,9 @@ def test_the_demo_needs_nothing_beyond_everything_and_nothing_that_is_compiled(p
 
 def test_the_installed_package_finds_what_it_ships(prefix, tmp_path):
     code = (
-        "from robot_policies import catalog, share; from robot_policies.policies.locate import "
-        "policies; catalog.load_robot('go1'); print(share.share_directory(), *policies())"
+        "from robot_policies import catalog, shared_files\n"
+        "from robot_policies.policies.locate import policies\n"
+        "catalog.load_robot('go1'); print(shared_files.share_directory(), *policies())"
     )
     environment = {**os.environ, "PYTHONPATH": str(site_packages(prefix))}
     environment.pop("AMENT_PREFIX_PATH", None)

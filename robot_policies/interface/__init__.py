@@ -31,10 +31,10 @@ from robot_policies.interface.errors import (
     StaleObservation,
     UnknownNameError,
 )
+from robot_policies.interface.findings import Finding
 from robot_policies.interface.limits import JointLimit, JointLimits
 from robot_policies.interface.observation import Observation, ObservationSpec
 from robot_policies.interface.policy import Policy, Statistics
-from robot_policies.interface.report import Finding
 from robot_policies.interface.robot import RobotSpec
 from robot_policies.interface.robot_parts import Gains
 from robot_policies.interface.spec import ArraySpec

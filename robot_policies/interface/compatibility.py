@@ -14,6 +14,8 @@ from robot_policies.interface.action import CARTESIAN_DELTA_NAMES, ActionKind
 from robot_policies.interface.backend import RobotBackend, offered
 from robot_policies.interface.clouds import check_clouds, is_cloud
 from robot_policies.interface.errors import ContractError, suggestion
+from robot_policies.interface.findings import Finding, Report
+from robot_policies.interface.normalization_audit import audit_statistics
 from robot_policies.interface.observation import (
     IMAGES,
     TASK,
@@ -22,10 +24,8 @@ from robot_policies.interface.observation import (
 )
 from robot_policies.interface.policy import Policy
 from robot_policies.interface.rates import whole_periods
-from robot_policies.interface.report import Finding, Report
 from robot_policies.interface.robot import RobotSpec
 from robot_policies.interface.spec import ArraySpec
-from robot_policies.interface.statistics import audit_statistics
 from robot_policies.interface.task import Task
 
 TRIALS = 32  # whose instructions are compared

@@ -7,8 +7,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from robot_policies.interface.action import ActionChunk, ActionSpec
+from robot_policies.interface.findings import Finding
 from robot_policies.interface.observation import Observation, ObservationSpec
-from robot_policies.interface.report import Finding
 
 
 @dataclass(frozen=True, eq=False)

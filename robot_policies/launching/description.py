@@ -15,7 +15,7 @@ from robot_policies.interface.errors import suggestion
 from robot_policies.launching.log_folder import log_folder
 from robot_policies.launching.substitutions import Context, boolean, expand
 from robot_policies.launching.xml_file import Element, read_launch_file
-from robot_policies.share import PACKAGE
+from robot_policies.shared_files import PACKAGE
 
 
 @dataclass(frozen=True)

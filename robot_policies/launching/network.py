@@ -13,7 +13,7 @@ from pathlib import Path
 
 from robot_policies.launching import log_folder
 from robot_policies.launching.description import Process, describe
-from robot_policies.share import share_directory
+from robot_policies.shared_files import share_directory
 
 PROFILE = "FASTDDS_DEFAULT_PROFILES_FILE"
 PEERS = "ROS_STATIC_PEERS"

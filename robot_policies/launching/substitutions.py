@@ -14,7 +14,7 @@ from typing import Any
 
 from robot_policies.interface import ConfigError
 from robot_policies.interface.errors import suggestion
-from robot_policies.share import PACKAGE, share_directory
+from robot_policies.shared_files import PACKAGE, share_directory
 
 BINARY: Mapping[type, Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,

@@ -18,11 +18,11 @@ from tempfile import TemporaryDirectory
 from robot_policies.interface import ConfigError
 from robot_policies.interface.errors import suggestion
 from robot_policies.launching.claims import already_runs, holder
-from robot_policies.launching.deaths import VARIABLE, Deaths
 from robot_policies.launching.description import Description, Process, Step, declared, describe
+from robot_policies.launching.exit_log import VARIABLE, ExitLog
 from robot_policies.launching.lines import STDERR, STDOUT, Lines
 from robot_policies.launching.shared_memory import clean
-from robot_policies.share import PACKAGE, share_directory
+from robot_policies.shared_files import PACKAGE, share_directory
 
 FAULT = 3  # exit status: something that ran failed
 DEATH = "]: process has died [pid"  # said by ros2 launch, which then exits with 0 all the same
@@ -127,7 +127,7 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._stop, f"{signal.Signals(number).name} received")
         with TemporaryDirectory() as folder:
-            self._deaths = Deaths(Path(folder) / "deaths")
+            self._exit_log = ExitLog(Path(folder) / "exit_log")
             await asyncio.gather(*(self._do(step) for step in self._steps))
         clean()  # after a process that was killed
         self._lines.close()
@@ -158,7 +158,7 @@ class Supervisor:
                 break
             if await self._stopped_within(process.respawn_delay):
                 return
-        self._deaths.tell(process.name, _meaning(status))
+        self._exit_log.tell(process.name, _meaning(status))
         self._failed |= not good
         if process.ends_launch:
             self._stop(f"{process.name} has ended")
@@ -173,7 +173,7 @@ class Supervisor:
                 env={
                     "PYTHONUNBUFFERED": "1",
                     **process.environment,
-                    VARIABLE: str(self._deaths.path),
+                    VARIABLE: str(self._exit_log.path),
                 },
                 cwd=process.directory,
                 # An own session: a Ctrl-C in the terminal reaches it once, through this process.

@@ -7,7 +7,7 @@ from robot_policies.interface import ActionChunk, ContractError, RobotPoliciesEr
 from robot_policies.nodes.chunk_intake import ChunkIntake, Unfit
 from robot_policies.nodes.graph_node import GraphNode, NotYet, one_line, reported, run
 from robot_policies.nodes.operator_services import OperatorServices
-from robot_policies.nodes.outlet import Outlet
+from robot_policies.nodes.robot_publishers import RobotPublishers
 from robot_policies.nodes.senders import full_name
 from robot_policies.nodes.trial import SETTINGS, TrialRun
 
@@ -27,7 +27,7 @@ class BackendNode(GraphNode):
         OperatorServices(
             self,
             lambda: self._trial and self._trial.loop,
-            lambda decision: self._outlet.decided(decision),
+            lambda decision: self._robot_publishers.decided(decision),
         )
 
     @reported
@@ -42,8 +42,8 @@ class BackendNode(GraphNode):
         self.get_logger().info("making the robot ready")
         self._trial = trial = TrialRun(settings, self.now(), self.time.of_driver)
         policy = full_name(self.get_namespace(), settings["nodes"][1])
-        self._outlet = Outlet(self, trial, policy)
-        self._outlet.rehearse()
+        self._robot_publishers = RobotPublishers(self, trial, policy)
+        self._robot_publishers.rehearse()
         self._chunks = ChunkIntake(self, trial.loop.action, policy, self._on_chunk, self._refuse)
 
     @reported
@@ -54,7 +54,7 @@ class BackendNode(GraphNode):
         self._trial.start(self.now())
         self._moving, self._ending = True, Ending.INTERRUPTED
         self.every(self._trial.loop.period, self._tick)
-        self.every(REPORT_PERIOD, self._outlet.report)
+        self.every(REPORT_PERIOD, self._robot_publishers.report)
 
     @reported
     def on_deactivate(self) -> None:
@@ -83,7 +83,7 @@ class BackendNode(GraphNode):
             self._chunks.close()
             self._chunks = None
         if trial:
-            self._outlet.close()
+            self._robot_publishers.close()
             trial.end(self._ending, self._reason)
             trial.close()
             self._report_faults(trial)
@@ -97,9 +97,9 @@ class BackendNode(GraphNode):
             return
         try:
             now = self.now()
-            if self._trial.measure(now, self._outlet.wants_pictures(now)):
-                self._outlet.measured()
-                self._outlet.decided(self._trial.decide(self.now()))
+            if self._trial.measure(now, self._robot_publishers.wants_pictures(now)):
+                self._robot_publishers.measured()
+                self._robot_publishers.decided(self._trial.decide(self.now()))
             self._chunks.next_slot()
             if (over := self._trial.over()) and not self._stopping:
                 self._begin_stop(Ending.HORIZON, over)
@@ -116,7 +116,7 @@ class BackendNode(GraphNode):
         try:
             if decision := loop.accept(chunk, self.now()):
                 loop.handed_over(decision, self.now())
-                self._outlet.decided(decision)
+                self._robot_publishers.decided(decision)
         except ContractError as error:
             self._refuse(Unfit.MISMATCHED, str(error))
         except RobotPoliciesError as error:

@@ -9,7 +9,7 @@ from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.client import Client
 from rclpy.node import Node
 
-from robot_policies.launching.deaths import Deaths
+from robot_policies.launching.exit_log import ExitLog
 
 LOOK = 0.25  # s; how often somebody who waits for a node asks whether it lives
 
@@ -24,7 +24,7 @@ class ManagedNode:
             node: Whose node asks; it is spun while an answer is waited for.
             name: Name of the other node, in the same namespace.
         """
-        self.name, self._node, self._deaths = name, node, Deaths()
+        self.name, self._node, self._exit_log = name, node, ExitLog()
         self._change = node.create_client(ChangeState, f"{name}/change_state")
         self._ask = node.create_client(GetState, f"{name}/get_state")
 
@@ -32,7 +32,7 @@ class ManagedNode:
     def death(self) -> str:
         """How its process ended, where its launch says that it did; else empty."""
         space = self._node.get_namespace().rstrip("/")
-        return self._deaths.of(f"{space}/{self.name}".lstrip("/"))
+        return self._exit_log.of(f"{space}/{self.name}".lstrip("/"))
 
     def appears(self, patience: float) -> bool:
         """Return whether the node is there within some seconds; one that died is not."""

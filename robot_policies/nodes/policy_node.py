@@ -13,7 +13,7 @@ from robot_policies.interface import ActionChunk, ConfigError, Observation, Poli
 from robot_policies.interface.compatibility import check_compatible
 from robot_policies.nodes.chunks import chunk_type, decode_chunk, encode_chunk
 from robot_policies.nodes.graph_node import CHUNKS, ERROR, OK, GraphNode, one_line, reported, run
-from robot_policies.nodes.inlet import Inlet
+from robot_policies.nodes.policy_subscriptions import PolicySubscriptions
 from robot_policies.nodes.senders import full_name
 from robot_policies.nodes.skills import SkillParameters
 from robot_policies.nodes.trial import NAMED, by_name, executor_mode, limits_of
@@ -36,7 +36,7 @@ class PolicyNode(GraphNode):
         self._skills = SkillParameters(self)
         self._worker: InferenceWorker | None = None
         self._chunks: Any = None
-        self._inlet: Inlet | None = None
+        self._streams: PolicySubscriptions | None = None
         self._active = False
         self._status, self._noted = (OK, ""), 0.0
 
@@ -65,21 +65,19 @@ class PolicyNode(GraphNode):
         self._worker = InferenceWorker(
             policy, self._deliver, self._fail, time.perf_counter, quick, self._pacing.answer
         )
-        needs, node = (
-            policy.observation_spec,
-            full_name(self.get_namespace(), settings["nodes"][0]),
-        )
-        self._inlet = Inlet(self, needs, backend, task, node, self._due, self._take, self._note)
+        node = full_name(self.get_namespace(), settings["nodes"][0])
+        needs, told = policy.observation_spec, (self._due, self._take, self._note)
+        self._streams = PolicySubscriptions(self, needs, backend, task, node, *told)
 
     @reported
     def on_activate(self) -> None:
         """Begin an episode."""
         assert self._worker
-        assert self._inlet
+        assert self._streams
         self.time.synchronize()
         self._worker.reset(self._seed)
         self._pacing.reset()
-        self._inlet.want_pictures(0.0)
+        self._streams.want_pictures(0.0)
         self._active = True
 
     @reported
@@ -95,12 +93,12 @@ class PolicyNode(GraphNode):
     def release(self) -> None:
         """Stop acting and let go of the policy."""
         self._active = False
-        worker, inlet = self._worker, self._inlet
+        worker, streams = self._worker, self._streams
         chunks, self._chunks = self._chunks, None
-        self._worker = self._inlet = None
+        self._worker = self._streams = None
         self._skills.detach()
-        if inlet:
-            inlet.close()
+        if streams:
+            streams.close()
         if worker:
             worker.close()
             self._policy.close()
@@ -130,18 +128,18 @@ class PolicyNode(GraphNode):
         return self._active and self._pacing.due(stamp)
 
     def _take(self, observation: Observation) -> None:
-        if self._active and self._worker and self._inlet:
+        if self._active and self._worker and self._streams:
             self._pacing.asked(observation.stamp)
-            self._inlet.want_pictures(self._pacing.next_due)
+            self._streams.want_pictures(self._pacing.next_due)
             self._worker.submit(observation)
 
     def _deliver(self, chunk: ActionChunk, took: float) -> None:
-        if self._active and self._inlet:
+        if self._active and self._streams:
             stamp = self.time.to_ros(chunk.stamp)
             self._chunks.publish(encode_chunk(replace(chunk, stamp=stamp)))
             self._skills.publish()
             self._pacing.answered(self.now(), took)
-            self._inlet.want_pictures(self._pacing.next_due)
+            self._streams.want_pictures(self._pacing.next_due)
         self._note(OK, "acting")
 
     def _fail(self, error: Exception) -> None:

@@ -14,8 +14,8 @@ from robot_policies.data.dataset import read_info
 from robot_policies.data.reading import FOLLOWER, Recorded
 from robot_policies.documents import read_json
 from robot_policies.interface import ConfigError, Finding, Statistics
+from robot_policies.interface.normalization_audit import ENDS
 from robot_policies.interface.rates import whole_periods
-from robot_policies.interface.statistics import ENDS
 from robot_policies.interface.units import PERCENT
 from robot_policies.learning.elements import ACTION, joint_of
 from robot_policies.policies.contract import FILE, Contract

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from robot_policies.interface import CheckpointError, ConfigError, UnknownNameError
-from robot_policies.share import share_directory
+from robot_policies.shared_files import share_directory
 
 BUILT_IN = ("hold",)
 CONFIG = "config.json"

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from robot_policies import share
+from robot_policies import shared_files
 from robot_policies.cli.app import explain, main
 from robot_policies.interface import BackendError, CheckpointError, ConfigError
 
@@ -162,10 +162,10 @@ def test_what_is_not_used_is_not_imported(code):
 
 
 def test_one_broken_file_is_named_and_the_rest_is_listed(tmp_path, monkeypatch, capfd):
-    shutil.copytree(share.share_directory() / "config", tmp_path / "config")
+    shutil.copytree(shared_files.share_directory() / "config", tmp_path / "config")
     (tmp_path / "config" / "tasks" / "broken.yaml").write_text("description: [")
     (tmp_path / "config" / "robots" / "headless.yaml").write_text("name: headless")
-    monkeypatch.setattr(share, "share_directory", lambda: tmp_path)
+    monkeypatch.setattr(shared_files, "share_directory", lambda: tmp_path)
     assert main(["list", "--json", "-"]) == 0
     listed = json.loads(capfd.readouterr().out)
     tasks = {entry["name"]: entry["description"] for entry in listed["tasks"]}

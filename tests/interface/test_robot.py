@@ -8,7 +8,7 @@ from robot_policies.catalog import load_robot, robots
 from robot_policies.interface import ConfigError
 from robot_policies.interface.robot_table import read_robot
 from robot_policies.interface.schema import build, check_keys, vector
-from robot_policies.share import read_config
+from robot_policies.shared_files import read_config
 
 TWO = {"shoulder": {}, "elbow": {}}
 LINK = {"mass": 1.0}

@@ -7,7 +7,7 @@ import yaml
 from robot_policies.interface import ConfigError
 from robot_policies.launching.description import Process, describe, parameter
 from robot_policies.launching.supervisor import find_launch_file
-from robot_policies.share import share_directory
+from robot_policies.shared_files import share_directory
 
 
 def launch(tmp_path, body, name="a.launch.xml", **arguments):

@@ -53,9 +53,9 @@ def test_a_program_that_is_not_there_is_a_failure(tmp_path, capfd):
 
 def test_a_process_can_ask_how_another_ended(tmp_path, capfd):
     asks = """import time
-from robot_policies.launching.deaths import Deaths
-while not Deaths().of('p'): time.sleep(0.05)
-print(Deaths().of('p'), repr(Deaths().of('q')))"""
+from robot_policies.launching.exit_log import ExitLog
+while not ExitLog().of('p'): time.sleep(0.05)
+print(ExitLog().of('p'), repr(ExitLog().of('q')))"""
     (tmp_path / "asks.py").write_text(asks)
     body = python("raise SystemExit(5)")
     body += f"<executable name='q' cmd='{sys.executable} {tmp_path / 'asks.py'}'/>"

@@ -19,7 +19,7 @@ from tokenizers import Tokenizer, models
 from robot_policies.interface import CheckpointError, RobotPoliciesError
 from robot_policies.policies.catalog import load_policy
 from robot_policies.policies.processors import read_processors
-from robot_policies.share import share_directory
+from robot_policies.shared_files import share_directory
 
 CONFIG, PRE, POST = "config.json", "policy_preprocessor.json", "policy_postprocessor.json"
 WEIGHTS, CONTRACT = "model.safetensors", "contract.yaml"

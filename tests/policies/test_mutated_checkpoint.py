@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from robot_policies.policies.processors import POSTPROCESSOR, PREPROCESSOR
-from robot_policies.share import share_directory
+from robot_policies.shared_files import share_directory
 
 LOADER = Path(watched_loader.__file__)
 FILES = ("config.json", PREPROCESSOR, POSTPROCESSOR)

@@ -21,7 +21,7 @@ from robot_policies.interface.errors import suggestion
 from robot_policies.interface.observation import STATE
 from robot_policies.learning.elements import flat_names, joint_of, units_of, write_contract
 from robot_policies.policies.act_jepa.configuration_act_jepa import ACTION, ActJepaConfig
-from robot_policies.share import config_names
+from robot_policies.shared_files import config_names
 
 QUANTILES = {"q01": 0.01, "q10": 0.10, "q50": 0.50, "q90": 0.90, "q99": 0.99}
 

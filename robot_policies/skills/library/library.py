@@ -18,7 +18,7 @@ from robot_policies.interface import (
     JointLimits,
     UnknownNameError,
 )
-from robot_policies.share import share_directory
+from robot_policies.shared_files import share_directory
 from robot_policies.skills.library import composition as compositions
 from robot_policies.skills.library.composition import Composition
 from robot_policies.skills.library.listing import (

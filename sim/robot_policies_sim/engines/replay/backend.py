@@ -34,7 +34,7 @@ from robot_policies.interface import (
 )
 from robot_policies.interface.errors import RecordingEnded
 from robot_policies.interface.observation import IMAGES, STATE, VELOCITY_COMMAND
-from robot_policies.share import share_directory
+from robot_policies.shared_files import share_directory
 from robot_policies_sim.engines.replay.logged_episode import LoggedEpisode, read_episode
 from robot_policies_sim.engines.replay.logged_robot import EFFORT, find_motion, find_vectors
 from robot_policies_sim.scene.conditions import EpisodeConditions

@@ -32,7 +32,7 @@ PATIENCE = 0.01  # s; how long it is looked for
 UNHEARD = 3  # measurements; a command is sent after each
 
 
-class Inlet:
+class PolicySubscriptions:
     """Subscriptions of one policy.
 
     An observation is due when joints arrive and the policy is; then the newest of all other

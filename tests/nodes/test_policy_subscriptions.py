@@ -13,10 +13,10 @@ from sensor_msgs.msg import JointState
 
 from robot_policies.interface import ArraySpec, Observation, ObservationSpec
 from robot_policies.interface.observation import IMU, IMU_NAMES, IMU_UNITS, STATE
-from robot_policies.nodes import inlet
+from robot_policies.nodes import policy_subscriptions
 from robot_policies.nodes.graph_node import COMMAND, GraphNode
-from robot_policies.nodes.inlet import Inlet
 from robot_policies.nodes.messages import encode_feature, stream
+from robot_policies.nodes.policy_subscriptions import PolicySubscriptions
 
 STREAMS = {
     STATE: ArraySpec(STATE, (1,), unit="rad", names=("knee.pos",)),
@@ -33,7 +33,7 @@ class Stage:
         self.backend = SimpleNamespace(provides=STREAMS, accepts=frozenset())
         self.taken: list[Observation] = []
         self.complaints: list[str] = []
-        self.inlet = Inlet(
+        self.subscriptions = PolicySubscriptions(
             self.node,
             ObservationSpec(STREAMS),
             self.backend,
@@ -70,10 +70,12 @@ class Stage:
 
 @pytest.fixture
 def stage(monkeypatch) -> Iterator[Stage]:
-    monkeypatch.setattr(inlet, "PATIENCE", 0.1)  # s; longer than a busy machine takes to deliver
+    monkeypatch.setattr(
+        policy_subscriptions, "PATIENCE", 0.1
+    )  # s; longer than a busy machine takes to deliver
     made = Stage()
     yield made
-    made.inlet.close()
+    made.subscriptions.close()
     made.executor.shutdown()
     made.node.destroy_node()
     rclpy.shutdown()
@@ -95,7 +97,7 @@ def test_joints_wait_for_the_inertial_measurement_of_their_moment(stage):
     now = stage.node.now()
     stage.inertial(now - 0.02, 1.0)
     stage.joints(now)
-    stage.spin(lambda: not stage.inlet._look.is_canceled())
+    stage.spin(lambda: not stage.subscriptions._look.is_canceled())
     stage.inertial(now, 2.0)
     stage.spin(lambda: stage.taken)
     assert [observation[IMU][4] for observation in stage.taken] == [2.0]

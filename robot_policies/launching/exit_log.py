@@ -8,10 +8,10 @@ variable. Where there is no such file, as under `ros2 launch`, nothing is known.
 import os
 from pathlib import Path
 
-VARIABLE = "ROBOT_POLICIES_DEATHS"
+VARIABLE = "ROBOT_POLICIES_EXIT_LOG"
 
 
-class Deaths:
+class ExitLog:
     """A file of lines `name: how it ended`."""
 
     def __init__(self, path: Path | None = None) -> None:

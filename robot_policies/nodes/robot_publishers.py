@@ -26,7 +26,7 @@ LEVELS = {"pass": OK, "approach": WARN, "hold": WARN, "damp": ERROR, "estop": ER
 REPEAT = 0.2  # s; a goal is published when it changes, and this often for who missed it
 
 
-class Outlet:
+class RobotPublishers:
     """Publishers of one robot."""
 
     def __init__(self, node: GraphNode, trial: TrialRun, policy: str) -> None:

@@ -11,9 +11,9 @@ import numpy as np
 
 from robot_policies.interface.action import CARTESIAN_DELTA_NAMES
 from robot_policies.interface.errors import suggestion
+from robot_policies.interface.findings import Finding
 from robot_policies.interface.observation import IMAGES
 from robot_policies.interface.policy import Policy, Statistics
-from robot_policies.interface.report import Finding
 from robot_policies.interface.robot import RobotSpec
 from robot_policies.interface.spec import ArraySpec
 
