@@ -14,6 +14,7 @@ from lerobot.optim import AdamConfig
 from robot_policies.interface import ConfigError, RobotSpec
 from robot_policies.interface.errors import suggestion
 from robot_policies.interface.observation import COMMAND, IMU, STATE, VELOCITY_COMMAND
+from robot_policies.policies.uni_o4.frame import FrameLayout
 
 ACTION = "action"
 ROBOT_FIELDS = ("default_position", "lower", "upper", "velocity", "acceleration")
@@ -158,8 +159,8 @@ class UniO4Config(PreTrainedConfig):
 
     @property
     def frame_width(self) -> int:
-        """Numbers in one frame: turn 3, gravity 3, command 3, q, dq, last action, clock 2."""
-        return 11 + 3 * len(self.joint_names)
+        """Numbers in one frame."""
+        return FrameLayout(len(self.joint_names)).width
 
     @property
     def observation_delta_indices(self) -> list[int]:

@@ -10,7 +10,7 @@ samples as augmentation would be off-policy for a net that is not symmetric yet.
 On a robot the batch is one, and the policy then answers with NumPy alone, from the same weights.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from robot_policies.learning.networks import mlp
 from robot_policies.policies.uni_o4.configuration_uni_o4 import ACTION, UniO4Config, mirror_map
+from robot_policies.policies.uni_o4.frame import FrameLayout
 from robot_policies.policies.uni_o4.losses import gaussian_log_prob
 from robot_policies.policies.uni_o4.memory import Memory
 from robot_policies.policies.uni_o4.quadruped import Array
@@ -121,19 +122,17 @@ class SymmetricActor(nn.Module):
         with torch.no_grad():  # start at the default pose
             last = self.net[-1]
             last.weight.mul_(0.1)  # pyright: ignore[reportCallIssue]
-        index, sign = mirror_map(config.joint_names)
-        frame_index, frame_sign = mirror_frame(index, sign)
-        width = config.frame_width
-        frames = torch.arange(config.history).unsqueeze(1) * width
+        layout, (index, sign) = FrameLayout(joints), mirror_map(config.joint_names)
+        frame_index, frame_sign = layout.mirror(index, sign)
+        frames = torch.arange(config.history).unsqueeze(1) * layout.width
         mirrored = (frames + torch.tensor(frame_index)).flatten()
-        signs = torch.tensor(frame_sign).repeat(config.history)
+        both = torch.stack([torch.arange(len(mirrored)), mirrored])
+        turned = torch.tensor(frame_sign).repeat(config.history)
+        signs = torch.stack([torch.ones_like(turned), turned])
         direct, reflected = torch.eye(joints), torch.eye(joints)[index].T * torch.tensor(sign)
-        for name, value in (
-            ("both", torch.stack([torch.arange(len(mirrored)), mirrored])),
-            ("signs", torch.stack([torch.ones_like(signs), signs])),
-            ("merge", 0.5 * torch.cat([direct, reflected])),
-        ):
-            self.register_buffer(name, value, persistent=False)
+        self.register_buffer("both", both, persistent=False)
+        self.register_buffer("signs", signs, persistent=False)
+        self.register_buffer("merge", 0.5 * torch.cat([direct, reflected]), persistent=False)
 
     def forward(self, observation: Tensor) -> Tensor:
         """Return the mean. (B, H F) -> (B, J)."""
@@ -163,19 +162,6 @@ def mirrored_mean(
     """
     answers = net(observation[:, both] * signs)
     return answers.reshape(len(observation), -1) @ merge
-
-
-def mirror_frame(index: Sequence[int], sign: Sequence[float]) -> tuple[list[int], list[float]]:
-    """Return the mirror map of one frame, in the order of `Quadruped.frame`.
-
-    Turning about x and z and moving along y change sign; the clock moves half a period on, since
-    the diagonal pairs of a trot swap.
-    """
-    joints = len(index)
-    starts = [9 + joints * block for block in range(3)]
-    order = [*range(9), *(start + i for start in starts for i in index)]
-    signs = [-1.0, 1.0, -1.0, 1.0, -1.0, 1.0, 1.0, -1.0, -1.0, *sign, *sign, *sign, -1.0, -1.0]
-    return [*order, 9 + 3 * joints, 10 + 3 * joints], signs
 
 
 def mlp_on_arrays(net: nn.Sequential) -> Callable[[np.ndarray], np.ndarray]:

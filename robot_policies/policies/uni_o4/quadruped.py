@@ -16,6 +16,7 @@ import torch
 
 from robot_policies.interface.observation import IMU, STATE, VELOCITY_COMMAND
 from robot_policies.policies.uni_o4.configuration_uni_o4 import UniO4Config
+from robot_policies.policies.uni_o4.frame import FrameLayout
 
 Array = Any  # a tensor, or an ndarray
 
@@ -39,6 +40,7 @@ class Quadruped:
             like: An array of the kind, and on the device, of all that follow.
         """
         self.config, xp = config, namespace(like)
+        self._layout = FrameLayout(len(config.joint_names))
         make = partial(xp.asarray, dtype=xp.float32, device=like.device)
         scale = config.action_scale
         default, lower, upper, velocity, acceleration, effort, stiffness, damping = (
@@ -60,7 +62,9 @@ class Quadruped:
         self._down = make(DOWN)
 
     def frame(self, batch: Mapping[str, Array], target: Array, steps: Array) -> Array:
-        """Assemble one frame; the only place that does.
+        """Assemble one frame from what is measured, as `FrameLayout` orders it.
+
+        The clock is sin(2 pi f t) and cos(2 pi f t), both 0 while the robot is asked to stand.
 
         Args:
             batch: Normalised features.
@@ -75,17 +79,15 @@ class Quadruped:
         moving = abs(command) @ self._command_scale > config.standing_command  # (B, 1)
         turn = 2.0 * np.pi * config.gait_frequency * config.dt
         clock = xp.sin(self._quarter + turn * steps[:, None]) * moving
-        frame = xp.concatenate(
-            [
-                imu[:, 4:7],  # 3 angular velocity
-                gravity(imu[:, :4], self._down),  # 3
-                command,  # 3
-                state,  # J positions, J velocities
-                target,  # J
-                clock,  # 2
-            ],
-            -1,
+        blocks = self._layout.in_order(
+            turn=imu[:, 4:7],
+            gravity=gravity(imu[:, :4], self._down),
+            command=command,
+            state=state,
+            target=target,
+            clock=clock,
         )
+        frame = xp.concatenate(blocks, -1)
         return frame.clip(-config.observation_clip, config.observation_clip)
 
     def pose(self, state: Array) -> Array:
@@ -111,7 +113,10 @@ class Quadruped:
 
 
 def gravity(orientation: Array, down: Array) -> Array:
-    """Return the world's down direction in the body frame.
+    """Return the world's down direction in the body frame, R(q)^T (0, 0, -1).
+
+    That is (2 (w y - x z), -2 (y z + w x), x^2 + y^2 - z^2 - w^2): a sum over the products of two
+    elements of the quaternion, which `DOWN` weighs.
 
     Args:
         orientation: Unit quaternions x, y, z, w. Shape (B, 4).
@@ -125,13 +130,13 @@ def gravity(orientation: Array, down: Array) -> Array:
 
 
 def _down() -> np.ndarray:
-    """Return what makes the last row of a rotation matrix, negated, of all products. (16, 3)."""
+    """Return the weight of every product q_i q_j in each element of `gravity`. Shape (16, 3)."""
     x, y, z, w = range(4)
-    factors = np.zeros((4, 4, 3), dtype=np.float32)
-    factors[w, y, 0], factors[x, z, 0] = 2.0, -2.0
-    factors[y, z, 1], factors[w, x, 1] = -2.0, -2.0
-    factors[[x, y, z, w], [x, y, z, w], 2] = 1.0, 1.0, -1.0, -1.0
-    return factors.reshape(16, 3)
+    weight = np.zeros((4, 4, 3), dtype=np.float32)
+    weight[w, y, 0], weight[x, z, 0] = 2.0, -2.0
+    weight[y, z, 1], weight[w, x, 1] = -2.0, -2.0
+    weight[x, x, 2], weight[y, y, 2], weight[z, z, 2], weight[w, w, 2] = 1.0, 1.0, -1.0, -1.0
+    return weight.reshape(16, 3)
 
 
 DOWN = _down()

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from robot_policies.interface.gravity import FALL_GRAVITY
 from robot_policies.policies.uni_o4.configuration_uni_o4 import UniO4Config
+from robot_policies.policies.uni_o4.frame import FrameLayout
 from robot_policies.policies.uni_o4.quadruped import Quadruped
 
 
@@ -93,27 +94,22 @@ class BoxSpace:
 
 
 class WalkSpace:
-    """What the policy does not see of the quadruped, and its frames, the newest last.
-
-    The layout of a frame is that of `Quadruped.frame`.
-    """
+    """What the policy does not see of the quadruped, and its frames, the newest last."""
 
     def __init__(self, config: UniO4Config, privileged: int = 0) -> None:
-        """Lay out the newest frame: turn 3, gravity 3, command 3, q J, dq J, last J, clock 2.
+        """Find the blocks of the newest frame.
 
         Args:
             config: The policy.
             privileged: Numbers before the frames.
         """
-        joints = len(config.joint_names)
-        self.width = privileged + config.history * config.frame_width
-        self.action_width, self.change_width = joints, privileged + 6 + 2 * joints
+        self._layout = layout = FrameLayout(len(config.joint_names))
+        self._widths = [block.stop - block.start for block in layout.measured]
+        self.width = privileged + config.history * layout.width
+        self.action_width, self.change_width = layout.joints, privileged + sum(self._widths)
         self._privileged = privileged
-        self._frame = config.frame_width
-        self._command = slice(6, 9)
-        self._state = slice(9, 9 + 2 * joints)
-        self._last = slice(9 + 2 * joints, 9 + 3 * joints)
         self._quadruped = Quadruped(config, like=torch.empty(0))
+        # The clock a step on: sin(x + a) = cos(a) sin(x) + sin(a) cos(x), and likewise cos(x + a).
         angle = torch.tensor(2.0 * torch.pi * config.gait_frequency * config.dt)
         self._turn_clock = torch.stack(
             [
@@ -124,8 +120,8 @@ class WalkSpace:
 
     def execute(self, observation: Tensor, action: Tensor) -> Tensor:
         """Return the action within the robot's limits, as the policy on the robot does."""
-        newest = observation[:, -self._frame :]
-        return self._quadruped.limit(action, newest[:, self._state], newest[:, self._last])
+        newest, layout = self._newest(observation), self._layout
+        return self._quadruped.limit(action, newest[:, layout.state], newest[:, layout.target])
 
     def change(self, observation: Tensor, following: Tensor) -> Tensor:
         """Return what all that is measured gains. Shape (B, P)."""
@@ -133,26 +129,32 @@ class WalkSpace:
 
     def advance(self, observation: Tensor, action: Tensor, change: Tensor) -> Tensor:
         """Return the frames one step on. Shape (B, W)."""
-        newest = observation[:, -self._frame :]
-        unseen = self._privileged
+        newest, layout, unseen = self._newest(observation), self._layout, self._privileged
         measured = self._measured(observation) + change
-        privileged, turn, gravity, state = measured.split(
-            [unseen, 3, 3, measured.shape[-1] - unseen - 6], -1
+        privileged, turn, gravity, state = measured.split([unseen, *self._widths], -1)
+        frame = layout.in_order(
+            turn=turn,
+            gravity=torch.nn.functional.normalize(gravity, dim=-1),
+            command=newest[:, layout.command],
+            state=state,
+            target=action,
+            clock=newest[:, layout.clock] @ self._turn_clock.T,  # 0 stays 0, if asked to stand
         )
-        gravity = torch.nn.functional.normalize(gravity, dim=-1)
-        clock = newest[:, -2:] @ self._turn_clock.T  # sine and cosine, 0 if asked to stand
-        frame = torch.cat([turn, gravity, newest[:, self._command], state, action, clock], -1)
-        return torch.cat([privileged, observation[:, unseen + self._frame :], frame], -1)
+        return torch.cat([privileged, observation[:, unseen + layout.width :], *frame], -1)
 
     def terminated(self, observation: Tensor) -> Tensor:
         """Return whether the robot has fallen over. Shape (B,), boolean."""
-        return ~(observation[:, 5 - self._frame] <= FALL_GRAVITY)
+        return ~(self._newest(observation)[:, self._layout.down] <= FALL_GRAVITY)
 
     def _measured(self, observation: Tensor) -> Tensor:
         """Return what is privileged, turn, gravity, positions and speeds. Shape (B, P)."""
-        newest = observation[:, -self._frame :]
+        newest = self._newest(observation)
         privileged = observation[:, : self._privileged]
-        return torch.cat([privileged, newest[:, :6], newest[:, self._state]], -1)
+        return torch.cat([privileged, *(newest[:, b] for b in self._layout.measured)], -1)
+
+    def _newest(self, observation: Tensor) -> Tensor:
+        """Return the newest frame. (B, W) -> (B, F)."""
+        return observation[:, -self._layout.width :]
 
 
 def scaled_velocity(velocity: np.ndarray, config: UniO4Config) -> np.ndarray:

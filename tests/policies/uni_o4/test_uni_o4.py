@@ -15,11 +15,11 @@ from robot_policies.policies.uni_o4.configuration_uni_o4 import (
     mirror_map,
 )
 from robot_policies.policies.uni_o4.export import export
+from robot_policies.policies.uni_o4.frame import FrameLayout
 from robot_policies.policies.uni_o4.memory import Memory
 from robot_policies.policies.uni_o4.modeling_uni_o4 import (
     SymmetricActor,
     UniO4Policy,
-    mirror_frame,
 )
 from robot_policies.policies.uni_o4.online.body import WalkBody
 from robot_policies.policies.uni_o4.online.ppo import OnlineSettings, Trainer
@@ -198,12 +198,29 @@ def test_a_mirrored_robot_moves_mirrored(config):
 def test_actor_is_equivariant_for_any_observation(config):
     actor = SymmetricActor(config)
     index, sign = mirror_map(list(GO1.joint_names))
-    frame_index, frame_sign = mirror_frame(index, sign)
+    frame_index, frame_sign = FrameLayout(len(index)).mirror(index, sign)
     frames = torch.randn(7, config.history, config.frame_width)
     reflected = frames[..., frame_index] * torch.tensor(frame_sign)
     torch.testing.assert_close(
         actor(reflected.flatten(1)), actor(frames.flatten(1))[:, index] * torch.tensor(sign)
     )
+
+
+def test_a_frame_is_laid_out_once():
+    layout = FrameLayout(joints=2)
+    assert layout.width == 3 + 3 + 3 + 4 + 2 + 2
+    assert (layout.state, layout.target, layout.clock) == (
+        slice(9, 13),
+        slice(13, 15),
+        slice(15, 17),
+    )
+    assert layout.in_order(
+        clock="c", target="t", state="s", command="v", gravity="g", turn="w"
+    ) == list("wgvstc")
+    order, sign = layout.mirror([1, 0], [-1.0, -1.0])
+    assert order[9:15] == [10, 9, 12, 11, 14, 13]
+    assert sign[layout.down] == 1.0
+    assert sign[layout.turn] == [-1.0, 1.0, -1.0]
 
 
 def test_targets_keep_every_limit_of_the_robot(config):
