@@ -10,6 +10,9 @@ import numpy as np
 
 from robot_policies.interface import ContractError, RobotSpec
 
+ARM = ("shoulder_pan", "shoulder_lift", "elbow_flex", "wrist_flex", "wrist_roll")
+GRIPPER = "gripper"
+WRIST = ARM.index("wrist_flex")
 SPARE = 0.1  # rad of the wrist's range kept free, for an imitator's errors
 
 
@@ -27,10 +30,11 @@ class Reach:
         self._shoulder = x[at["upper_arm"]], z[at["shoulder"]] + z[at["upper_arm"]]
         self._upper, self._fore = z[at["forearm"]], z[at["wrist"]]
         self._hand = z[at["hand"]] + z[at["tip"]]
-        self._lower, self._higher = robot.lower[:5], robot.upper[:5].copy()
-        self._higher[3] -= SPARE
+        arm = [robot.joint_names.index(name) for name in ARM]
+        self._lower, self._higher = robot.lower[arm], robot.upper[arm]
+        self._higher[WRIST] -= SPARE
         # The crooked link: its length, and its direction from the forearm's.
-        crook = self._higher[3]
+        crook = self._higher[WRIST]
         along, across = self._fore + self._hand * np.cos(crook), self._hand * np.sin(crook)
         self._crooked = np.hypot(along, across)
         self._crook = np.arctan2(across, along)
@@ -43,7 +47,7 @@ class Reach:
             roll: Of the wrist. [rad]
 
         Returns:
-            shoulder_pan, shoulder_lift, elbow_flex, wrist_flex, wrist_roll. Shape (5,). [rad]
+            In the order of `ARM`. Shape (5,). [rad]
 
         Raises:
             ContractError: If the point is out of reach.
@@ -52,9 +56,9 @@ class Reach:
         above = position[2] - self._shoulder[1]
         lift, bend = _two_links(ahead, above + self._hand, self._upper, self._fore)
         wrist = np.pi - lift - bend
-        if not wrist <= self._higher[3]:  # also where straight down is out of reach
+        if not wrist <= self._higher[WRIST]:  # also where straight down is out of reach
             lift, bend = _two_links(ahead, above, self._upper, self._crooked)
-            bend, wrist = bend - self._crook, self._higher[3]
+            bend, wrist = bend - self._crook, self._higher[WRIST]
         pan = np.arctan2(position[1], position[0])
         joints = np.array([pan, lift, bend - np.pi / 2.0, wrist, roll])
         if not ((self._lower <= joints) & (joints <= self._higher)).all():  # so is NaN
@@ -65,7 +69,18 @@ class Reach:
 def _two_links(ahead: float, above: float, first: float, second: float) -> tuple[float, float]:
     """Return the angle of the first link from upright and that between them, bent upward.
 
-    NaN if the point is too far from, or too near to, the joint they begin with. [rad].
+    By the law of cosines: cos(bend) = (r^2 - a^2 - b^2) / (2 a b) for links a and b and a point at
+    the distance r. The first link is off the point's direction by atan2(b sin(bend), a +
+    b cos(bend)); Craig, Introduction to Robotics, chapter 4.
+
+    Args:
+        ahead: Of the point, from the joint they begin with. [m]
+        above: Likewise. [m]
+        first: Length of the first link. [m]
+        second: Length of the second link. [m]
+
+    Returns:
+        NaN if the point is too far or too near. [rad]
     """
     cosine = (ahead**2 + above**2 - first**2 - second**2) / (2.0 * first * second)
     if not -1.0 <= cosine <= 1.0:

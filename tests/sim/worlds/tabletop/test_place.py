@@ -8,7 +8,6 @@ from robot_policies.catalog import load_robot, load_task, make_backend
 from robot_policies.control.episode import run_episode
 from robot_policies.interface import ConfigError, ContractError, RobotState, Simulator
 from robot_policies.interface.observation import TASK
-from robot_policies_sim.worlds.tabletop.expert import pulses
 from robot_policies_sim.worlds.tabletop.place import (
     CUBE_HALF,
     INSTRUCTIONS,
@@ -18,6 +17,7 @@ from robot_policies_sim.worlds.tabletop.place import (
     TabletopPlace,
     objects_of,
 )
+from robot_policies_sim.worlds.tabletop.pulses import pulses
 
 SO101 = load_robot("so101")
 PLACE = load_task("tabletop_place")
