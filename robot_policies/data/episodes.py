@@ -35,6 +35,10 @@ class Episodes(Protocol):
         """Complete the files."""
         ...
 
+    def abandon(self) -> None:
+        """Write nothing more: the folder is to become what it was before."""
+        ...
+
 
 class ImageEpisodes:
     """Episodes with images, through `LeRobotDataset`."""
@@ -84,6 +88,10 @@ class ImageEpisodes:
     def close(self) -> None:
         """Complete the files."""
         self._dataset.finalize()
+
+    def abandon(self) -> None:
+        """Write nothing more: the folder is to become what it was before."""
+        _forget(self._dataset.meta)
 
 
 class NumberEpisodes:
@@ -180,6 +188,15 @@ class NumberEpisodes:
         if self._parquet is not None:
             self._parquet.close()
         self._meta.finalize()
+
+    def abandon(self) -> None:
+        """Write nothing more: the folder is to become what it was before."""
+        _forget(self._meta)
+
+
+def _forget(meta: Any) -> None:
+    """Forget the episodes that LeRobot would write down when its object is collected."""
+    meta._metadata_buffer.clear()
 
 
 def _table(columns: Mapping[str, Any], features: Any) -> Any:

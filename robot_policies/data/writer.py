@@ -70,7 +70,9 @@ class DatasetFolder:
             keep_complete(self.root)
         images = any(feature["dtype"] in PICTURES for feature in self._features.values())
         writer = ImageEpisodes if images else NumberEpisodes
-        self._writer: Episodes | None = writer(self.root, self._fps, self._robot, self._features)
+        # Absolute: what stands before a colon in a relative path is a protocol to FFmpeg.
+        root = self.root.absolute()
+        self._writer: Episodes | None = writer(root, self._fps, self._robot, self._features)
         if not is_interrupted(self.root):
             keep_complete(self.root)
         self._about: list[Mapping[str, Any]] = []
@@ -136,12 +138,14 @@ class DatasetFolder:
             self._complete()
 
     def _complete(self) -> None:
-        writer, self._writer = self._writer, None
-        if writer is None:
+        if self._writer is None:
             return
-        writer.close()
+        # Before the rest, so that there is none without its line.
         with (self.root / ABOUT_FILE).open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(line) + "\n" for line in self._about)
+        self._about = []
+        self._writer.close()
+        self._writer = None
         forget_complete(self.root)
 
     @contextmanager
@@ -149,7 +153,9 @@ class DatasetFolder:
         try:
             yield
         except OSError as error:
-            self._writer = None
+            writer, self._writer = self._writer, None
+            if writer is not None:
+                writer.abandon()
             take_back(self.root)
             reason = os.strerror(error.errno) if error.errno else " ".join(str(error).split())
             kept = read_info(self.root)["total_episodes"] if (self.root / INFO).exists() else 0

@@ -1,5 +1,7 @@
 """A disk that is full or fills up: one line says so, and what was complete before can be read."""
 
+import errno
+import gc
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -63,6 +65,30 @@ def test_episodes_that_were_complete_before_the_disk_was_full_can_be_read(disk, 
     assert f"{root}: No space left on device; {kept['episodes']} episodes are kept" in error
     assert kept["episodes"] > 1
     assert [line["k"] for line in kept["recordings"]] == list(range(kept["episodes"]))
+
+
+@pytest.mark.parametrize("images", [False, True])
+def test_nothing_is_written_after_an_incomplete_session_was_taken_back(
+    tmp_path, monkeypatch, images
+):
+    def fail(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    picture = {"dtype": "image", "shape": [8, 8, 3], "names": ["height", "width", "channels"]}
+    features = {**FEATURES, **({"observation.images.top": picture} if images else {})}
+    row = {"x": np.zeros(64), "observation.images.top": np.zeros((8, 8, 3), np.uint8)}
+    rows = [{name: row[name] for name in features}]
+    root = tmp_path / "ds"
+    with DatasetFolder(root, 50, "toy", features) as folder:
+        folder.add(rows, "wave", {})
+    with DatasetFolder(root, 50, "toy", features) as folder:
+        folder.add(rows, "wave", {})
+        with monkeypatch.context() as patched:
+            patched.setattr("lerobot.datasets.dataset_metadata.write_stats", fail)
+            with pytest.raises(BackendError, match="1 episodes are kept"):
+                folder.add(rows, "wave", {})
+    gc.collect()  # LeRobot's objects write down what they have when they are collected
+    assert describe(root)["episodes"] == len(describe(root)["recordings"]) == 1
 
 
 def test_a_recording_that_fills_the_disk_is_rescued_up_to_its_last_row(disk, tmp_path):
