@@ -8,6 +8,7 @@ one takes the class and its YAML. Implementations are imported when they are use
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from inspect import signature
 from typing import Any
 
 from robot_policies.interface import ConfigError, RobotBackend, RobotSpec, ServoBackend, Task
@@ -141,6 +142,16 @@ def make_backend(
     return legged(backend)
 
 
+def text_options(name: str) -> frozenset[str]:
+    """Return the options of a backend that are texts, which a command line takes as typed.
+
+    Raises:
+        ConfigError: If there is no such backend.
+    """
+    parameters = signature(_implementation(entry("backends", name))).parameters.values()
+    return frozenset(each.name for each in parameters if each.annotation is str)
+
+
 def make_figure(robot: RobotSpec, scene: Mapping[str, Any]) -> Any:
     """Return what draws a robot in a measured pose, with an OpenGL context of its own.
 
@@ -154,9 +165,12 @@ def make_figure(robot: RobotSpec, scene: Mapping[str, Any]) -> Any:
 def _make(
     made: Entry, name: str, overrides: Mapping[str, Any] | None = None, /, **given: object
 ) -> Any:
-    module, _, attribute = made.implementation.partition(":")
-    implementation = getattr(import_module(module), attribute)
     try:
-        return implementation(**given, **{**made.options, **(overrides or {})})
+        return _implementation(made)(**given, **{**made.options, **(overrides or {})})
     except TypeError as error:
         raise ConfigError(f"{name}.yaml: {error}") from None
+
+
+def _implementation(made: Entry) -> Any:
+    module, _, attribute = made.implementation.partition(":")
+    return getattr(import_module(module), attribute)

@@ -6,6 +6,7 @@ key that stands there twice and a number that no computation can use are one lin
 
 import json
 from collections.abc import Callable
+from functools import partial
 from math import isfinite
 from pathlib import Path
 from sys import float_info
@@ -16,6 +17,7 @@ import yaml
 from robot_policies.interface.errors import ConfigError
 
 MAX_BYTES = 1 << 20
+MAX_STATISTICS = 16 << 20  # bytes; LeRobot writes ten numbers of each element, one a line
 MAX_DEPTH = 64
 MAX_VALUES = 200_000  # of the whole document, each alias counted as what it stands for
 PERCENT_HINT = "In YAML the unit of percent is written in quotes: '%'"
@@ -40,6 +42,15 @@ def read_json(path: Path) -> dict[str, Any]:
     return _read(path, parse_json, "JSON object")
 
 
+def read_statistics(path: Path) -> dict[str, Any]:
+    """Read a JSON file of statistics, where data that are no numbers left numbers that are none.
+
+    Raises:
+        ConfigError: If the file cannot be read, or holds anything but an object.
+    """
+    return _read(path, partial(parse_json, measured=True), "JSON object", MAX_STATISTICS)
+
+
 def parse_yaml(text: str) -> Any:
     """Return what a YAML document says.
 
@@ -61,15 +72,22 @@ def parse_yaml(text: str) -> Any:
     return data
 
 
-def parse_json(text: str) -> Any:
+def parse_json(text: str, *, measured: bool = False) -> Any:
     """Return what a JSON document says.
+
+    Args:
+        text: The document.
+        measured: Whether it holds measurements, which may be NaN or infinite.
 
     Raises:
         ValueError: If it is no JSON, too deep or too large, or repeats a key.
     """
     try:
         data = json.loads(
-            text, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite
+            text,
+            object_pairs_hook=_unique,
+            parse_constant=None if measured else _refuse,
+            parse_float=_finite,
         )
     except RecursionError:
         raise ValueError(f"nested deeper than {MAX_DEPTH}") from None
@@ -77,10 +95,12 @@ def parse_json(text: str) -> Any:
     return data
 
 
-def _read(path: Path, parse: Callable[[str], Any], kind: str) -> dict[str, Any]:
+def _read(
+    path: Path, parse: Callable[[str], Any], kind: str, limit: int = MAX_BYTES
+) -> dict[str, Any]:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ValueError(f"has {path.stat().st_size} bytes, at most {MAX_BYTES} make sense")
+        if (size := path.stat().st_size) > limit:
+            raise ValueError(f"has {size} bytes, at most {limit} make sense")
         data = parse(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None

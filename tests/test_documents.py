@@ -10,6 +10,7 @@ from robot_policies.documents import (
     parse_json,
     parse_yaml,
     read_json,
+    read_statistics,
     read_yaml,
 )
 from robot_policies.interface import ConfigError
@@ -112,3 +113,12 @@ def test_a_percent_sign_without_quotes_is_told_how_to_be_written(tmp_path):
         with pytest.raises(ConfigError, match="written in quotes: '%'") as error:
             read_yaml(path)
         assert "\n" not in str(error.value)
+
+
+def test_measurements_may_be_no_numbers_and_their_statistics_are_larger(tmp_path):
+    path = tmp_path / "stats.json"
+    path.write_text('{"a": [NaN, Infinity, 1.0]}' + " " * MAX_BYTES)
+    assert read_statistics(path)["a"][1:] == [float("inf"), 1.0]
+    path.write_text(JSON["deep"][0])
+    with pytest.raises(ConfigError, match="deeper than 64"):
+        read_statistics(path)

@@ -65,7 +65,9 @@ def record(
     with results(json) as output:
         known = catalog.load_task(task)
         robot = catalog.load_robot(known.robot)
-        device = catalog.make_backend(backend, robot, known.scene, **parse_options(option))
+        device = catalog.make_backend(
+            backend, robot, known.scene, **parse_options(option, backend)
+        )
         if seconds is not None:
             known.horizon = seconds
         loaded = load_policy(policy, robot=robot)
@@ -169,7 +171,9 @@ def replay(
         known = catalog.load_task(task)
         robot = catalog.load_robot(known.robot)
         recorded = RecordedActions(dataset, episode, robot)
-        device = catalog.make_backend(backend, robot, known.scene, **parse_options(option))
+        device = catalog.make_backend(
+            backend, robot, known.scene, **parse_options(option, backend)
+        )
         known.horizon = recorded.duration
         strayed = _Strayed(recorded)
         document = watched(

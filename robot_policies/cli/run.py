@@ -10,6 +10,7 @@ import typer
 
 from robot_policies.cli.options import Backend, Json, Policy, Seed
 from robot_policies.cli.output import cell, counts, progress, results, table
+from robot_policies.documents import parse_yaml
 from robot_policies.interface import BackendError, ConfigError
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def run(
     with results(json) as output:
         known = catalog.load_task_or_robot(task, robot)
         spec = catalog.load_robot(known.robot)
-        device = catalog.make_backend(backend, spec, known.scene, **parse_options(option))
+        device = catalog.make_backend(backend, spec, known.scene, **parse_options(option, backend))
         if seconds is not None:
             known.horizon = seconds
         loaded = load_policy(policy, robot=spec)
@@ -159,24 +160,26 @@ def require_complete(document: Mapping[str, Any]) -> None:
         raise BackendError("; ".join(document["faults"]))
 
 
-def parse_options(words: list[str] | None) -> dict[str, Any]:
-    """Return `name=value` words as a mapping, the values read as YAML.
+def parse_options(words: list[str] | None, backend: str) -> dict[str, Any]:
+    """Return `name=value` words as options of a backend.
+
+    A value is YAML, but where the backend wants a text it is taken as typed: a folder may be
+    called `12:30:07`, which YAML takes for a number.
 
     Raises:
-        ConfigError: If a word is of another form.
+        ConfigError: If a word is of another form, or there is no such backend.
     """
-    import yaml
+    from robot_policies.catalog import text_options
 
-    options = {}
+    options, texts = {}, text_options(backend)
     for word in words or ():
         name, separator, text = word.partition("=")
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError:
-            separator = ""
         if not name.isidentifier() or not separator:
             raise ConfigError(f"--option {word}: expected name=value")
-        options[name] = value
+        try:
+            options[name] = text if name in texts else parse_yaml(text)
+        except ValueError as error:
+            raise ConfigError(f"--option {name}={text[:80]}: {error}") from None
     return options
 
 

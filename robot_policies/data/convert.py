@@ -22,6 +22,7 @@ STAMP = "capture_stamp"
 STAMPED = ("observation.", "action")
 NEXT_DONE, NEXT_SUCCESS, NEXT_REWARD = "next.done", "next.success", "next.reward"
 REWARD = "truth.reward"
+ABOUT: Mapping[str, Any] = {"robot": str, "task": str, "fps": int | float, "images": str}
 
 
 def convert_spool(
@@ -55,6 +56,8 @@ def append_spools(
     """Do so for a caller that holds the lock of the dataset."""
     # All are checked before the first is written.
     spools = [read_spool(path) for path in paths]
+    for spool in spools:
+        _require_about(spool)
     total, done = sum(spool.length for spool in spools), count()
     folder: DatasetFolder | None = None
     features: Mapping[str, Any] = {}
@@ -88,6 +91,18 @@ def append_spools(
         if folder is not None:
             folder.close()
     return Conversion(out, episodes, frames, tuple(notes))
+
+
+def _require_about(spool: Spool) -> None:
+    """Refuse a spool that does not say what every dataset says."""
+    names = spool.about.get("names", {})
+    needed = {**ABOUT, "names": dict} if spool.length else ABOUT
+    for key, kind in needed.items():
+        if not isinstance(spool.about.get(key), kind):
+            raise ConfigError(f"{spool.path}: damaged: {key} is {spool.about.get(key)!r}")
+    for name, feature in names.items():
+        if not isinstance(feature, dict) or not feature.keys() <= {"names", "unit"}:
+            raise ConfigError(f"{spool.path}: damaged: {name} is described as {feature!r}")
 
 
 @dataclass(frozen=True, eq=False)

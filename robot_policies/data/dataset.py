@@ -1,6 +1,5 @@
 """LeRobotDataset v3 folders, as they lie on disk: read, checked, described."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from robot_policies.documents import read_json
+from robot_policies.documents import MAX_BYTES, parse_json, read_json, read_statistics
 from robot_policies.interface import ConfigError
 
 ABOUT_FILE = Path("meta", "recordings.jsonl")
@@ -150,11 +149,26 @@ def _require_file(root: Path, path: Path) -> None:
 
 
 def read_episodes(root: Path) -> list[dict[str, Any]]:
-    """Read `meta/recordings.jsonl`; empty for a dataset this package did not write."""
+    """Read `meta/recordings.jsonl`; empty for a dataset this package did not write.
+
+    Raises:
+        ConfigError: If a line is damaged.
+    """
     path = root / ABOUT_FILE
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    recordings = []
+    try:
+        with path.open("rb") as file:
+            while line := file.readline(MAX_BYTES):
+                about = parse_json(line.decode(), measured=True)
+                if not isinstance(about, dict) or type(about.get("episode_index")) is not int:
+                    raise ValueError("expected a JSON object with an episode_index")
+                recordings.append(about)
+    except (OSError, ValueError) as error:
+        where = f"{root}: {ABOUT_FILE}, line {len(recordings) + 1}"
+        raise ConfigError(f"{where}: {' '.join(str(error).split())}") from None
+    return recordings
 
 
 def describe(root: Path) -> dict[str, Any]:
@@ -176,7 +190,7 @@ def describe(root: Path) -> dict[str, Any]:
     info = read_info(root)
     require_files(root, info)
     empty = not info["total_episodes"]
-    stats = {} if empty else json.loads((root / STATS).read_text(encoding="utf-8"))
+    stats = {} if empty else read_statistics(root / STATS)
     features = {}
     for name, feature in info["features"].items():
         if name in AUTOMATIC:

@@ -27,7 +27,10 @@ from robot_policies.interface import ConfigError
 STEP = "step"
 BEGIN, MORE, END = "episode", "features", "result"
 MAGIC_SIZE, RECORD_HEAD = 8, 9  # of MCAP: magic; opcode (uint8) and length (uint64) [bytes]
+MAX_CHUNK = 1 << 28  # bytes; a step with four uncompressed pictures of 4k has 100 MB
 RAW_HEAD = struct.Struct("<dB")
+# What reading raises on a file that somebody made up.
+DAMAGES = ValueError, TypeError, AttributeError, LookupError, RecursionError, struct.error
 Value = np.ndarray | str
 
 
@@ -87,11 +90,7 @@ class Spool:
         Raises:
             ConfigError: If the file is damaged.
         """
-        reader = _Reader()
-        for record in _records(self.path):
-            step = reader.take(record)
-            if step is not None:
-                yield step
+        yield from _steps(self.path, _Reader())
 
 
 def read_spool(path: Path) -> Spool:
@@ -102,10 +101,7 @@ def read_spool(path: Path) -> Spool:
     """
     reader, length = _Reader(), 0
     streams: dict[str, Stream] = {}
-    for record in _records(path):
-        step = reader.take(record)
-        if step is None:
-            continue
+    for step in _steps(path, reader):
         for name, value in step.values.items():
             stream = streams.get(name)
             if stream is None:
@@ -160,22 +156,58 @@ class _Reader:
         return SpooledStep(step["time"], values, stamps | step["stamps"])
 
 
+def _steps(path: Path, reader: _Reader) -> Iterator[SpooledStep]:
+    """Yield the complete steps of a file, whoever wrote it.
+
+    Raises:
+        ConfigError: If it is damaged, or no recording.
+    """
+    try:
+        for record in _records(path):
+            if step := reader.take(record):
+                yield step
+    except DAMAGES as error:
+        raise ConfigError(f"{path}: damaged, or no recording: {error!r}") from None
+
+
 def _records(path: Path) -> Iterator[Any]:
     """Yield the records that are whole; the last one of a killed writer may not be."""
     from mcap.exceptions import EndOfFile, McapError
-    from mcap.stream_reader import CRCValidationError, StreamReader
+    from mcap.records import Chunk
+    from mcap.stream_reader import CRCValidationError, StreamReader, breakup_chunk
     from zstandard import ZstdError
 
     try:
         with path.open("rb") as file:
-            head = _Head(file, _whole_length(file))
-            yield from StreamReader(head, validate_crcs=True).records  # pyright: ignore[reportArgumentType]
+            head: Any = _Head(file, _whole_length(file))
+            reader = StreamReader(
+                head, emit_chunks=True, validate_crcs=True, record_size_limit=MAX_CHUNK
+            )
+            for record in reader.records:
+                if isinstance(record, Chunk):
+                    _check_size(record)
+                    yield from breakup_chunk(record, validate_crc=True)
+                else:
+                    yield record
     except EndOfFile:
         return
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from None
     except (McapError, CRCValidationError, struct.error, ZstdError) as error:
         raise ConfigError(f"{path}: damaged, or no recording: {error}") from None
+
+
+def _check_size(chunk: Any) -> None:
+    """Refuse a chunk that a small file says is large: it would be taken into memory whole."""
+    from zstandard import frame_content_size
+
+    if chunk.compression == "zstd":
+        size = max(chunk.uncompressed_size, frame_content_size(chunk.data))
+        if size <= MAX_CHUNK:
+            return
+        raise ValueError(f"a step of {size} bytes, at most {MAX_CHUNK} make sense")
+    if chunk.compression:
+        raise ValueError(f"a step packed by '{chunk.compression}', expected zstd")
 
 
 class _Head:

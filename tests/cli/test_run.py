@@ -61,11 +61,16 @@ def test_refuses_in_one_line_before_anything_moves(capfd, arguments, status, mes
     assert len(printed.err.strip().splitlines()) == 1
 
 
-def test_options_are_yaml():
-    assert parse_options(["port=/dev/ttyACM0", "rate=50", "calibrate=false"]) == {
-        "port": "/dev/ttyACM0",
-        "rate": 50,
-        "calibrate": False,
-    }
+def test_options_are_yaml_and_texts_are_taken_as_typed():
+    words = ["port=/dev/ttyACM0", "rate=50", "calibrate=false"]
+    options = {"port": "/dev/ttyACM0", "rate": 50, "calibrate": False}
+    assert parse_options(words, "lerobot") == options
+    for typed in ("12:30:07", "a: b", "007", "1.10", "yes", "{x"):
+        assert parse_options([f"dataset={typed}"], "replay") == {"dataset": typed}
     with pytest.raises(ConfigError, match="expected name=value"):
-        parse_options(["=3"])
+        parse_options(["=3"], "replay")
+
+
+def test_an_option_that_stands_for_millions_of_values_is_refused():
+    with pytest.raises(ConfigError, match="--option episode=.*deeper than 64"):
+        parse_options(["episode=" + "[" * 70 + "]" * 70], "replay")

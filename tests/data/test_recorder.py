@@ -301,6 +301,68 @@ def test_what_is_no_spool_is_refused(tmp_path, content, message):
     assert not (tmp_path / "out").exists()
 
 
+ABOUT = {"robot": "toy", "task": "wave", "fps": 50, "images": "png", "names": {}}
+STEP = {"time": 0.0, "values": {"x": [1.0]}, "stamps": {"x": 0.0}}
+
+
+@pytest.mark.parametrize(
+    ("about", "step", "message"),
+    [
+        ({}, STEP, "robot is None"),
+        ({**ABOUT, "fps": "50"}, STEP, "fps is '50'"),
+        ({**ABOUT, "names": {"x": {"dtype": "video"}}}, STEP, "x is described as"),
+        (ABOUT, "[" * 100_000, "damaged"),
+        (ABOUT, {**STEP, "values": {"y": [1.0]}}, "damaged, or no recording: KeyError"),
+        (ABOUT, {**STEP, "values": {"x": ["a"]}}, "damaged"),
+        (ABOUT, [], "damaged"),
+    ],
+)
+def test_a_spool_that_somebody_made_up_is_refused_in_one_line(tmp_path, about, step, message):
+    path = tmp_path / "a.mcap"
+    spool(path, about, step if isinstance(step, str) else json.dumps(step))
+    with pytest.raises(ConfigError, match=message) as error:
+        convert_spool(path, tmp_path / "out")
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+def spool(path: Path, about: dict, step: str) -> None:
+    """Write a spool whose one step is any text."""
+    from mcap.writer import Writer
+
+    with path.open("wb") as file:
+        writer = Writer(file)
+        writer.start()
+        writer.add_metadata("episode", {"json": json.dumps(about)})
+        writer.add_metadata("features", {"json": json.dumps({"x": "<f4"})})
+        channel = writer.register_channel("step", "json", 0)
+        writer.add_message(channel, 0, step.encode(), 0)
+        writer.finish()
+
+
+def test_a_small_spool_that_says_it_is_large_is_not_unpacked(tmp_path):
+    path = tmp_path / "a.mcap"
+    spool(path, ABOUT, " " * (1 << 29))
+    assert path.stat().st_size < 1 << 20
+    with pytest.raises(ConfigError, match="a step of .* bytes, at most"):
+        read_spool(path)
+
+
+def test_a_colon_in_a_folder_is_no_protocol(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    root = record(Path("a: b"), steps=2)
+    assert len(load(root.absolute())) == 2
+    assert not Path("a: b.spool").exists()
+
+
+def test_a_damaged_line_about_a_recording_is_named(tmp_path):
+    root = record(tmp_path / "wave", steps=2, images="png")
+    with (root / "meta" / "recordings.jsonl").open("a") as file:
+        file.write("[" * 100_000 + "\n")
+    with pytest.raises(ConfigError, match=r"recordings.jsonl, line 2: nested deeper"):
+        describe(root)
+
+
 def test_a_flipped_bit_is_noticed(tmp_path):
     path = tmp_path / "a.mcap"
     writer = SpoolWriter(path, {})

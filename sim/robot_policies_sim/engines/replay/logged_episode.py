@@ -47,7 +47,8 @@ class LoggedEpisode:
             return
         start = self.place[f"videos/{name}/from_timestamp"] - 0.5 / self.fps
         path = file_of(self.root, self.video_path, self.place, f"videos/{name}", name)
-        with av.open(str(path), mode="r") as container:
+        # Absolute: what stands before a colon in a relative path is a protocol to FFmpeg.
+        with av.open(str(path.absolute()), mode="r") as container:
             for frame in container.decode(video=0):
                 if frame.time is not None and frame.time >= start:
                     yield frame.to_ndarray(format="rgb24")
