@@ -2,13 +2,15 @@
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SIM, HARDWARE = "robot_policies_sim", "robot_policies_hardware"
+ENGINES, WORLDS = f"{SIM}.engines", f"{SIM}.worlds"
 POLICIES, NODES, CONTROL = (f"robot_policies.{part}" for part in ("policies", "nodes", "control"))
 
 # These may import nothing but the standard library and what is named.
@@ -24,12 +26,21 @@ NEVER = {
     "robot_policies/data": {"rclpy", NODES, SIM, HARDWARE, "mujoco", "pybullet"},
     "robot_policies/nodes": {"torch", "lerobot", "mujoco", "pybullet", SIM, HARDWARE},
     "sim/robot_policies_sim": {"torch", "rclpy", CONTROL, NODES, POLICIES, HARDWARE},
+    "sim/robot_policies_sim/scene": {"mujoco", "pybullet", "gymnasium", ENGINES, WORLDS},
+    "sim/robot_policies_sim/engines": {WORLDS},
+    "sim/robot_policies_sim/worlds": set(),
     "hardware/robot_policies_hardware": {"torch", "rclpy", CONTROL, NODES, POLICIES, SIM},
 }
 # Where ROS is met, besides the nodes.
 EXCEPT = {"hardware/robot_policies_hardware/ros2_control_backend.py": {"rclpy"}}
-# Of the policies, nodes know the catalog only, and no policy knows another.
+# Of the policies, nodes know the catalog only.
 CATALOG = f"{POLICIES}.catalog"
+# No folder in these knows the folder beside it.
+STRANGERS = {
+    "robot_policies/policies": POLICIES,
+    "sim/robot_policies_sim/engines": ENGINES,
+    "sim/robot_policies_sim/worlds": WORLDS,
+}
 
 
 def imported(source: str) -> Iterator[str]:
@@ -65,10 +76,11 @@ def forbidden(folder: str, path: Path, source: str) -> list[str]:
         found += [
             name for name in names if within(name, {POLICIES}) and not within(name, {CATALOG})
         ]
-    if folder == "robot_policies/policies":
+    if folder in STRANGERS:
         own = path.relative_to(ROOT / folder).parts[0]
         others = {entry.name for entry in (ROOT / folder).iterdir() if entry.is_dir()} - {own}
-        found += [name for name in names if within(name, {f"{POLICIES}.{o}" for o in others})]
+        strangers = {f"{STRANGERS[folder]}.{other}" for other in others}
+        found += [name for name in names if within(name, strangers)]
     return found
 
 
@@ -91,6 +103,11 @@ def test_imports_follow_the_table(folder, path):
         ("robot_policies/nodes", "from robot_policies.policies.runtime import LerobotRuntime"),
         ("robot_policies/policies", "from robot_policies import control"),
         ("sim/robot_policies_sim", "import torch.nn"),
+        ("sim/robot_policies_sim/scene", "import mujoco"),
+        ("sim/robot_policies_sim/scene", "from robot_policies_sim.engines import stepped"),
+        ("sim/robot_policies_sim/engines", "from robot_policies_sim.worlds.go1 import walk"),
+        ("sim/robot_policies_sim/engines", "from robot_policies_sim.engines.mujoco import model"),
+        ("sim/robot_policies_sim/worlds", "from robot_policies_sim.worlds import tabletop"),
         ("hardware/robot_policies_hardware", "import rclpy"),
     ],
 )
@@ -116,3 +133,45 @@ def test_every_package_of_the_tree_has_a_rule():
         if path.is_dir() and (path / "__init__.py").exists()
     }
     assert {f"robot_policies/{name}" for name in found - free} <= {*ONLY, *NEVER}
+
+
+def modules_by_name() -> dict[str, Path]:
+    roots = {"robot_policies": ROOT, SIM: ROOT / "sim", HARDWARE: ROOT / "hardware"}
+    return {
+        ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): path
+        for package, root in roots.items()
+        for path in sorted((root / package).rglob("*.py"))
+    }
+
+
+def circle(sources: Mapping[str, str]) -> list[str]:
+    """Return modules that import each other in a circle, in any function too; empty if none do.
+
+    Args:
+        sources: Text by module name.
+    """
+    graph = {
+        module: {
+            known
+            for name in imported(source)
+            for known in (name, name.rpartition(".")[0])  # a module, or what one has in it
+            if known in sources and known != module
+        }
+        for module, source in sources.items()
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    paths = modules_by_name()
+    assert {"robot_policies.interface", f"{ENGINES}.stepped"} <= set(paths)
+    assert circle({name: path.read_text(encoding="utf-8") for name, path in paths.items()}) == []
+
+
+def test_a_circle_is_found_even_where_one_import_waits_in_a_function():
+    sources = {"a": "import b", "b": "def f():\n    from c import thing", "c": "import a"}
+    assert set(circle(sources)) == {"a", "b", "c"}

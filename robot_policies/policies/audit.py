@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from robot_policies.data.dataset import read_info
+from robot_policies.data.dataset import INFO, read_info
 from robot_policies.data.reading import FOLLOWER, Recorded
 from robot_policies.documents import read_json
 from robot_policies.interface import ConfigError, Finding, Statistics
@@ -103,7 +103,7 @@ def _dataset(folder: Path) -> Path | None:
 
     root, repository = named.get("root"), named.get("repo_id")
     for place in (root, repository and HF_LEROBOT_HOME / str(repository)):
-        if place and (Path(place) / "meta" / "info.json").is_file():
+        if place and (Path(place) / INFO).is_file():
             return Path(place)
     return None
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from robot_policies import catalog
 from robot_policies.data.reading import open_dataset
 from robot_policies.interface import (
     ActionKind,
@@ -186,11 +187,9 @@ class ReplayBackend:
 
     def render(self, width: int, height: int) -> np.ndarray:
         """Draw the robot in the logged pose. Shape (height, width, 3), uint8 RGB."""
-        from robot_policies_sim.engines.mujoco.figure import PosedFigure
-
         self._require_running("render")
         if self._figure is None:
-            self._figure = PosedFigure(self.spec, self._scene)
+            self._figure = catalog.make_figure(self.spec, self._scene)
         return self._figure.draw(self._state, width, height)
 
     def _measure(self, log: LoggedEpisode) -> RobotState:
