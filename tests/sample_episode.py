@@ -8,8 +8,8 @@ import numpy as np
 from toy_robot import toy_robot
 
 from robot_policies.control.records import EpisodeResult, StepRecord
-from robot_policies.control.rules import Cause, Refusal
-from robot_policies.control.safety import Level, Verdict
+from robot_policies.control.refusal import Cause, Refusal
+from robot_policies.control.verdict import Level, Verdict
 from robot_policies.interface import (
     ActionKind,
     ActionSpec,

@@ -12,7 +12,8 @@ from robot_policies.control.loop import ControlLoop
 from robot_policies.control.observation_buffer import ObservationBuffer
 from robot_policies.control.pacing import Pacing, require_fresh
 from robot_policies.control.records import Ending, EpisodeResult, Observer
-from robot_policies.control.rules import SafetyLimits
+from robot_policies.control.results import result_of
+from robot_policies.control.safety_limits import SafetyLimits
 from robot_policies.control.timing import (
     Clock,
     LogicalClock,
@@ -124,7 +125,8 @@ def run_episode(
         ending, reason = Ending.FAULT, f"{type(error).__name__}: {error}"
         raise
     finally:
-        result = loop.result(
+        result = result_of(
+            loop,
             ending,
             reason,
             policy=policy.name,

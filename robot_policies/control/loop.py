@@ -14,20 +14,22 @@ what is recorded counts from the start of the trial.
 Stopping is a state of the loop: a legged robot lies down while its loop goes on (`begin_stop`).
 """
 
-from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from robot_policies.control.cartesian import CartesianResolver
 from robot_policies.control.chunk_executor import ChunkExecutor
 from robot_policies.control.legged import LeggedRobot
-from robot_policies.control.modes import LeggedMode, ModeMachine
-from robot_policies.control.records import Ending, EpisodeResult, StepRecord
-from robot_policies.control.rules import Cause, Refusal, SafetyLimits
-from robot_policies.control.safety import Level, SafetyGate, Verdict
+from robot_policies.control.loop_counts import LoopCounts
+from robot_policies.control.modes import ModeMachine
+from robot_policies.control.records import StepRecord
+from robot_policies.control.refusal import Cause, Refusal
+from robot_policies.control.safety import SafetyGate
+from robot_policies.control.safety_limits import SafetyLimits
+from robot_policies.control.stamps import restamped, shifted
+from robot_policies.control.verdict import Verdict
 from robot_policies.interface import (
     Action,
     ActionChunk,
@@ -43,9 +45,7 @@ from robot_policies.interface import (
 )
 from robot_policies.interface.observation import COMMAND
 
-REMEMBERED = 10_000  # control periods and latencies the quantiles are about
 LONGEST_STOP = 5.0  # s; a robot that has not come to rest by then is damped where it is
-QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,12 +72,11 @@ class ControlLoop:
         robot: Its table.
         trial: The trial under way; `None` if there is none.
         state: Newest measurement on the loop's clock; `None` before the first.
+        measured_at: When it was read. [s]
         decision: Newest decision; `None` before the first.
         chunk: Newest chunk that was taken; `None` before the first.
-        levels: Control steps by how far the gate went.
-        refusals: Control steps without a valid action, by cause.
-        refused: Chunks that could not be read, by reason.
-        steps: Control steps.
+        gate: Its safety gate.
+        counts: What is counted.
         recording_ended: Whether a recording stands for the robot and has ended.
     """
 
@@ -108,7 +107,7 @@ class ControlLoop:
         self._resolver = CartesianResolver(self.robot, action.dt) if cartesian else None
         self._kind = ActionKind.JOINT_POSITION if cartesian else action.kind
         self._executor = ChunkExecutor(action, self.mode, robot=self.robot)
-        self._gate = SafetyGate(self.robot, self._limits, self._kind)
+        self.gate = SafetyGate(self.robot, self._limits, self._kind)
         self.begin(None, 0.0)
 
     def begin(self, trial: Trial | None, now: float) -> None:
@@ -118,25 +117,19 @@ class ControlLoop:
             trial: The trial, its simulator reset; `None` if there is nothing to be measured.
             now: Time. [s]
         """
-        latched = self._gate.latched
-        self._gate = SafetyGate(self.robot, self._limits, self._kind)
+        latched = self.gate.latched
+        self.gate = SafetyGate(self.robot, self._limits, self._kind)
         if latched and latched.cause is Cause.OPERATOR:
-            self._gate.latched = latched
+            self.gate.latched = latched
         self._executor.reset()
         self.trial, self.state, self.decision, self.chunk = trial, None, None, None
-        self._begin = self._measured = now
+        self._begin = self.measured_at = now
         self._elapsed, self._answered = 0.0, -np.inf
         self._sent: Command | None = None
         self._arrived: ActionChunk | None = None
         self._goal: Mapping[str, np.ndarray | str] = {}
-        self.recording_ended, self.steps = False, 0
+        self.recording_ended, self.counts = False, LoopCounts()
         self._stop_by = np.inf  # when the robot has to be at rest
-        self._ticks: deque[float] = deque(maxlen=REMEMBERED)
-        self._first_period = np.nan
-        self._latencies: deque[float] = deque(maxlen=REMEMBERED)
-        self.levels: Counter[str] = Counter()
-        self.refusals: Counter[str] = Counter()
-        self.refused: Counter[str] = Counter()
 
     def advance(self) -> None:
         """Let a simulator run for a control period.
@@ -165,12 +158,10 @@ class ControlLoop:
             state = shifted(state, now - state.stamp)
         else:
             self._elapsed = now - self._begin
-        self.state, self._measured = self._with_command(state), now
+        self.state, self.measured_at = self._with_command(state), now
         self._before = self._sent.values if self._sent else self.state.joint_position
         self._goal = self.trial.goal(self._elapsed) if self.trial else {}
-        self._ticks.append(now)
-        if len(self._ticks) == 2:
-            self._first_period = now - self._ticks[0]
+        self.counts.measured(now)
         return self.state
 
     @property
@@ -205,7 +196,7 @@ class ControlLoop:
         """Judge what is due now, and send what may be sent."""
         assert self.state is not None
         action = self._due(now)
-        verdict = self._gate.check(action, self.state, now)
+        verdict = self.gate.check(action, self.state, now)
         answers = None
         if action and verdict.refusal is None and action.stamp > self._answered:
             answers = self._answered = action.stamp
@@ -217,20 +208,17 @@ class ControlLoop:
     def handed_over(self, decision: Decision, now: float) -> None:
         """Note when a command had been sent, for the latency from capture to command."""
         if decision.answers is not None:
-            self._latencies.append(now - decision.answers)
+            self.counts.answered(now - decision.answers)
 
     def settle(self) -> StepRecord | None:
         """Let the trial take note of the control slot that ends now; return its record."""
         if self.state is None or self.decision is None:
             return None
         verdict = self.decision.verdict
-        self.steps += 1
-        self.levels[verdict.level] += 1
-        if verdict.refusal and verdict.level is not Level.APPROACH:
-            self.refusals[verdict.refusal.cause] += 1
-        by = self._elapsed - self._measured  # to time since the start
-        state, sent = shifted(self.state, by), _restamped(self.decision.sent, by)
-        verdict = replace(verdict, command=_restamped(verdict.command, by))
+        self.counts.settled(verdict)
+        by = self._elapsed - self.measured_at  # to time since the start
+        state, sent = shifted(self.state, by), restamped(self.decision.sent, by)
+        verdict = replace(verdict, command=restamped(verdict.command, by))
         if self.trial and self._stop_by == np.inf:
             self.trial.observe(state, sent)
         progress = self.trial.progress() if self.trial else 0.0
@@ -249,38 +237,6 @@ class ControlLoop:
         robot = self.backend
         return isinstance(robot, OrderlyBackend) and robot.stopping and now < self._stop_by
 
-    def emergency_stop(self, reason: str, now: float) -> Decision | None:
-        """Damp the robot now and until `release`."""
-        self._gate.trip(reason, now)
-        return self.decide(now) if self.state else None
-
-    def release(self, now: float) -> Refusal | None:
-        """End an emergency stop; return why not, if its cause lasts. Motion waits for `go`."""
-        if self.state is None:
-            return None
-        if self.modes:
-            if reason := self.modes.release():
-                return Refusal(Cause.FAULT, reason)
-            # The robot no longer reports the stop that has just ended.
-            self.state = replace(self.state, fault="", busy=str(self.modes.mode))
-        refusal = self._gate.reset(self.state, now)
-        if self.modes:  # a person has it stand up and walk again
-            self._gate.go()
-        return refusal
-
-    def go(self) -> str:
-        """Follow the policy again after `release`; return why not, empty if it is done."""
-        if self.latched:
-            return f"stays stopped: {self.latched.text}"
-        self._gate.go()
-        return ""
-
-    def request(self, mode: LeggedMode) -> str:
-        """Ask a robot with modes for one; return why not, empty if it is done."""
-        if self.modes is None:
-            return f"'{self.robot.name}' has no modes here"
-        return self.modes.request(mode)
-
     @property
     def modes(self) -> ModeMachine | None:
         """The robot's modes; `None` if it only follows commands."""
@@ -289,66 +245,12 @@ class ControlLoop:
     @property
     def latched(self) -> Refusal | None:
         """Why the robot is stopped until `release`; `None` if it is not."""
-        return self._gate.latched
+        return self.gate.latched
 
     @property
     def dropped(self) -> dict[str, int]:
         """Return the chunks that were not used, by reason."""
-        return dict(self.refused + self._executor.dropped)
-
-    @property
-    def latency(self) -> dict[str, float]:
-        """Return quantiles of the time from capture to the command that answers it. [s]."""
-        if not self._latencies:
-            return {}
-        values = np.quantile(self._latencies, list(QUANTILES.values())).tolist()
-        return dict(zip(QUANTILES, values, strict=True))
-
-    def result(self, ending: Ending, reason: str = "", **about: Any) -> EpisodeResult:
-        """Return how the trial went.
-
-        Args:
-            ending: Why it ended, if neither a latched stop nor the task decided it.
-            reason: One line for people.
-            **about: The fields of the result that the loop does not have.
-        """
-        latched, decided = self.latched, self.trial is not None and self.trial.done()
-        metrics = dict(self.trial.metrics()) if self.trial else {}
-        if latched:
-            ended_by, reason = str(latched.cause), latched.text
-        elif ending is not Ending.FAULT and decided:
-            ended_by = Ending.SUCCESS if metrics.get("success") else Ending.FAILURE
-        else:
-            ended_by = ending
-        return EpisodeResult(
-            metrics=metrics,
-            steps=self.steps,
-            ended_by=str(ended_by),
-            reason=reason,
-            levels=dict(self.levels),
-            refusals=dict(self.refusals),
-            dropped=self.dropped,
-            latency=self.latency,
-            **about,
-        )
-
-    def figures(self) -> dict[str, float]:
-        """Return the figures of the loop, for diagnostics and the summary."""
-        figures: dict[str, float] = {"steps": float(self.steps)}
-        if len(self._ticks) > 2:
-            periods = np.diff(self._ticks)
-            figures["loop_rate_mean_hz"] = float(1.0 / np.mean(periods))
-            figures["loop_rate_std_hz"] = float(np.std(1.0 / np.maximum(periods, 1e-6)))
-            figures["loop_period_first_ms"] = 1e3 * self._first_period
-            figures["loop_period_max_ms"] = 1e3 * float(np.max(periods))
-            figures["steps_missed"] = float(np.sum(np.round(periods / self.period) - 1.0))
-        figures |= {f"latency_{name}_ms": 1e3 * value for name, value in self.latency.items()}
-        if self.chunk and self._ticks:
-            figures["plan_age_ms"] = 1e3 * (self._ticks[-1] - self.chunk.stamp)
-        if self.state and self.state.joint_temperature.size:
-            figures["hottest_motor_deg_c"] = float(self.state.joint_temperature.max())
-        figures |= {f"chunks_{reason}": float(n) for reason, n in self.dropped.items()}
-        return {key: round(value, 3) for key, value in figures.items()}
+        return dict(self.counts.refused + self._executor.dropped)
 
     def _due(self, now: float) -> Action | None:
         assert self.state is not None
@@ -372,15 +274,3 @@ class ControlLoop:
             features={**state.features, COMMAND: values},
             stamps={**state.stamps, COMMAND: state.stamp},
         )
-
-
-def shifted(state: RobotState, by: float) -> RobotState:
-    """Return a measurement with all its stamps moved by some seconds."""
-    if by == 0.0:
-        return state
-    stamps = {name: stamp + by for name, stamp in state.stamps.items()}
-    return replace(state, stamp=state.stamp + by, stamps=stamps)
-
-
-def _restamped(command: Command, by: float) -> Command:
-    return replace(command, stamp=command.stamp + by) if by else command

@@ -9,7 +9,8 @@ import math
 
 import numpy as np
 
-from robot_policies.control.rules import Cause, Refusal
+from robot_policies.control.refusal import Cause, Refusal
+from robot_policies.control.streak import Streak
 from robot_policies.interface import RobotSpec, RobotState
 from robot_policies.interface.backend import ROUNDING
 from robot_policies.interface.observation import IMU
@@ -54,12 +55,13 @@ class MeasurementJudge:
         self._robot, self._timeout = robot, timeout
         self._ahead = 1.0 / robot.control_rate  # by how much another clock's stamp may lead
         self._joints, self.skipped = Plausibility(robot), 0
+        self._doubting = Streak(timeout)
         self.forget()
 
     def forget(self) -> None:
         """Take the next stamp and the next pose whatever they are."""
         self._stamp = -np.inf
-        self._doubts: tuple[float, ...] = ()  # first and last moment of a run of doubts
+        self._doubting.end()
         self._joints.forget()
 
     def judge(self, state: RobotState, now: float) -> Refusal | None:
@@ -140,12 +142,9 @@ class MeasurementJudge:
             return None
         i, text = found
         self.skipped += 1
-        first, last = self._doubts or (now, now)
-        if now - last > self._timeout:
-            first = now  # what was measured in between could be true
-        self._doubts = (first, now)
+        lasting = self._doubting.add(now)
         cause = Cause.IMPLAUSIBLE
-        if now - first >= self._timeout * (1.0 - ROUNDING):
-            cause, text = Cause.STATE, f"{text}, for {now - first:.2f} s"
+        if lasting >= self._timeout * (1.0 - ROUNDING):
+            cause, text = Cause.STATE, f"{text}, for {lasting:.2f} s"
             self._joints.forget()
         return Refusal(cause, text, self._robot.joint_names[i], float(state.joint_position[i]))

@@ -25,7 +25,7 @@ import numpy as np
 
 from robot_policies.control.mode_table import GAINS, WAYS, LeggedMode, ModeTimes
 from robot_policies.control.pause import Pauses
-from robot_policies.control.rules import Cause, Refusal
+from robot_policies.control.refusal import Cause, Refusal
 from robot_policies.control.watch import Watch, WatchLimits
 from robot_policies.interface import (
     Command,

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from robot_policies.control.safety import Verdict
+from robot_policies.control.verdict import Verdict
 from robot_policies.interface import (
     ActionChunk,
     Command,

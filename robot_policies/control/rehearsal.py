@@ -3,6 +3,7 @@
 import numpy as np
 
 from robot_policies.control.loop import ControlLoop
+from robot_policies.control.results import figures_of
 from robot_policies.interface import ActionChunk, Command, RobotState
 
 STEPS = 20
@@ -53,4 +54,4 @@ def rehearse(loop: ControlLoop, state: RobotState, now: float) -> None:
         chunk = ActionChunk(moment, action.dt, rows, action.array.names, action.kind)
         double.accept(chunk, moment)
         double.settle()
-    double.figures()
+    figures_of(double)

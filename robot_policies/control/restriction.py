@@ -8,16 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from robot_policies.control.rules import (
-    Bound,
-    Cause,
-    Motion,
-    Refusal,
-    Rules,
-    joint_units,
-    leads_inside,
-    pace_rule,
-)
+from robot_policies.control.bounds import Bound, joint_units
+from robot_policies.control.refusal import Cause, Refusal
+from robot_policies.control.rules import Motion, Rules, leads_inside, pace_rule
 from robot_policies.control.speed_envelope import SpeedEnvelope
 from robot_policies.interface import ActionKind, JointLimit, JointLimits, RobotSpec
 from robot_policies.interface.errors import suggestion

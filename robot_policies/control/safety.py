@@ -12,31 +12,29 @@ A refused action changes nothing: the last safe command stays, and its age goes 
 first action, and the first one after damping, is compared with the measured pose. Nothing is ever
 clipped joint by joint: an approach goes along the straight line to the action.
 
-Steps are judged between control slots. Every measurement opens one, and a command that is given
-in the same slot as another replaces it. Where answers stayed away and the last command had to
-serve longer, the next one may be as much further on, for `command_timeout` at most: a policy that
-moves within the limits is not stopped for what its network lost. Over more than one step speed is
-judged in true time, see `control/speed_envelope.py`.
-
-Holding counts as long as this object was asked: what a machine slept through was not held.
+Steps are judged between control slots (`control/command_history.py`). Where answers stayed away
+and the last command had to serve longer, the next one may be as much further on, for
+`command_timeout` at most: a policy that moves within the limits is not stopped for what its
+network lost. Over more than one step speed is judged in true time (`control/speed_envelope.py`).
 """
 
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 
 import numpy as np
 
 from robot_policies.control import rules
+from robot_policies.control.action_judge import ActionJudge
+from robot_policies.control.approach import Approach
+from robot_policies.control.command_history import CommandHistory
 from robot_policies.control.measurement import MeasurementJudge, rest_pose
+from robot_policies.control.refusal import Cause, Refusal
 from robot_policies.control.restriction import Restriction
-from robot_policies.control.rules import (
-    Cause,
-    Motion,
-    Refusal,
-    Rules,
-    SafetyLimits,
-)
+from robot_policies.control.rules import Rules
+from robot_policies.control.safety_limits import SafetyLimits
 from robot_policies.control.speed_envelope import SpeedEnvelope
+from robot_policies.control.streak import Streak
+from robot_policies.control.verdict import Level, Verdict
+from robot_policies.control.waiting import Waiting
 from robot_policies.interface import (
     Action,
     ActionKind,
@@ -46,7 +44,6 @@ from robot_policies.interface import (
     RobotSpec,
     RobotState,
 )
-from robot_policies.interface.backend import ROUNDING
 from robot_policies.interface.observation import VELOCITY_COMMAND_NAMES
 
 RULES = {
@@ -55,32 +52,6 @@ RULES = {
     ActionKind.BASE_VELOCITY: rules.base_rules,
 }
 PAUSED = Refusal(Cause.OPERATOR, "released, holding until `robot-policies go`")
-SHARES = (1.0, 0.75, 0.5, 0.25, 0.1, 0.05)  # of the longest step an approach tries, in turn
-
-
-class Level(StrEnum):
-    """How far the gate had to go."""
-
-    PASS = "pass"
-    APPROACH = "approach"
-    HOLD = "hold"
-    DAMP = "damp"
-    ESTOP = "estop"
-
-
-@dataclass(frozen=True, eq=False)
-class Verdict:
-    """What to send, and why it is not what was asked for.
-
-    Attributes:
-        command: To be written to the robot.
-        refusal: Why the action, or its absence, was not accepted; `None` if it was.
-        level: How far the gate had to go.
-    """
-
-    command: Command
-    refusal: Refusal | None
-    level: Level
 
 
 class SafetyGate:
@@ -102,16 +73,23 @@ class SafetyGate:
         Raises:
             ConfigError: If there are no rules for the kind.
         """
-        self._robot, self._limits, self._kind = robot, limits or SafetyLimits(), ActionKind(kind)
-        if self._kind not in RULES:
+        limits, kind = limits or SafetyLimits(), ActionKind(kind)
+        if kind not in RULES:
             raise ConfigError(f"no safety rules for '{kind}'; it is resolved to joints before")
-        self._period = 1.0 / robot.control_rate
-        self._velocity = robot.velocity if self._kind is ActionKind.JOINT_POSITION else np.inf
-        self._rules = RULES[self._kind](robot, self._limits)
-        self._restriction = Restriction(robot, self._kind)
-        base = self._kind is ActionKind.BASE_VELOCITY
-        self._names = VELOCITY_COMMAND_NAMES if base else robot.joint_names
-        self._measured = MeasurementJudge(robot, self._limits.state_timeout)
+        self._robot, self._limits, self._kind = robot, limits, kind
+        self._rules, self._restriction = RULES[kind](robot, limits), Restriction(robot, kind)
+        self._holds_a_pose = kind is ActionKind.JOINT_POSITION
+        base = kind is ActionKind.BASE_VELOCITY
+        names = VELOCITY_COMMAND_NAMES if base else robot.joint_names
+        self._still, period = np.zeros(len(names)), 1.0 / robot.control_rate
+        fastest = robot.velocity if self._holds_a_pose else np.full(len(names), np.inf)
+        velocity = limits.velocity_margin * fastest
+        self._actions = ActionJudge(kind, names, period, limits.plan_age)
+        self._waiting = Waiting(limits, period)
+        self._commands = CommandHistory(len(names), period, limits.command_timeout)
+        self._approach = Approach(velocity, limits.approach_time)
+        self._refusing = Streak(limits.command_timeout)
+        self._measured = MeasurementJudge(robot, limits.state_timeout)
         self._now = -np.inf
         self.latched: Refusal | None = None
         self.paused: Refusal | None = None  # why it holds, though nothing is wrong
@@ -130,12 +108,11 @@ class SafetyGate:
         refusal = self._judge_clock(now) or self._measured.judge(state, now)
         if state is not self._state:
             self._state = state
-            self._earlier, self._previous = self._previous, self._current
+            self._commands.open_slot()
             self._level_before = self._level
         verdict = self._decide(action, state, now, refusal)
-        asked = min(now - self._checked, 2.0 * self._period)
-        self._held += asked if verdict.command.mode is CommandMode.HOLD else 0.0
-        self._level, self._checked = verdict.level, now
+        self._waiting.asked(now, verdict.command.mode is CommandMode.HOLD)
+        self._level = verdict.level
         return verdict
 
     def trip(self, reason: str, now: float, cause: Cause = Cause.OPERATOR) -> None:
@@ -170,13 +147,9 @@ class SafetyGate:
             return None
         # Every age stays what it was, so that a jump neither grants nor takes time.
         shift = now - before if np.isfinite(before) else 0.0
-        self._valid += shift
-        self._moved += shift
-        self._checked += shift
-        self._approach += shift
-        for envelope in self._envelopes():
-            envelope.shift(shift)
-        self._refused = tuple(moment + shift for moment in self._refused)
+        keepers = (self._waiting, self._commands, self._approach, self._refusing)
+        for keeper in (*keepers, *self._envelopes()):
+            keeper.shift(shift)
         self._measured.forget()
         text = f"clock jumped back from {before:.3f} s to {now:.3f} s"
         return Refusal(Cause.CLOCK, text, "", now, before, now - before)
@@ -190,101 +163,55 @@ class SafetyGate:
             self.latched = self.latched or refusal
         if self.latched:
             return self._damp(state, now, self.latched, Level.ESTOP)
-        if not self._anchored and refusal is None:
+        if not self._commands.anchored and refusal is None:
             self._anchor(state, now)
         if self.paused:
             return self._without_action(state, now, refusal or self.paused)
         if action is None:
             return self._without_action(state, now, refusal)
-        refusal = refusal or self._judge_itself(action, now)
+        refusal = refusal or self._actions.judge(action, now)
         if refusal is None:
-            motion = self._motion(action, state, now)
-            extra = self._extra = self._restriction.rules(action.limits, self._current, now)
-            rules = Rules((*self._rules.place, *extra.place), (*self._rules.way, *extra.way))
+            motion = self._commands.motion(self._actions.target(action), now, state)
+            rules = self._rules_for(action, now)
             refusal = rules.judge(motion)
             if refusal is None:
                 return self._follow(motion.target, now)
-            if nearer := self._approached(motion, rules):
+            under_way = self._level_before is Level.PASS
+            if nearer := self._approach.step(motion, rules, under_way):
                 return self._follow(nearer.target, now, refusal)
         if self._keeps_refusing(refusal, now):
             return self._damp(state, now, self.latched, Level.ESTOP)
         return self._without_action(state, now, refusal)
 
-    def _judge_itself(self, action: Action, now: float) -> Refusal | None:
-        """Judge what needs no other command to be compared with."""
-        if action.kind is not self._kind:
-            return Refusal(Cause.KIND, f"action is {action.kind}, expected {self._kind}")
-        if sorted(action.names) != sorted(self._names) or len(action.values) != len(self._names):
-            return Refusal(Cause.NAMES, f"action names {action.names}, expected {self._names}")
-        finite = np.isfinite(action.values)
-        if not finite.all():
-            i = int(np.argmin(finite))
-            text = f"action {action.names[i]} = {action.values[i]} is not finite"
-            return Refusal(Cause.NOT_FINITE, text, action.names[i], float(action.values[i]))
-        age, limit = now - action.stamp, self._limits.plan_age
-        if not -self._period <= age <= limit:
-            cause = Cause.STALE_ACTION if age > limit else Cause.CLOCK
-            text = f"action answers an observation {age:.3f} s old, allowed 0 to {limit:.3f} s"
-            return Refusal(cause, text, "", age, limit, limit - age)
-        return None
-
-    def _motion(self, action: Action, state: RobotState, now: float) -> Motion:
-        target = np.array([action.values[action.names.index(name)] for name in self._names])
-        return Motion(target, self._previous, self._earlier, self._span(now), now, state)
-
-    def _approached(self, motion: Motion, rules: Rules) -> Motion | None:
-        """Return the longest step towards an action that is only too far away.
-
-        Steps lie on the straight line from the command before, so that all joints are scaled
-        alike; the longest that is tried is as long as the speed limits allow.
-
-        Returns:
-            A motion that every rule allows; `None` if none is found, or nothing is approached now.
-        """
-        begins = self._approach == np.inf
-        if begins and self._level_before is Level.PASS:
-            return None  # the first refusal of a robot under way is no way back from anything
-        since = 0.0 if begins else motion.now - self._approach
-        if since >= self._limits.approach_time:
-            return None
-        if rules.judge_place(motion):
-            return None
-        way = motion.target - motion.previous
-        longest = self._limits.velocity_margin * self._velocity * motion.span
-        with np.errstate(divide="ignore", invalid="ignore"):
-            whole = float(np.nanmin(np.where(way == 0.0, np.inf, longest / np.abs(way))))
-        for share in SHARES:
-            step = replace(motion, target=motion.previous + min(whole, 1.0) * share * way)
-            if rules.judge(step) is None:
-                self._approach = motion.now if begins else self._approach
-                return step
-        return None
+    def _rules_for(self, action: Action, now: float) -> Rules:
+        extra = self._restriction.rules(action.limits, self._commands.current, now)
+        self._extra = extra
+        return Rules((*self._rules.place, *extra.place), (*self._rules.way, *extra.way))
 
     def _follow(self, target: np.ndarray, now: float, far: Refusal | None = None) -> Verdict:
         """Send an action, or a step towards one that is too far."""
-        self._valid = self._moved = now
-        self._held, self._refused = 0.0, ()
+        self._waiting.over(now)
+        self._commands.follow(target, now)
+        self._refusing.end()
         for envelope in self._envelopes():
             envelope.sent(target, now)
         if far is None:
-            self._approach = np.inf
+            self._approach.end()
         sent = self._send(target, now, CommandMode.POLICY)
         return replace(sent, refusal=far, level=Level.APPROACH) if far else sent
 
     def _without_action(self, state: RobotState, now: float, refusal: Refusal | None) -> Verdict:
-        limits, idle = self._limits, now - self._valid
-        if not self._anchored:
+        if not self._commands.anchored:
             return self._damp(state, now, refusal, Level.DAMP)
-        # Until the last step at which holding can begin and still be in time.
-        if idle + self._period <= limits.command_timeout * (1.0 + ROUNDING):
-            return self._send(self._current, now, CommandMode.POLICY, refusal)
+        level = self._waiting.level(now)
+        if level is Level.PASS:
+            return self._send(self._commands.current, now, CommandMode.POLICY, refusal)
         if refusal is None:
-            self._approach = np.inf  # a silent policy may be approached anew
-        refusal = refusal or self._silence(idle)
-        if self._held >= limits.hold_time * (1.0 - ROUNDING) and idle < np.inf:
+            self._approach.end()  # a silent policy may be approached anew
+        refusal = refusal or self._waiting.refusal(now)
+        if level is Level.DAMP:
             return self._damp(state, now, refusal, Level.DAMP)
-        holds_a_pose = self._kind is ActionKind.JOINT_POSITION
-        rest = self._current if holds_a_pose else np.zeros(len(self._names))
+        rest = self._commands.current if self._holds_a_pose else self._still
         return self._send(rest, now, CommandMode.HOLD, refusal)
 
     def _stand_by(self, state: RobotState, now: float) -> Verdict:
@@ -294,61 +221,42 @@ class SafetyGate:
         return Verdict(command, refusal, Level.HOLD)
 
     def _keeps_refusing(self, refusal: Refusal, now: float) -> bool:
-        first, last = self._refused or (now, now)
-        if now - last > self._limits.command_timeout:
-            first = now  # the policy was silent in between
-        self._refused = (first, now)
-        if now - first >= self._limits.refusal_time:
-            text = f"actions refused for {now - first:.2f} s: {refusal.text}"
+        lasting = self._refusing.add(now)
+        if lasting >= self._limits.refusal_time:
+            text = f"actions refused for {lasting:.2f} s: {refusal.text}"
             self.trip(text, now, Cause.REFUSALS)
         return self.latched is not None
-
-    def _silence(self, idle: float) -> Refusal:
-        if idle == np.inf:
-            return Refusal(Cause.NO_ACTION, "no action yet, holding the pose found")
-        limit = self._limits.command_timeout
-        text = f"waiting for the policy, {idle:.2f} s without a valid action, limit {limit:.2f} s"
-        return Refusal(Cause.NO_ACTION, text, "", idle, limit, limit - idle)
 
     def _send(
         self, values: np.ndarray, now: float, mode: CommandMode, refusal: Refusal | None = None
     ) -> Verdict:
-        self._current = values
+        self._commands.current = values
         command = Command(now, values, self._kind, mode)
         return Verdict(command, refusal, Level.HOLD if refusal else Level.PASS)
 
     def _damp(
         self, state: RobotState, now: float, refusal: Refusal | None, level: Level
     ) -> Verdict:
-        self._anchored, self._approach = False, np.inf
+        self._commands.anchored = False
+        self._approach.end()
         command = Command(now, self._rest(state), self._kind, CommandMode.DAMP)
         return Verdict(command, refusal, level)
 
-    def _span(self, now: float) -> float:
-        """Return how long the step asked for now has, in seconds."""
-        served = now - self._moved if np.isfinite(self._moved) else 0.0
-        return min(max(served, self._period), max(self._limits.command_timeout, self._period))
-
     def _anchor(self, state: RobotState, now: float) -> None:
-        self._current = self._previous = self._earlier = self._rest(state)
-        self._moved = -np.inf
+        pose = self._rest(state)
+        self._commands.anchor(pose)
         for envelope in self._envelopes():
-            envelope.start(self._current, now)
-        self._anchored = True
+            envelope.start(pose, now)
 
     def _envelopes(self) -> list[SpeedEnvelope]:
         return [e for e in (self._rules.envelope, self._extra.envelope) if e is not None]
 
     def _rest(self, state: RobotState) -> np.ndarray:
-        if self._kind is not ActionKind.JOINT_POSITION:
-            return np.zeros(len(self._names))
-        return rest_pose(self._robot, state)
+        return rest_pose(self._robot, state) if self._holds_a_pose else self._still
 
     def _forget(self) -> None:
-        self._current = self._previous = self._earlier = np.zeros(len(self._names))
-        self._valid = self._moved = self._checked = -np.inf
-        self._refused: tuple[float, ...] = ()  # first and last moment of a run of refusals
-        self._approach = np.inf  # since when an action is approached
-        self._held = 0.0  # s of holding
+        self._waiting.forget()
+        self._commands.forget()
+        self._approach.end()
+        self._refusing.end()
         self._level = self._level_before = Level.HOLD  # now, and at the end of the slot before
-        self._anchored = False

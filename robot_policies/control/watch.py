@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from robot_policies.control.measurement import MeasurementJudge
-from robot_policies.control.rules import Cause, Refusal
+from robot_policies.control.refusal import Cause, Refusal
 from robot_policies.interface import RobotSpec, RobotState
 
 

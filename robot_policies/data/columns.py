@@ -12,7 +12,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 
 from robot_policies.control.records import EpisodeResult, StepRecord
-from robot_policies.control.safety import Level
+from robot_policies.control.verdict import Level
 from robot_policies.data.convert import stamp_name
 from robot_policies.interface import (
     ActionKind,

@@ -124,7 +124,7 @@ class BackendNode(GraphNode):
 
     def _refuse(self, reason: Unfit, text: str) -> None:
         if self._trial:
-            self._trial.loop.refused[reason] += 1
+            self._trial.loop.counts.refused[reason] += 1
         self.get_logger().error(f"chunk refused: {text}", throttle_duration_sec=1.0)
 
     def _fail(self, error: Exception) -> None:

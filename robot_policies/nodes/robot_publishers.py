@@ -10,7 +10,8 @@ from geometry_msgs.msg import TwistStamped
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import JointState
 
-from robot_policies.control.loop import Decision, shifted
+from robot_policies.control.loop import Decision
+from robot_policies.control.stamps import shifted
 from robot_policies.interface import ActionKind, Command, CommandMode
 from robot_policies.interface.observation import COMMAND as COMMAND_IN_FORCE
 from robot_policies.interface.observation import TASK, is_picture

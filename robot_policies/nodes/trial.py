@@ -17,7 +17,8 @@ from robot_policies.control.episode import EARLY
 from robot_policies.control.loop import ControlLoop, Decision
 from robot_policies.control.records import Ending, Observer
 from robot_policies.control.rehearsal import rehearse
-from robot_policies.control.rules import SafetyLimits
+from robot_policies.control.results import figures_of, result_of
+from robot_policies.control.safety_limits import SafetyLimits
 from robot_policies.interface import (
     ConfigError,
     ExecutorMode,
@@ -248,13 +249,14 @@ class TrialRun:
 
     def figures(self) -> dict[str, float]:
         """Return the figures of the loop and of what watches it."""
-        figures = self.loop.figures()
+        figures = figures_of(self.loop)
         for observer in self._observers:
             figures |= getattr(observer, "figures", {})
         return figures
 
     def _write_down(self, ending: Ending, reason: str) -> None:
-        result = self.loop.result(
+        result = result_of(
+            self.loop,
             Ending.RECORDING if self.loop.recording_ended else ending,
             reason,
             policy=self._settings["policy"],

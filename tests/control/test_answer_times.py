@@ -8,7 +8,7 @@ import pytest
 from robot_policies.catalog import load_robot, make_backend
 from robot_policies.control.episode import run_episode
 from robot_policies.control.pacing import Pacing
-from robot_policies.control.rules import SafetyLimits
+from robot_policies.control.safety_limits import SafetyLimits
 from robot_policies.control.timing import LogicalClock, NetworkModel
 from robot_policies.interface import (
     ActionChunk,

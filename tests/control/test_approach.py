@@ -4,9 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_robot import toy_robot
 
-from robot_policies.control.rules import Cause, SafetyLimits
-from robot_policies.control.safety import Level, SafetyGate
+from robot_policies.control.refusal import Cause
+from robot_policies.control.safety import SafetyGate
+from robot_policies.control.safety_limits import SafetyLimits
 from robot_policies.control.speed_envelope import SpeedEnvelope
+from robot_policies.control.verdict import Level
 from robot_policies.interface import Action, ActionKind, JointLimit, RobotState
 
 PERIOD = 0.02

@@ -6,7 +6,7 @@ import pytest
 from robot_policies.catalog import load_robot, load_task, make_backend
 from robot_policies.control.loop import ControlLoop
 from robot_policies.control.observation_buffer import ObservationBuffer
-from robot_policies.control.safety import Level
+from robot_policies.control.verdict import Level
 from robot_policies.interface import ActionChunk, offered
 from robot_policies.interface.observation import COMMAND
 from robot_policies.policies.catalog import load_policy

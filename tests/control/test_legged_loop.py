@@ -12,9 +12,10 @@ from robot_policies.catalog import load_robot, load_task, make_backend
 from robot_policies.control.episode import run_episode
 from robot_policies.control.legged import LeggedRobot
 from robot_policies.control.loop import ControlLoop
-from robot_policies.control.modes import LeggedMode
+from robot_policies.control.mode_table import LeggedMode
 from robot_policies.control.observation_buffer import ObservationBuffer
-from robot_policies.control.rules import Cause
+from robot_policies.control.operations import emergency_stop, release, request
+from robot_policies.control.refusal import Cause
 from robot_policies.interface import CommandMode, ConfigError, offered
 from robot_policies.interface.observation import VELOCITY_COMMAND
 from robot_policies.policies.catalog import load_policy
@@ -53,9 +54,9 @@ class Walker:
 
     def walk(self) -> None:
         self.run(0.2)
-        assert self.loop.request(LeggedMode.STAND) == ""
+        assert request(self.loop, LeggedMode.STAND) == ""
         self.run(2.1)
-        assert self.loop.request(LeggedMode.POLICY) == ""
+        assert request(self.loop, LeggedMode.POLICY) == ""
         self.command = (0.5, 0.0, 0.0)
         self.run(1.0)
 
@@ -92,26 +93,27 @@ def test_go1_stands_up_walks_stands_and_lies_down(walker):
     walker.run(0.2)
     assert walker.mode is LeggedMode.PASSIVE
     assert walker.base[2] < LOW
-    assert walker.loop.refusals[Cause.BUSY] == walker.loop.levels.total(), "nothing is judged yet"
-    assert walker.loop.request(LeggedMode.STAND) == ""
+    counts = walker.loop.counts
+    assert counts.refusals[Cause.BUSY] == counts.levels.total(), "nothing is judged yet"
+    assert request(walker.loop, LeggedMode.STAND) == ""
     walker.run(2.1)
     assert walker.mode is LeggedMode.STAND
     assert walker.base[2] > STANDING
-    assert walker.loop.request(LeggedMode.POLICY) == ""
+    assert request(walker.loop, LeggedMode.POLICY) == ""
     walker.command = (0.5, 0.0, 0.0)
     walker.run(2.0)
     assert walker.loop.decision.sent.mode is CommandMode.POLICY
     assert walker.base[0] > 0.6, "at 0.5 m/s"
-    assert walker.loop.request(LeggedMode.STAND) == ""
+    assert request(walker.loop, LeggedMode.STAND) == ""
     walker.run(0.8)
     assert walker.mode is LeggedMode.STAND
     assert walker.base[2] > STANDING
-    assert walker.loop.request(LeggedMode.LIE_DOWN) == ""
+    assert request(walker.loop, LeggedMode.LIE_DOWN) == ""
     walker.run(2.2)
     assert walker.mode is LeggedMode.PASSIVE
     assert walker.base[2] < LOW
     assert walker.loop.latched is None
-    assert set(walker.loop.refusals) == {Cause.BUSY}, "no action was refused"
+    assert set(walker.loop.counts.refusals) == {Cause.BUSY}, "no action was refused"
 
 
 def test_go1_stands_when_its_policy_falls_silent(walker):
@@ -126,18 +128,18 @@ def test_go1_stands_when_its_policy_falls_silent(walker):
 
 def test_a_stop_is_seen_by_gate_and_modes_and_released_in_both(walker):
     walker.run(0.2)
-    walker.loop.request(LeggedMode.STAND)
+    request(walker.loop, LeggedMode.STAND)
     walker.run(2.1)
-    walker.loop.emergency_stop("the button", walker.now)
+    emergency_stop(walker.loop, "the button", walker.now)
     walker.run(1.0)
     assert walker.mode is LeggedMode.ESTOP
     assert walker.loop.latched.cause is Cause.OPERATOR
     assert walker.base[2] < 0.2, "damped, the legs give way"
-    assert "estop" in walker.loop.request(LeggedMode.STAND)
-    assert walker.loop.release(walker.now) is None
+    assert "estop" in request(walker.loop, LeggedMode.STAND)
+    assert release(walker.loop, walker.now) is None
     assert walker.mode is LeggedMode.PASSIVE
     walker.run(0.1)
-    assert walker.loop.request(LeggedMode.STAND) == ""
+    assert request(walker.loop, LeggedMode.STAND) == ""
     walker.run(2.1)
     assert walker.base[2] > STANDING
 

@@ -3,6 +3,7 @@ import pytest
 
 from robot_policies.catalog import load_robot, make_backend
 from robot_policies.control.loop import ControlLoop
+from robot_policies.control.operations import emergency_stop, go, release
 from robot_policies.interface import ActionChunk, ActionKind, CommandMode, ContractError
 from robot_policies.interface.observation import COMMAND
 from robot_policies.policies.catalog import action_spec_of
@@ -61,7 +62,7 @@ def test_a_chunk_is_applied_when_it_arrives_and_its_latency_counted(loop, clock)
 
     np.testing.assert_allclose(decision.sent.values, ROBOT.default + 0.01)
     assert decision.sent.stamp == clock.now
-    assert loop.latency["p50"] == pytest.approx(0.003, abs=1e-6)
+    assert loop.counts.latency["p50"] == pytest.approx(0.003, abs=1e-6)
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.003, 0.019])
@@ -78,7 +79,7 @@ def test_silence_is_held_within_100_ms_then_damped(loop, clock, delay):
     assert first[CommandMode.HOLD] <= 0.1 + 1e-6
     assert first[CommandMode.HOLD] < first[CommandMode.DAMP] < 1.2
     assert "waiting for the policy" in loop.decision.verdict.refusal.text
-    assert loop.refusals["no_action"] > 0
+    assert loop.counts.refusals["no_action"] > 0
 
 
 def test_a_chunk_of_other_joints_is_not_used(loop, clock):
@@ -96,17 +97,17 @@ def test_nan_from_a_policy_never_reaches_the_robot(loop, clock):
 
 
 def test_an_operators_stop_outlasts_a_restart(loop, clock):
-    loop.emergency_stop("test", clock.now)
+    emergency_stop(loop, "test", clock.now)
     loop.begin(None, clock.now)
     tick(loop, clock)
     loop.accept(chunk(loop.state.stamp), clock.now)
     assert loop.decision.sent.mode is CommandMode.DAMP
 
-    assert loop.release(clock.now) is None
+    assert release(loop, clock.now) is None
     tick(loop, clock)
     loop.accept(chunk(loop.state.stamp), clock.now)
     assert loop.decision.sent.mode is CommandMode.HOLD  # nobody has said go
-    assert loop.go() == ""
+    assert go(loop) == ""
     tick(loop, clock)
     loop.accept(chunk(loop.state.stamp), clock.now)
     assert loop.decision.sent.mode is CommandMode.POLICY

@@ -8,8 +8,9 @@ from toy_robot import toy_robot
 
 from robot_policies.catalog import load_robot
 from robot_policies.control.measurement import MeasurementJudge, rest_pose
-from robot_policies.control.rules import Cause
-from robot_policies.control.safety import Level, SafetyGate
+from robot_policies.control.refusal import Cause
+from robot_policies.control.safety import SafetyGate
+from robot_policies.control.verdict import Level
 from robot_policies.interface import Action, ActionKind, RobotState
 from robot_policies.interface.plausibility import overshoot
 

@@ -5,7 +5,8 @@ import pytest
 
 from robot_policies.catalog import load_robot, make_backend
 from robot_policies.control.loop import ControlLoop
-from robot_policies.control.modes import LeggedMode
+from robot_policies.control.mode_table import LeggedMode
+from robot_policies.control.operations import emergency_stop, request
 from robot_policies.policies.catalog import action_spec_of
 
 ROBOT = load_robot("go1")
@@ -21,7 +22,7 @@ def loop():
     loop = ControlLoop(backend, action_spec_of("hold", ROBOT))
     loop.begin(None, 0.0)
     run(loop, 0.0, 0.2)
-    assert loop.request(LeggedMode.STAND) == ""
+    assert request(loop, LeggedMode.STAND) == ""
     run(loop, 0.2, 2.5)
     assert loop.modes.mode is LeggedMode.STAND
     yield loop
@@ -52,7 +53,7 @@ def test_it_lies_down_while_the_loop_goes_on(loop):
 def test_an_emergency_stop_meanwhile_is_served_at_once(loop):
     loop.begin_stop("over", 2.7)
     now = run(loop, 2.7, 0.5)
-    loop.emergency_stop("button", now)
+    emergency_stop(loop, "button", now)
     now = run(loop, now, 2 * PERIOD)
     assert loop.modes.mode is LeggedMode.ESTOP
     assert not loop.stopping(now)

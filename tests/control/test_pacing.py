@@ -3,7 +3,7 @@ import pytest
 
 from robot_policies.catalog import load_robot
 from robot_policies.control.pacing import Pacing, require_fresh
-from robot_policies.control.rules import ARM_PLAN_AGE, LEGGED_PLAN_AGE
+from robot_policies.control.safety_limits import ARM_PLAN_AGE, LEGGED_PLAN_AGE
 from robot_policies.interface import ActionKind, ActionSpec, ArraySpec, ContractError
 
 

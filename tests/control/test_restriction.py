@@ -5,7 +5,7 @@ import pytest
 from toy_robot import toy_robot
 
 from robot_policies.control.chunk_executor import ChunkExecutor
-from robot_policies.control.rules import Cause
+from robot_policies.control.refusal import Cause
 from robot_policies.control.safety import SafetyGate
 from robot_policies.interface import (
     Action,

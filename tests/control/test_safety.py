@@ -3,8 +3,12 @@ import pytest
 from toy_robot import toy_robot
 
 from robot_policies.control import safety
-from robot_policies.control.rules import Bound, Cause, Rules, SafetyLimits
-from robot_policies.control.safety import Level, SafetyGate
+from robot_policies.control.bounds import Bound
+from robot_policies.control.refusal import Cause
+from robot_policies.control.rules import Rules
+from robot_policies.control.safety import SafetyGate
+from robot_policies.control.safety_limits import SafetyLimits
+from robot_policies.control.verdict import Level
 from robot_policies.interface import Action, ActionKind, CommandMode, ConfigError, RobotState
 from robot_policies.interface.observation import IMU, VELOCITY_COMMAND_NAMES
 

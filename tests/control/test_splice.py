@@ -8,9 +8,11 @@ from toy_robot import toy_robot
 
 from robot_policies.control import safety
 from robot_policies.control.chunk_executor import ChunkExecutor
-from robot_policies.control.rules import Rules, SafetyLimits
-from robot_policies.control.safety import Level, SafetyGate
+from robot_policies.control.rules import Rules
+from robot_policies.control.safety import SafetyGate
+from robot_policies.control.safety_limits import SafetyLimits
 from robot_policies.control.splice import Splicer
+from robot_policies.control.verdict import Level
 from robot_policies.interface import (
     ActionChunk,
     ActionSpec,

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from robot_policies.catalog import load_robot
-from robot_policies.control.rules import Cause, SafetyLimits
+from robot_policies.control.refusal import Cause
 from robot_policies.control.safety import SafetyGate
+from robot_policies.control.safety_limits import SafetyLimits
 from robot_policies.interface import Action, ActionKind, RobotState
 from robot_policies.interface.kinematics import Kinematics
 
