@@ -16,8 +16,7 @@ from robot_policies.interface import BackendError, ConfigError
 if TYPE_CHECKING:
     from robot_policies import interface
     from robot_policies.control.records import Observer, StepRecord
-    from robot_policies.data.background import Background
-    from robot_policies.data.video import VideoWriter
+    from robot_policies.data.observers import RecordingObserver
 
 
 def register(app: typer.Typer) -> None:
@@ -141,7 +140,7 @@ def watched(
 
 
 @contextmanager
-def closed(watching: Sequence["Background | VideoWriter"]) -> Iterator[None]:
+def closed(watching: Sequence["RecordingObserver"]) -> Iterator[None]:
     """Close what watches whatever happens."""
     try:
         yield

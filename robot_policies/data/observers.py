@@ -1,19 +1,41 @@
 """What watches an episode, from what the command line and the launch file say."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from robot_policies.control.records import Observer
 from robot_policies.interface import ConfigError, RobotBackend, Simulator
 from robot_policies.interface.errors import suggestion
 from robot_policies.interface.observation import IMAGES
 
 if TYPE_CHECKING:
-    from robot_policies.data.background import Background
     from robot_policies.data.video import VideoWriter
     from robot_policies.data.watchers import Watcher
 
 LIVE = "rerun"
 ITSELF = 480, 480  # pixels of the picture that an environment draws of itself
+
+
+class RecordingObserver(Observer, Protocol):
+    """An observer that writes or shows an episode.
+
+    Attributes:
+        faults: What went wrong since `begin`, one line each; the robot went on.
+        notes: What people should know of what was written, one line each.
+    """
+
+    faults: list[str]
+    notes: list[str]
+
+    @property
+    def figures(self) -> Mapping[str, float]:
+        """How well it keeps up, by name."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and processes; may be called twice."""
+        ...
 
 
 def make_observers(
@@ -24,7 +46,7 @@ def make_observers(
     video: Path | None = None,
     images: str = "video",
     real_time: bool = True,
-) -> list["Background | VideoWriter"]:
+) -> list[RecordingObserver]:
     """Make the observers that are asked for; empty means none, as in a launch file.
 
     They share one process of their own. Only an environment that nobody else can draw is filmed
@@ -44,7 +66,7 @@ def make_observers(
     from robot_policies.data.background import Background
 
     watchers: list[Watcher] = []
-    beside: list[Background | VideoWriter] = []
+    beside: list[RecordingObserver] = []
     if viewer and viewer != LIVE and not viewer.endswith(".rrd"):
         raise ConfigError(f"no viewer '{viewer}'.{suggestion(viewer, [LIVE, 'FILE.rrd'])}")
     if record:

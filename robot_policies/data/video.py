@@ -43,7 +43,10 @@ class VideoWriter:
         lacks: Frames it did not draw in this episode.
         notes: What people should know of what it wrote.
         faults: Nothing: it raises what goes wrong.
+        figures: Nothing: where it films in the control thread, it is never behind.
     """
+
+    figures: Mapping[str, float] = {}
 
     def __init__(
         self,

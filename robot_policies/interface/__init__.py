@@ -34,7 +34,7 @@ from robot_policies.interface.errors import (
 from robot_policies.interface.findings import Finding
 from robot_policies.interface.limits import JointLimit, JointLimits
 from robot_policies.interface.observation import Observation, ObservationSpec
-from robot_policies.interface.policy import Policy, Statistics
+from robot_policies.interface.policy import Policy, SkilledPolicy, Skills, Statistics
 from robot_policies.interface.robot import RobotSpec
 from robot_policies.interface.robot_parts import Gains
 from robot_policies.interface.spec import ArraySpec
@@ -70,6 +70,8 @@ __all__ = [
     "RobotState",
     "ServoBackend",
     "Simulator",
+    "SkilledPolicy",
+    "Skills",
     "StaleObservation",
     "Statistics",
     "Supervisor",

@@ -1,8 +1,8 @@
 """What every policy is to the rest of the package."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -61,3 +61,43 @@ class Policy(Protocol):
     def close(self) -> None:
         """Release what the policy holds; may be called twice."""
         ...
+
+
+class Skills(Protocol):
+    """What is added to the weights of a policy, and changes while it acts.
+
+    Legal sequence: `prepare` in any thread, which may take seconds; `put` what it returned.
+
+    Attributes:
+        weights: How much of each skill acts now, by name.
+    """
+
+    weights: Mapping[str, float]
+
+    def prepare(self, skills: Sequence[str], weights: Sequence[float], fallback: str = "") -> Any:
+        """Read and check skills, and return them ready for `put`; what acts is not touched.
+
+        Args:
+            skills: Absolute folders, or names in the library, as `name` or `name@version`.
+            weights: One for each, or none to weigh them by context.
+            fallback: The skill among them that acts far from all training states.
+
+        Raises:
+            RobotPoliciesError: In one line: which skill or weight, and why it is refused.
+        """
+        ...
+
+    def put(self, prepared: Any) -> None:
+        """Let other skills act from the next answer on."""
+        ...
+
+
+@runtime_checkable
+class SkilledPolicy(Policy, Protocol):
+    """A policy that takes skills.
+
+    Attributes:
+        skills: What is added to its weights.
+    """
+
+    skills: Skills

@@ -19,7 +19,7 @@ from rclpy.qos import qos_profile_parameters
 from rclpy.task import Future
 from std_msgs.msg import Float64MultiArray, MultiArrayDimension
 
-from robot_policies.interface import ConfigError, Policy
+from robot_policies.interface import ConfigError, Policy, SkilledPolicy, Skills
 from robot_policies.nodes.graph_node import LATCHED, GraphNode, one_line
 
 SKILLS, WEIGHTS, FALLBACK = "skills", "skill_weights", "skill_fallback"
@@ -43,7 +43,7 @@ class SkillParameters:
         goes on. They share a callback group, so that one change is made after the other.
         """
         self._node = node
-        self._skills: Any = None  # of the policy: prepare, put, weights
+        self._skills: Skills | None = None
         self._published: Mapping[str, float] = {}
         self._thread = ThreadPoolExecutor(1, "skills")
         self._topic = node.create_publisher(Float64MultiArray, WEIGHTS, LATCHED)
@@ -72,7 +72,7 @@ class SkillParameters:
             RobotPoliciesError: If one is refused, or the policy takes none.
         """
         wanted = _checked(**self._current())
-        skills = getattr(policy, "skills", None)
+        skills = policy.skills if isinstance(policy, SkilledPolicy) else None
         if skills is not None:
             skills.put(skills.prepare(*wanted))
         elif any(wanted):
@@ -120,14 +120,14 @@ class SkillParameters:
             result = self._node.set_parameters_atomically(parameters)
         except Exception as error:  # whatever it is, who asked must know and the node go on
             return SetParametersResult(successful=False, reason=one_line(error))
-        if result.successful and ready is not None:
+        if result.successful and skills is not None and ready is not None:
             skills.put(ready)
         return result
 
     def _current(self) -> dict[str, Any]:
         return {name: self._node.get_parameter(name).value for name in SETTINGS}
 
-    def _elsewhere(self, skills: Any, wanted: Wanted) -> Future:
+    def _elsewhere(self, skills: Skills, wanted: Wanted) -> Future:
         """Make skills ready in the other thread."""
         executor = self._node.executor
         assert executor is not None

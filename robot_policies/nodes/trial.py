@@ -15,10 +15,11 @@ import yaml
 from robot_policies.catalog import load_robot, load_task, make_backend
 from robot_policies.control.episode import EARLY
 from robot_policies.control.loop import ControlLoop, Decision
-from robot_policies.control.records import Ending, Observer
+from robot_policies.control.records import Ending
 from robot_policies.control.rehearsal import rehearse
 from robot_policies.control.results import figures_of, result_of
 from robot_policies.control.safety_limits import SafetyLimits
+from robot_policies.data.observers import RecordingObserver, make_observers
 from robot_policies.interface import (
     ConfigError,
     ExecutorMode,
@@ -147,7 +148,7 @@ class TrialRun:
         self.loop = ControlLoop(
             backend, action, executor_mode(settings), limits_of(robot, settings)
         )
-        self._observers: list[Observer] = []
+        self._observers: list[RecordingObserver] = []
         self._closing: Future[None] | None = DONE
         self._ready = False
         self.prepare(now)
@@ -240,18 +241,18 @@ class TrialRun:
         """Let go of the robot and of what watched it."""
         self.loop.backend.close()
         for observer in self._observers:
-            getattr(observer, "close", bool)()
+            observer.close()
 
     @property
     def faults(self) -> list[str]:
         """What went wrong with recording, viewer and film, one line each."""
-        return [line for observer in self._observers for line in getattr(observer, "faults", ())]
+        return [line for observer in self._observers for line in observer.faults]
 
     def figures(self) -> dict[str, float]:
         """Return the figures of the loop and of what watches it."""
         figures = figures_of(self.loop)
         for observer in self._observers:
-            figures |= getattr(observer, "figures", {})
+            figures |= observer.figures
         return figures
 
     def _write_down(self, ending: Ending, reason: str) -> None:
@@ -274,17 +275,13 @@ class TrialRun:
             path = Path(self._settings["summary"])
             path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
-    def _watchers(self) -> list[Observer]:
+    def _watchers(self) -> list[RecordingObserver]:
         record, viewer, video = (self._settings[name] for name in ("record", "viewer", "video"))
         if not (record or viewer or video):
             return []
-        from robot_policies.data.observers import make_observers
-
-        return list(
-            make_observers(
-                self.loop.backend,
-                record=Path(record) if record else None,
-                viewer=viewer or None,
-                video=Path(video) if video else None,
-            )
+        return make_observers(
+            self.loop.backend,
+            record=Path(record) if record else None,
+            viewer=viewer or None,
+            video=Path(video) if video else None,
         )

@@ -9,10 +9,10 @@ folder (`configuration.py`, `network.py`, `processors.py`).
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from lerobot.configs import FeatureType, PolicyFeature, PreTrainedConfig
+from lerobot.configs import FeatureType, NormalizationMode, PolicyFeature, PreTrainedConfig
 from lerobot.policies import PreTrainedPolicy
 from lerobot.processor import NormalizerProcessorStep, UnnormalizerProcessorStep
 from lerobot.utils.constants import ACTION
@@ -30,6 +30,13 @@ NEEDED = {  # statistics each normalisation mode divides by
     "QUANTILES": ("q01", "q99"),
     "QUANTILE10": ("q10", "q90"),
 }
+
+
+@runtime_checkable
+class Normalised(Protocol):
+    """A configuration of LeRobot that says how features are normalised."""
+
+    normalization_mapping: Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +115,7 @@ def _audit_statistics(
         steps = [step for step in pipeline.steps if isinstance(step, step_class)]
         for key, feature in features.items():
             where = f"{folder / name}: {key}"
-            declared = _mode(getattr(config, "normalization_mapping", {}), feature.type)
+            declared = _mode(_modes(config), feature.type)
             modes = [_mode(step.norm_map, feature.type) for step in steps]
             if declared != "IDENTITY" and declared not in modes:
                 raise CheckpointError(f"{where}: config.json says {declared}, no step does it")
@@ -124,9 +131,13 @@ def _width(feature: PolicyFeature) -> int:
     return feature.shape[0 if feature.type is FeatureType.VISUAL else -1]
 
 
+def _modes(config: PreTrainedConfig) -> Mapping[Any, Any]:
+    """Return what a configuration says of normalisation, by type of feature."""
+    return config.normalization_mapping if isinstance(config, Normalised) else {}
+
+
 def _mode(norm_map: Mapping[Any, Any], kind: Any) -> str:
-    mode = norm_map.get(kind, norm_map.get(kind.value, "IDENTITY"))
-    return getattr(mode, "value", mode)
+    return NormalizationMode(norm_map.get(kind, norm_map.get(kind.value, "IDENTITY"))).value
 
 
 def _statistics(step: Any, key: str, mode: str, width: int, where: str) -> Statistics:

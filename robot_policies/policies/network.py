@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import torch
 from lerobot.configs import PreTrainedConfig
@@ -23,6 +24,13 @@ from robot_policies.policies.weights import check_shapes, load_weights, read_sha
 
 WEIGHTS = "model.safetensors"
 SPARE = 1000  # parameters that a network may make and drop, besides four times those it keeps
+
+
+@runtime_checkable
+class NamesLanguageModel(Protocol):
+    """A configuration of LeRobot's whose network contains a language model of the hub."""
+
+    vlm_model_name: str
 
 
 def read_network(config: PreTrainedConfig, folder: Path) -> PreTrainedPolicy:
@@ -63,15 +71,15 @@ def _make(config: PreTrainedConfig, folder: Path) -> PreTrainedPolicy:
 @contextmanager
 def _local_language_model(config: PreTrainedConfig) -> Iterator[None]:
     """Let a network find the parts of its language model in the local cache, and nowhere else."""
-    name = getattr(config, "vlm_model_name", None)
-    if name is None:
+    if not isinstance(config, NamesLanguageModel):
         yield
         return
-    config.vlm_model_name = str(cached(name))  # pyright: ignore[reportAttributeAccessIssue]
+    name = config.vlm_model_name
+    config.vlm_model_name = str(cached(name))
     try:
         yield
     finally:
-        config.vlm_model_name = name  # pyright: ignore[reportAttributeAccessIssue]
+        config.vlm_model_name = name
 
 
 @contextmanager

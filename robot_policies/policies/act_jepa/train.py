@@ -130,12 +130,12 @@ def _text(value: Any) -> str:
 def resolve_sequences(config: Any, meta: Any) -> dict[str, list[float]] | None:
     """Return which moments of each feature to load, for LeRobot's data set.
 
-    A policy that names `sequence_features` gets the future of those alone.
+    ACT-JEPA gets the future of its `sequence_features` alone.
     """
     wanted = _resolve(config, meta)
-    names = getattr(config, "sequence_features", None)
-    if wanted is None or names is None:
+    if wanted is None or not isinstance(config, ActJepaConfig):
         return wanted
+    names = config.sequence_features
     return {
         key: times
         for key, times in wanted.items()
