@@ -1,15 +1,14 @@
 """What the simulators have in common: time, the servo's command, latency, pushes, refusals.
 
 The servo runs at the robot's servo rate inside `advance`, one physics step per servo step, so
-that its period never depends on a timer of the operating system. The engines differ in the few
-methods marked abstract.
+that its period never depends on a timer of the operating system. The engines differ in the
+methods of `Engine`.
 """
 
-from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -25,24 +24,25 @@ from robot_policies.interface import (
     check_command,
 )
 from robot_policies.interface.observation import ENVIRONMENT_STATE, is_picture
-from robot_policies.interface.robot_parts import Camera, Gains
+from robot_policies.interface.robot_parts import Camera
 from robot_policies_sim.engines.cameras import Cameras, Picture
+from robot_policies_sim.engines.engine import Engine
+from robot_policies_sim.engines.servo import ServoTarget
+from robot_policies_sim.engines.steps import whole_steps
 from robot_policies_sim.scene.conditions import EpisodeConditions
 from robot_policies_sim.scene.world import AXES, World
 
 
-class SteppedSimulator(ABC):
+class SteppedSimulator(Engine):
     """A `Simulator` whose engine steps at the servo rate.
 
     Attributes:
-        name: Engine name, for messages.
         spec: The robot.
         provides: Streams, by feature name.
         accepts: Joint positions, which the servo turns into efforts, and joint velocities, with
             which the servo's target moves.
     """
 
-    name: ClassVar[str]
     accepts = frozenset({ActionKind.JOINT_POSITION, ActionKind.JOINT_VELOCITY})
 
     def __init__(self, spec: RobotSpec, scene: Mapping[str, Any], cameras: bool = True) -> None:
@@ -92,23 +92,22 @@ class SteppedSimulator(ABC):
         if not self._connected:
             raise BackendError(f"{self.name}: reset before connect")
         conditions = EpisodeConditions.from_mapping(options, self.spec, self.world)
-        self._robot = conditions.robot(self.spec)
-        self._load(self._robot, conditions.scene(self._scene))
+        robot, position = conditions.robot(self.spec), conditions.positions(self.spec)
+        self._load(robot, conditions.scene(self._scene))
         self._place(conditions)
         self._steps = 0
         self._latency = round(
             conditions.latency_steps * self.spec.servo_rate / self.spec.control_rate
         )
         self._pushes = deque(sorted(conditions.pushes, key=lambda push: push.time))
-        self._strength = conditions.motor_strength
         self._commands: deque[tuple[int, Command]] = deque()
         self._in_force: Command | None = None
         self._state: RobotState | None = None
         if self._cameras:
             self._cameras.restart()
         self._running = True
-        self._target = conditions.positions(self.spec)
-        self._apply(Command(0.0, self._target, mode=CommandMode.HOLD))
+        self._servo = ServoTarget(robot, conditions.motor_strength, position)
+        self._apply(Command(0.0, position, mode=CommandMode.HOLD))
         return self.read()
 
     @property
@@ -158,13 +157,7 @@ class SteppedSimulator(ABC):
             BackendError: If `dt` is no multiple of the servo period, or the physics diverged.
         """
         self._require_running("advance")
-        steps = dt * self.spec.servo_rate
-        if not (np.isfinite(steps) and round(steps) >= 1 and abs(steps - round(steps)) < 1e-6):
-            raise BackendError(
-                f"{self.name}: cannot advance {dt:g} s, "
-                f"no multiple of the physics step {1.0 / self.spec.servo_rate:g} s"
-            )
-        for _ in range(round(steps)):
+        for _ in range(whole_steps(dt, self.spec.servo_rate, self.name)):
             while self._commands and self._commands[0][0] <= self._steps:
                 self._in_force = self._commands.popleft()[1]
                 self._apply(self._in_force)
@@ -172,8 +165,9 @@ class SteppedSimulator(ABC):
                 self._apply(self._supervisor(self._in_force, self.read(pictures=False), self.time))
             while self._pushes and self._pushes[0].time <= self.time:
                 self._push(np.array(self._pushes.popleft().velocity))
-            if self._speed.any():
-                self._follow(self._target + self._speed / self.spec.servo_rate)
+            if self._servo.moves:
+                self._servo.move()
+                self._track(self._servo.position, self._servo.gains)
             self._step()
             self._steps += 1
             self._state = None
@@ -198,22 +192,8 @@ class SteppedSimulator(ABC):
             raise BackendError(f"{self.name}: {verb} before reset")
 
     def _apply(self, command: Command) -> None:
-        values = np.asarray(command.values, float)
-        gains, strength = command.gains or self.spec.gains[command.mode], self._strength
-        # Weak motors give less than they are asked for.
-        self._gains = Gains(gains.stiffness * strength, gains.damping * strength)
-        self._speed = np.zeros(len(values))
-        target = values
-        if command.kind is ActionKind.JOINT_VELOCITY:
-            self._speed = values
-            target = within_reach(self._robot, self._gains, self._positions(), self._target)
-        self._follow(target)
-
-    def _follow(self, target: np.ndarray) -> None:
-        if self._speed.any():
-            target = np.clip(target, self.spec.lower, self.spec.upper)
-        self._target = target
-        self._servo(target, self._gains)
+        self._servo.take(command, self._positions)
+        self._track(self._servo.position, self._servo.gains)
 
     def _photograph(self, camera: Camera) -> Picture:
         picture, cloud = self._look(camera), self.spec.cloud
@@ -230,66 +210,3 @@ class SteppedSimulator(ABC):
         features = {**state.features, ENVIRONMENT_STATE: np.array(where, np.float32)}
         stamps = {**state.stamps, ENVIRONMENT_STATE: state.stamp}
         return replace(state, features=features, stamps=stamps)
-
-    @abstractmethod
-    def render(self, width: int, height: int) -> np.ndarray:
-        """Return a picture of the scene for people. Shape (height, width, 3), uint8 RGB."""
-
-    @abstractmethod
-    def _look(self, camera: Camera) -> Picture:
-        """Draw what a camera sees now; the state was measured before."""
-
-    @abstractmethod
-    def _load(self, robot: RobotSpec, scene: Mapping[str, Any]) -> None:
-        """Build the world."""
-
-    @abstractmethod
-    def _place(self, conditions: EpisodeConditions) -> None:
-        """Put base, joints and objects where the episode starts."""
-
-    @abstractmethod
-    def _link_pose(self, link: str) -> np.ndarray:
-        """Return position and quaternion x, y, z, w of a link's frame. Shape (7,)."""
-
-    @abstractmethod
-    def _positions(self) -> np.ndarray:
-        """Return the joint positions. Shape (n,). [rad], [m]."""
-
-    @abstractmethod
-    def _servo(self, target: np.ndarray, gains: Gains) -> None:
-        """Set what the joint servo tracks from the next step on."""
-
-    @abstractmethod
-    def _push(self, velocity: np.ndarray) -> None:
-        """Add to the velocity of the base, world frame [m/s]."""
-
-    @abstractmethod
-    def _step(self) -> None:
-        """Run one servo and physics step."""
-
-    @abstractmethod
-    def _is_finite(self) -> bool:
-        """Return whether the state is still numbers."""
-
-    @abstractmethod
-    def _measure(self) -> RobotState:
-        """Read every sensor but the cameras, and the truth, now."""
-
-
-def within_reach(
-    robot: RobotSpec, gains: Gains, position: np.ndarray, target: np.ndarray
-) -> np.ndarray:
-    """Return a target that a moving joint may go on from.
-
-    The target of a joint that is held up runs ahead of it; it goes no further than where the servo
-    gives all it can, or the joint would leap once it is free.
-
-    Args:
-        robot: The robot.
-        gains: Of the servo.
-        position: Of the joints. Shape (..., n). [rad], [m]
-        target: Of the servo. Shape (..., n). [rad], [m]
-    """
-    stiff = gains.stiffness > 0.0
-    ahead = np.where(stiff, robot.effort / np.where(stiff, gains.stiffness, 1.0), 0.0)
-    return np.clip(target, position - ahead, position + ahead)

@@ -14,7 +14,8 @@ from robot_policies.interface import (
     ConfigError,
 )
 from robot_policies.interface.observation import ENVIRONMENT_STATE
-from robot_policies_sim.engines.stepped import SteppedSimulator, within_reach
+from robot_policies_sim.engines.servo import within_reach
+from robot_policies_sim.engines.stepped import SteppedSimulator
 from robot_policies_sim.scene.world import World
 
 ARM = load_robot("planar_arm")

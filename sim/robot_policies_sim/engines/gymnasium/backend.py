@@ -29,6 +29,7 @@ from robot_policies.interface import (
 from robot_policies.interface.observation import IMAGES, STATE
 from robot_policies.interface.schema import check_keys
 from robot_policies_sim.engines.gymnasium.robot import FAMILY, action_space, features, make
+from robot_policies_sim.engines.steps import whole_steps
 
 INITIAL_KEYS = ("seed", "options", "goal")
 SUCCESS_KEYS = ("is_success", "success")  # where environments put it in `info`
@@ -148,13 +149,7 @@ class GymnasiumBackend:
             BackendError: If `dt` is no multiple of the period, or the episode has ended.
         """
         self._require_running("advance")
-        steps = dt * self.spec.control_rate
-        if not (np.isfinite(steps) and round(steps) >= 1 and abs(steps - round(steps)) < 1e-6):
-            raise BackendError(
-                f"gymnasium: cannot advance {dt:g} s, no multiple of the step "
-                f"{1.0 / self.spec.control_rate:g} s"
-            )
-        for _ in range(round(steps)):
+        for _ in range(whole_steps(dt, self.spec.control_rate, "gymnasium")):
             if any(self._ends):
                 raise BackendError(
                     f"gymnasium: {self._name} ended after {self._steps} steps; reset it first"

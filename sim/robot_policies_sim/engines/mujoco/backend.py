@@ -138,7 +138,7 @@ class MujocoBackend(SteppedSimulator):
     def _positions(self) -> np.ndarray:
         return self._data.qpos[self._qpos]
 
-    def _servo(self, target: np.ndarray, gains: Gains) -> None:
+    def _track(self, target: np.ndarray, gains: Gains) -> None:
         self._data.ctrl[:] = target
         self._model.actuator_gainprm[:, 0] = gains.stiffness
         self._model.actuator_biasprm[:, 1] = -gains.stiffness

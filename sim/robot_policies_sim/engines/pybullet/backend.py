@@ -132,8 +132,8 @@ class PybulletBackend(SteppedSimulator):
     def _positions(self) -> np.ndarray:
         return self._joint_state()[0]
 
-    def _servo(self, target: np.ndarray, gains: Gains) -> None:
-        """Do nothing: each physics step reads target and gains."""
+    def _track(self, target: np.ndarray, gains: Gains) -> None:
+        self._target, self._gains = target, gains
 
     def _push(self, velocity: np.ndarray) -> None:
         linear, angular = pybullet.getBaseVelocity(self._body, physicsClientId=self._client)

@@ -38,6 +38,7 @@ from robot_policies.interface.observation import IMAGES, STATE, VELOCITY_COMMAND
 from robot_policies.shared_files import share_directory
 from robot_policies_sim.engines.replay.logged_episode import LoggedEpisode, read_episode
 from robot_policies_sim.engines.replay.logged_robot import EFFORT, find_motion, find_vectors
+from robot_policies_sim.engines.steps import whole_steps
 from robot_policies_sim.scene.conditions import EpisodeConditions
 from robot_policies_sim.scene.world import World
 
@@ -161,16 +162,11 @@ class ReplayBackend:
             RecordingEnded: If the log has no such row.
         """
         log = self._require_running("advance")
-        rows = dt * self.spec.control_rate
-        if not (np.isfinite(rows) and round(rows) >= 1 and abs(rows - round(rows)) < 1e-6):
-            raise BackendError(
-                f"replay: cannot advance {dt:g} s, no multiple of the "
-                f"{1.0 / self.spec.control_rate:g} s between rows"
-            )
-        if self._row + round(rows) >= self._rows.stop:
+        rows = whole_steps(dt, self.spec.control_rate, "replay")
+        if self._row + rows >= self._rows.stop:
             lasted = len(self._rows) / self.spec.control_rate
             raise RecordingEnded(f"{self._root}: episode {self._episode} ends after {lasted:g} s")
-        for _ in range(round(rows)):
+        for _ in range(rows):
             self._row += 1
             self._images = {n: (images, next(images)) for n, (images, _) in self._images.items()}
         self._state = self._measure(log)

@@ -14,7 +14,7 @@ from mujoco import rollout
 from robot_policies.interface import RobotSpec, RobotState, Trial
 from robot_policies.interface.observation import ENVIRONMENT_STATE, STATE
 from robot_policies_sim.engines.mujoco.model import mjcf
-from robot_policies_sim.engines.stepped import within_reach
+from robot_policies_sim.engines.servo import within_reach
 from robot_policies_sim.scene.conditions import EpisodeConditions
 from robot_policies_sim.scene.world import World
 from robot_policies_sim.worlds.planar_arm.peg import peg_position
