@@ -78,7 +78,7 @@ def test_mujoco_model_is_the_table(spec):
 
 def test_pybullet_model_is_the_table(spec):
     backend = bullet(spec)
-    body, client = backend._body, backend._client
+    body, client = backend._loaded.body, backend._client
     names = {-1: spec.links[0].name}
     for i in range(pybullet.getNumJoints(body, physicsClientId=client)):
         info = pybullet.getJointInfo(body, i, physicsClientId=client)

@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 
 from robot_policies.interface import RobotSpec, RobotState
-from robot_policies.interface.frames import cross, matrix, quaternion, to_body
+from robot_policies.interface.frames import matrix, quaternion, to_body
 from robot_policies.interface.gravity import DOWN, GRAVITY, UP
 from robot_policies.interface.observation import IMU, WRENCH
 from robot_policies.interface.robot_parts import Camera, Gains
 from robot_policies_sim.engines.cameras import Picture
+from robot_policies_sim.engines.pybullet.picture import draw
 from robot_policies_sim.engines.pybullet.quiet_import import pybullet
 from robot_policies_sim.engines.pybullet.robot import load_robot
-from robot_policies_sim.engines.pybullet.world import build_world, draw
+from robot_policies_sim.engines.pybullet.world import build_world
 from robot_policies_sim.engines.stepped import SteppedSimulator
 from robot_policies_sim.scene.conditions import EpisodeConditions
 from robot_policies_sim.scene.world import FLOOR, ROBOT, World
@@ -79,7 +80,7 @@ class PybulletBackend(SteppedSimulator):
 
     def _labels(self, bodies: np.ndarray) -> np.ndarray:
         classes, labels = self.world.classes, np.zeros(bodies.shape, np.uint8)
-        labels[bodies == self._body] = classes[ROBOT]
+        labels[bodies == self._loaded.body] = classes[ROBOT]
         for item in self.world.objects:
             labels[bodies == self._objects[item.name]] = classes[item.label]
         return labels
@@ -93,82 +94,49 @@ class PybulletBackend(SteppedSimulator):
         pybullet.setPhysicsEngineParameter(deterministicOverlappingPairs=1, physicsClientId=client)
         mass = sum(link.mass for link in robot.links)
         self._objects = build_world(client, world, mass)
-        loaded = load_robot(client, robot, world.contact)
-        self._body, self._links, self._joints = loaded.body, loaded.links, loaded.joints
-        self._center, self._effort = loaded.center, robot.effort
-        if robot.wrench_link:
-            carried = self._links[robot.wrench_link]
-            pybullet.enableJointForceTorqueSensor(
-                self._body, carried, True, physicsClientId=client
-            )
-            links = {link.name: link for link in robot.links}
-            self._lever = links[robot.wrench_link].center_of_mass
+        self._loaded = load_robot(client, robot, world.contact)
+        self._effort = robot.effort
 
     def _place(self, conditions: EpisodeConditions) -> None:
-        client = self._client
-        if self.spec.floating_base:
-            turn = matrix(conditions.base_orientation)
-            pybullet.resetBasePositionAndOrientation(
-                self._body,
-                conditions.base_position + turn @ self._center,
-                conditions.base_orientation,
-                physicsClientId=client,
-            )
-            spin = conditions.base_angular_velocity
-            velocity = conditions.base_velocity + cross(spin, self._center)
-            pybullet.resetBaseVelocity(
-                self._body, turn @ velocity, turn @ spin, physicsClientId=client
-            )
-        positions, velocities = conditions.positions(self.spec), conditions.velocities(self.spec)
-        for index, position, velocity in zip(self._joints, positions, velocities, strict=True):
-            pybullet.resetJointState(self._body, index, position, velocity, physicsClientId=client)
+        self._loaded.place(conditions, self.spec)
         for name, pose in conditions.objects.items():
             pybullet.resetBasePositionAndOrientation(
-                self._objects[name], pose[:3], pose[3:], physicsClientId=client
+                self._objects[name], pose[:3], pose[3:], physicsClientId=self._client
             )
-        self._torque = np.zeros(len(self._joints))
+        self._torque = np.zeros(len(self.spec.joints))
         self._acceleration = np.zeros(3)
 
     def _positions(self) -> np.ndarray:
-        return self._joint_state()[0]
+        return self._loaded.joint_state()[0]
 
     def _track(self, target: np.ndarray, gains: Gains) -> None:
         self._target, self._gains = target, gains
 
     def _push(self, velocity: np.ndarray) -> None:
-        linear, angular = pybullet.getBaseVelocity(self._body, physicsClientId=self._client)
-        pybullet.resetBaseVelocity(
-            self._body, np.add(linear, velocity), angular, physicsClientId=self._client
-        )
+        self._loaded.push(velocity)
 
     def _step(self) -> None:
-        before = self._base_motion()[0]
+        robot, before = self._loaded, self._loaded.base_motion()[0]
         for _ in range(self.substeps):
-            position, velocity = self._joint_state()
+            position, velocity = robot.joint_state()
             torque = self._gains.stiffness * (self._target - position)
             torque = torque - self._gains.damping * velocity
             self._torque = np.clip(torque, -self._effort, self._effort)
-            pybullet.setJointMotorControlArray(
-                self._body,
-                self._joints,
-                pybullet.TORQUE_CONTROL,
-                forces=self._torque,
-                physicsClientId=self._client,
-            )
+            robot.drive(self._torque)
             pybullet.stepSimulation(physicsClientId=self._client)
-        self._acceleration = (self._base_motion()[0] - before) * self.spec.servo_rate
+        self._acceleration = (robot.base_motion()[0] - before) * self.spec.servo_rate
 
     def _is_finite(self) -> bool:
-        base = pybullet.getBasePositionAndOrientation(self._body, physicsClientId=self._client)
-        return bool(np.isfinite(self._joint_state()).all() and np.isfinite(np.hstack(base)).all())
+        base, joints = self._link_pose(self.spec.links[0].name), self._loaded.joint_state()
+        return bool(np.isfinite(joints).all() and np.isfinite(base).all())
 
     def _measure(self) -> RobotState:
-        position, velocity = self._joint_state()
+        position, velocity = self._loaded.joint_state()
         features: dict[str, np.ndarray] = {}
         if self.spec.imu_link:
             features[IMU] = self._imu()
         if self.spec.wrench_link:
-            features[WRENCH] = self._wrench()
+            features[WRENCH] = self._loaded.wrench(self.spec.wrench_link).astype(np.float32)
         return RobotState(
             stamp=self.time,
             joint_position=position,
@@ -179,17 +147,13 @@ class PybulletBackend(SteppedSimulator):
             truth=self._truth(),
         )
 
-    def _wrench(self) -> np.ndarray:
-        carried = self._links[self.spec.wrench_link]
-        state = pybullet.getJointState(self._body, carried, physicsClientId=self._client)
-        # PyBullet gives what holds the link, about its centre of mass.
-        force, torque = -np.array(state[2][:3]), -np.array(state[2][3:])
-        torque = torque + cross(self._lever, force)
-        return np.concatenate([force, torque]).astype(np.float32)
-
     def _imu(self) -> np.ndarray:
+        """Return orientation, angular velocity and specific force of the base. Shape (10,).
+
+        The specific force is the acceleration of a servo step minus gravity, in the body frame.
+        """
         orientation = self._link_pose(self.spec.imu_link)[3:]
-        _, spin = self._base_motion()
+        _, spin = self._loaded.base_motion()
         force = self._acceleration + GRAVITY * UP
         return np.concatenate(
             [orientation, to_body(orientation, spin), to_body(orientation, force)]
@@ -199,7 +163,7 @@ class PybulletBackend(SteppedSimulator):
         truth: dict[str, np.ndarray] = {}
         if self.spec.floating_base:
             pose = self._link_pose(self.spec.links[0].name)
-            linear, angular = self._base_motion()
+            linear, angular = self._loaded.base_motion()
             truth["base_position"], truth["base_orientation"] = pose[:3], pose[3:]
             truth["base_velocity"] = to_body(pose[3:], linear)
             truth["base_angular_velocity"] = to_body(pose[3:], angular)
@@ -208,14 +172,7 @@ class PybulletBackend(SteppedSimulator):
         for link in self.spec.links:
             for shape in link.shapes:
                 if shape.name and shape.collides:
-                    pose = self._link_pose(link.name)
-                    center = pose[:3] + matrix(pose[3:]) @ shape.position
-                    reach = np.linalg.norm(shape.size) + 0.001
-                    force = sum(
-                        contact[9]
-                        for contact in self._points(linkIndexA=self._links[link.name])
-                        if np.linalg.norm(contact[5] - center) <= reach
-                    )
+                    center, force = self._loaded.touch(link, shape)
                     truth[f"contact.{shape.name}"] = np.array([force], float)
                     truth[f"position.{shape.name}"] = center
         for name, body in self._objects.items():
@@ -227,40 +184,9 @@ class PybulletBackend(SteppedSimulator):
 
     def _forces(self) -> Iterator[tuple[str, str, float]]:
         """Yield the two things of each contact and its normal force [N]."""
-        owners = {body: name for name, body in self._objects.items()} | {self._body: ROBOT}
+        owners = {body: name for name, body in self._objects.items()} | {self._loaded.body: ROBOT}
         for point in pybullet.getContactPoints(physicsClientId=self._client) or ():
             yield owners.get(point[1], FLOOR), owners.get(point[2], FLOOR), point[9]
 
-    def _points(self, **which: int) -> list[Any]:
-        # On failure and where there are no contacts PyBullet returns None or an empty tuple.
-        return list(
-            pybullet.getContactPoints(bodyA=self._body, **which, physicsClientId=self._client)
-            or ()
-        )
-
-    def _joint_state(self) -> np.ndarray:
-        """Return positions and velocities. Shape (2, n)."""
-        states = pybullet.getJointStates(self._body, self._joints, physicsClientId=self._client)
-        return np.array([[state[0], state[1]] for state in states]).T
-
-    def _base_motion(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the velocity of the base link's origin and its spin, in the world frame."""
-        velocity = pybullet.getBaseVelocity(self._body, physicsClientId=self._client)
-        _, orientation = pybullet.getBasePositionAndOrientation(
-            self._body, physicsClientId=self._client
-        )
-        linear, angular = np.array(velocity)
-        return linear - cross(angular, matrix(orientation) @ self._center), angular
-
     def _link_pose(self, link: str) -> np.ndarray:
-        """Return position and quaternion x, y, z, w of a link frame. Shape (7,)."""
-        index = self._links[link]
-        if index >= 0:
-            state = pybullet.getLinkState(
-                self._body, index, computeForwardKinematics=1, physicsClientId=self._client
-            )
-            return np.hstack([state[4], state[5]])
-        position, orientation = pybullet.getBasePositionAndOrientation(
-            self._body, physicsClientId=self._client
-        )
-        return np.hstack([position - matrix(orientation) @ self._center, orientation])
+        return self._loaded.link_pose(link)

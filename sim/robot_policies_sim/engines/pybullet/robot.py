@@ -1,12 +1,13 @@
-"""A robot's table in PyBullet."""
+"""A robot's table, loaded into PyBullet with its physics instead of the engine's defaults."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from robot_policies.interface import RobotSpec
+from robot_policies_sim.engines.pybullet.body import LoadedRobot
 from robot_policies_sim.engines.pybullet.model import urdf
 from robot_policies_sim.engines.pybullet.quiet_import import pybullet
 from robot_policies_sim.engines.pybullet.world import set_contact
@@ -15,24 +16,6 @@ from robot_policies_sim.scene.world import Contact
 # With this share both robots, in the air and following random targets, stay closest to MuJoCo:
 # 0.038 and 0.047 rad root mean square over half a second; without rotors 0.054 and 0.63 rad.
 ROTOR_SHARE = 0.5
-
-
-@dataclass(frozen=True, eq=False)
-class LoadedRobot:
-    """Where the robot's parts are in PyBullet.
-
-    Attributes:
-        body: Body number.
-        links: Link number by name; the base is -1.
-        joints: Joint numbers in the table's order.
-        center: Centre of mass of the base in its link frame, which is where PyBullet puts the
-            base's own frame. Shape (3,). [m]
-    """
-
-    body: int
-    links: dict[str, int]
-    joints: list[int]
-    center: np.ndarray
 
 
 def load_robot(client: int, robot: RobotSpec, contact: Contact) -> LoadedRobot:
@@ -52,10 +35,20 @@ def load_robot(client: int, robot: RobotSpec, contact: Contact) -> LoadedRobot:
         info = pybullet.getJointInfo(body, i, physicsClientId=client)
         joints[info[1].decode()] = i
         links[info[12].decode()] = i
-    center = pybullet.getDynamicsInfo(body, -1, physicsClientId=client)[3]
-    numbers = [joints[name] for name in robot.joint_names]
-    loaded = LoadedRobot(body, links, numbers, np.array(center))
+    loaded = LoadedRobot(
+        client=client,
+        body=body,
+        links=links,
+        joints=[joints[name] for name in robot.joint_names],
+        center=np.array(pybullet.getDynamicsInfo(body, -1, physicsClientId=client)[3]),
+        lever=np.zeros(3),
+    )
     _set_physics(client, robot, contact, loaded)
+    if robot.wrench_link:
+        lever = next(link.center_of_mass for link in robot.links if link.name == robot.wrench_link)
+        carried = links[robot.wrench_link]
+        pybullet.enableJointForceTorqueSensor(body, carried, True, physicsClientId=client)
+        loaded = replace(loaded, lever=lever)
     return loaded
 
 

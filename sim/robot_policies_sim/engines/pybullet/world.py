@@ -1,4 +1,4 @@
-"""A scene and its pictures in PyBullet."""
+"""A scene in PyBullet."""
 
 import numpy as np
 
@@ -7,10 +7,6 @@ from robot_policies.interface.gravity import GRAVITY
 from robot_policies.interface.robot_parts import Shape
 from robot_policies_sim.engines.pybullet.quiet_import import pybullet
 from robot_policies_sim.scene.world import (
-    AMBIENT,
-    HEADLIGHT,
-    LAMP,
-    LAMP_DIRECTION,
     Contact,
     Object,
     World,
@@ -23,8 +19,6 @@ BOX_SINK = 0.85  # a box; 4 contacts, each as stiff as is said for all in PyBull
 SETTLING = 0.02  # s, least time constant of a contact: in fewer physics steps a fall bounces
 TILE = 1.0  # m, as in the MuJoCo model
 TILES = 10  # dark tiles to each side
-NEAR, FAR = 0.01, 20.0  # m, of what is drawn
-NOTHING = 0.999  # share of the farthest from which on there is nothing
 KINDS = {
     "box": pybullet.GEOM_BOX,
     "sphere": pybullet.GEOM_SPHERE,
@@ -92,64 +86,6 @@ def _soften(client: int, body: int, mass: float, sink: float) -> None:
         contactDamping=stiffness * settling,
         physicsClientId=client,
     )
-
-
-def draw(
-    client: int,
-    eye: np.ndarray,
-    target: np.ndarray,
-    up: np.ndarray,
-    width: int,
-    height: int,
-    focal_length: float,
-    bodies: bool = False,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return what a pinhole camera sees, without shadows.
-
-    Args:
-        client: Physics server.
-        eye: Camera centre. Shape (3,). [m]
-        target: A point on its optical axis. Shape (3,). [m]
-        up: Direction of the image's upper edge. Shape (3,).
-        width: Image width. [px]
-        height: Image height. [px]
-        focal_length: Of square pixels. [px]
-        bodies: Whether to say which body is seen.
-
-    Returns:
-        Image, shape (height, width, 3), uint8 RGB. Distance along the optical axis, 0 where there
-        is nothing, shape (height, width), float32 [m]. Body number, -1 where there is none or
-        nobody asked, shape (height, width).
-    """
-    # It looks through the lower left corner of a pixel where others look through the centre.
-    pixel = NEAR / focal_length
-    left, right = pixel * (0.5 - width / 2), pixel * (0.5 + width / 2)
-    bottom, top = pixel * (0.5 - height / 2), pixel * (0.5 + height / 2)
-    # There is one lamp; a face that meets two has the light of their sum.
-    lamps = HEADLIGHT * _unit(eye - target) - LAMP * _unit(np.array(LAMP_DIRECTION))
-    _, _, pixels, buffer, seen = pybullet.getCameraImage(
-        width,
-        height,
-        pybullet.computeViewMatrix(list(eye), list(target), list(up)),
-        pybullet.computeProjectionMatrix(left, right, bottom, top, NEAR, FAR),
-        lightDirection=list(lamps),
-        lightAmbientCoeff=AMBIENT,
-        lightDiffuseCoeff=float(np.linalg.norm(lamps)),
-        lightSpecularCoeff=0.0,
-        shadow=0,
-        renderer=pybullet.ER_TINY_RENDERER,
-        flags=0 if bodies else pybullet.ER_NO_SEGMENTATION_MASK,
-        physicsClientId=client,
-    )
-    image = np.reshape(pixels, (height, width, 4))[..., :3]
-    depth = FAR * NEAR / (FAR - (FAR - NEAR) * np.reshape(buffer, (height, width)).astype(float))
-    depth[depth > NOTHING * FAR] = 0.0
-    body = np.reshape(seen, (height, width)) if bodies else np.full((height, width), -1)
-    return np.ascontiguousarray(image, dtype=np.uint8), depth.astype(np.float32), body
-
-
-def _unit(vector: np.ndarray) -> np.ndarray:
-    return vector / np.linalg.norm(vector)
 
 
 def _object(client: int, item: Object, contact: Contact) -> int:
