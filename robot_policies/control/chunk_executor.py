@@ -14,11 +14,11 @@ References: Zhao et al. 2023, "Learning Fine-Grained Bimanual Manipulation", Sec
 """
 
 from collections import Counter
-from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
 
+from robot_policies.control.plan import TOLERANCE, Plan
 from robot_policies.control.splice import Splicer
 from robot_policies.interface import (
     EXECUTOR_MODES,
@@ -30,58 +30,13 @@ from robot_policies.interface import (
     ConfigError,
     ContractError,
     ExecutorMode,
-    JointLimits,
     RobotSpec,
 )
 from robot_policies.interface.errors import suggestion
 from robot_policies.interface.limits import intersect
 
-TOLERANCE = 1e-6  # rows; room for floating-point time
 # A chunk that arrives this long after its end is still used; the safety gate waits as long. [s]
 LATENESS = 0.1
-
-
-@dataclass(frozen=True, eq=False)
-class _Plan:
-    """A chunk in use.
-
-    Attributes:
-        stamp: Time of the observation it answers. [s]
-        start: Time of row 0. [s]
-        end: Time from which it has nothing more to say. [s]
-        dt: Time between rows. [s]
-        values: Shape (rows, width), columns as in the action spec.
-        limits: What came with it.
-    """
-
-    stamp: float
-    start: float
-    end: float
-    dt: float
-    values: np.ndarray
-    limits: JointLimits
-
-    def covers(self, now: float) -> bool:
-        """Return whether a row is in force."""
-        room = TOLERANCE * self.dt
-        return self.start <= now + room and now < self.end - room
-
-    def row(self, now: float) -> np.ndarray:
-        """Return the row in force, the last one after the end. Shape (width,)."""
-        k = int((now - self.start) / self.dt + TOLERANCE)
-        return self.values[min(max(k, 0), len(self.values) - 1)]
-
-    def between(self, times: np.ndarray) -> np.ndarray:
-        """Return rows interpolated at some times, constant outside. Shape (len(times), width)."""
-        at = np.clip((times - self.start) / self.dt, 0.0, len(self.values) - 1.0)
-        first = np.minimum(at.astype(int), max(len(self.values) - 2, 0))
-        last = np.minimum(first + 1, len(self.values) - 1)
-        share = (at - first)[:, None]
-        # A row that is met exactly has no part of its neighbour: 0 * inf would be NaN.
-        low, high = self.values[first], self.values[last]
-        with np.errstate(invalid="ignore", over="ignore"):
-            mixed = (1.0 - share) * low + share * high
-        return np.where(share == 0.0, low, np.where(share == 1.0, high, mixed))
 
 
 class ChunkExecutor:
@@ -129,7 +84,7 @@ class ChunkExecutor:
 
     def reset(self) -> None:
         """Forget all chunks."""
-        self._plans: list[_Plan] = []
+        self._plans: list[Plan] = []
         self._now = self._newest = self._followed = -np.inf
         self.dropped.clear()
         if self._splicer:
@@ -162,7 +117,7 @@ class ChunkExecutor:
             if chunk.stamp > self._newest:
                 self._newest = chunk.stamp
                 end = now + chunk.dt if now >= end else end
-            plan = _Plan(chunk.stamp, start, end, chunk.dt, values, chunk.limits)
+            plan = Plan(chunk.stamp, start, end, chunk.dt, values, chunk.limits)
             self._plans = sorted([*self._plans, plan], key=lambda plan: plan.stamp)
 
     def action_at(self, now: float, sent: Command | None = None) -> Action | None:
@@ -192,7 +147,7 @@ class ChunkExecutor:
         limits = reduce(intersect, [plan.limits for plan in heard])
         return Action(values, self._spec.array.names, self._spec.kind, due[-1].stamp, limits)
 
-    def _values(self, due: list[_Plan], now: float, sent: Command | None) -> np.ndarray:
+    def _values(self, due: list[Plan], now: float, sent: Command | None) -> np.ndarray:
         if self._splicer:
             return self._splicer.follow(due[-1].between, now, sent)
         if self._mode == "ensemble":

@@ -23,6 +23,7 @@ from threading import RLock
 
 import numpy as np
 
+from robot_policies.control.mode_motion import ModeMotion
 from robot_policies.control.mode_table import GAINS, WAYS, LeggedMode, ModeTimes
 from robot_policies.control.pause import Pauses
 from robot_policies.control.refusal import Cause, Refusal
@@ -31,7 +32,6 @@ from robot_policies.interface import (
     Command,
     CommandMode,
     ConfigError,
-    Gains,
     RobotSpec,
     RobotState,
 )
@@ -74,6 +74,7 @@ class ModeMachine:
             self._danger, self._stopping = "nothing has been measured yet", ""
             self._pauses = Pauses(self._times.step)
             self._asked: Command | None = None
+            self._motion = ModeMotion(self._robot, self._times)
             self._pose = self._robot.lying
             self._sent = self._damped(0.0)
             self._enter(LeggedMode.PASSIVE)
@@ -132,7 +133,7 @@ class ModeMachine:
     def sent_for(self, command: Command) -> Command:
         """Return what is sent on a command that was given just now."""
         with self._lock:
-            settled = self._now - self._since >= self._times.blend
+            settled = self._now - self._motion.since >= self._times.blend
             followed = self.mode is LeggedMode.POLICY and command.mode is CommandMode.POLICY
             return command if followed and settled else self._sent
 
@@ -148,7 +149,8 @@ class ModeMachine:
             self._now = now
             if lost := self._pauses.step(now):
                 self._watch.excuse(lost)
-                self._since, self._fresh = self._since + lost, self._fresh + lost
+                self._motion.since += lost
+                self._fresh += lost
             refusal = self._look(state, now)
             self._danger = refusal.text if refusal else ""
             new, self._asked = asked is not self._asked, asked
@@ -197,13 +199,12 @@ class ModeMachine:
         if not np.isfinite(asked.values).all():
             self.trip(f"target {asked.values} is not finite")
             return
-        if self._target is None:
-            self._since = self._now  # the blend begins with the first target
-        self._target, self._fresh = asked.values, self._now
+        self._motion.aim(asked.values, self._now)
+        self._fresh = self._now
 
     def _proceed(self) -> None:
         """Leave a mode whose time is over."""
-        times, elapsed = self._times, self._now - self._since
+        times, elapsed = self._times, self._now - self._motion.since
         if self.mode is LeggedMode.STAND_UP and elapsed >= times.stand_up:
             off = np.abs(self._pose - self._robot.default)
             i = int(np.argmax(off))
@@ -218,28 +219,14 @@ class ModeMachine:
         elif self.mode is LeggedMode.LIE_DOWN and elapsed >= times.lie_down:
             self._enter(LeggedMode.PASSIVE, self.reason)
         elif self.mode is LeggedMode.POLICY:
-            late = self._now - max(self._fresh, self._since)
+            late = self._now - max(self._fresh, self._motion.since)
             if late > times.target_timeout + times.late_hold:
                 self._enter(LeggedMode.STAND, f"no target for {late:.2f} s")
 
     def _command(self) -> Command:
-        mode, robot, times = self.mode, self._robot, self._times
-        if GAINS[mode] is CommandMode.DAMP:
+        if GAINS[self.mode] is CommandMode.DAMP:
             return self._damped(self._now)
-        waiting = mode is LeggedMode.POLICY and self._target is None
-        goal, duration = {
-            LeggedMode.STAND_UP: (robot.default, times.stand_up),
-            LeggedMode.STAND: (robot.default, times.settle),
-            LeggedMode.POLICY: (self._target, times.blend),
-            LeggedMode.LIE_DOWN: (robot.lying, times.lie_down),
-        }[mode]
-        elapsed = 0.0 if waiting else self._now - self._since
-        target = mix(self._start, self._start if waiting else goal, elapsed / duration)
-        before, after = self._start_gains, robot.gains[GAINS[mode]]
-        share = elapsed / times.blend
-        stiffness = mix(before.stiffness, after.stiffness, share)
-        gains = Gains(stiffness, mix(before.damping, after.damping, share))
-        return Command(self._now, target, mode=GAINS[mode], gains=gains)
+        return self._motion.command(self.mode, self._now)
 
     def _damped(self, now: float) -> Command:
         gains = self._robot.gains[CommandMode.DAMP]
@@ -253,17 +240,8 @@ class ModeMachine:
         """Begin a mode at a pose, by default at the last target, or where a damped robot is."""
         if pose is None:
             pose = self._pose if self._sent.mode is CommandMode.DAMP else self._sent.values
-        self._start = pose
-        self._start_gains = self._sent.gains or self._robot.gains[self._sent.mode]
-        self._target: np.ndarray | None = None
-        self.mode, self.reason, self._since = mode, reason, self._now
+        gains = self._sent.gains or self._robot.gains[self._sent.mode]
+        self._motion.begin(pose, gains, self._now)
+        self.mode, self.reason = mode, reason
         if mode in (LeggedMode.PASSIVE, LeggedMode.ESTOP):
             self._stopping = ""
-
-
-def mix(start: np.ndarray, goal: np.ndarray, time: float) -> np.ndarray:
-    """Return where a movement is at a share of its time; it is at rest at both ends."""
-    if time >= 1.0:
-        return goal
-    x = max(time, 0.0)
-    return start + x**3 * (10.0 - 15.0 * x + 6.0 * x**2) * (goal - start)

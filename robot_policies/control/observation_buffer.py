@@ -7,11 +7,10 @@ nobody asks for any more is a velocity of zero.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
+from robot_policies.control.stream_source import StreamSource
 from robot_policies.interface import (
     ArraySpec,
     ContractError,
@@ -20,8 +19,7 @@ from robot_policies.interface import (
     RobotState,
     StaleObservation,
 )
-from robot_policies.interface.clouds import check_clouds, fit_cloud, is_cloud
-from robot_policies.interface.errors import suggestion
+from robot_policies.interface.clouds import fit_cloud, is_cloud
 from robot_policies.interface.observation import (
     COMMAND,
     DEPTH,
@@ -40,21 +38,6 @@ CAMERAS = {IMAGES: "camera", DEPTH: "camera's depth", LABELS: "camera's labels"}
 # After it a robot whose planner died or whose cable broke stands still, whoever commanded it and
 # whatever was between them; an instruction stays in force until it is changed. [s]
 COMMAND_TIMEOUT = 0.5
-
-
-@dataclass(frozen=True, eq=False)
-class _Source:
-    """Where a policy's feature comes from.
-
-    Attributes:
-        provided: What the robot gives.
-        needed: What the policy takes.
-        columns: Indices of the needed elements among the provided; `None` takes all as they are.
-    """
-
-    provided: ArraySpec
-    needed: ArraySpec
-    columns: np.ndarray | None
 
 
 class ObservationBuffer:
@@ -84,7 +67,7 @@ class ObservationBuffer:
             ContractError: If a needed feature or element is not provided, or in another unit.
         """
         provides = {**GOAL_STREAMS, **provides}
-        self._sources = {name: _source(needed, provides) for name, needed in spec.items()}
+        self._sources = {name: StreamSource.find(take, provides) for name, take in spec.items()}
         self._features = (*self._sources, *((TASK,) if spec.needs_task else ()))
         self._check_instruction = spec.check_instruction
         self._max_skew = max_skew
@@ -126,7 +109,7 @@ class ObservationBuffer:
         if sample is None and is_cloud(self._sources[feature].needed):
             sample = self._cloud(self._sources[feature].needed, np.asarray(values), frame)
         elif sample is None:
-            sample = _pick(self._sources[feature], np.asarray(values), names)
+            sample = self._sources[feature].pick(np.asarray(values), names)
         before = self._stamps.get(feature, -np.inf)
         self._jumps.pop(feature, None)
         if stamp < before and feature not in GOALS:  # others may set them, by clocks of their own
@@ -210,57 +193,3 @@ def label(feature: str) -> str:
             return f"{feature.removeprefix(f'{prefix}.')} {suffix}"
     names = {STATE: "joint states", COMMAND: "command in force", TASK: "instruction"}
     return names.get(feature, feature.removeprefix("observation.").replace("_", " "))
-
-
-def _source(needed: ArraySpec, provides: Mapping[str, ArraySpec]) -> _Source:
-    if needed.name not in provides:
-        raise ContractError(
-            f"the policy needs '{needed.name}'.{suggestion(needed.name, provides)}"
-        )
-    provided = provides[needed.name]
-    if is_cloud(needed):
-        check_clouds(needed, provided)
-        return _Source(provided, needed, None)
-    if not needed.names or not provided.names:
-        fits = len(needed.shape) == len(provided.shape) and all(
-            want is None or want == got
-            for want, got in zip(needed.shape, provided.shape, strict=True)
-        )
-        if not fits:
-            raise ContractError(
-                f"{needed.name}: the policy needs shape {needed.shape}, "
-                f"the robot gives {provided.shape}"
-            )
-        return _Source(provided, needed, None)
-    units = dict(zip(provided.names, provided.units, strict=True))
-    for name, unit in zip(needed.names, needed.units, strict=True):
-        if name not in units:
-            raise ContractError(f"{needed.name}: no element '{name}'.{suggestion(name, units)}")
-        if unit != units[name]:
-            raise ContractError(
-                f"{needed.name}[{name}]: the policy needs {unit}, the robot gives {units[name]}"
-            )
-    columns = np.array([provided.names.index(name) for name in needed.names])
-    return _Source(provided, needed, columns)
-
-
-def _pick(source: _Source, values: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    provided = source.provided
-    if names:
-        order = _order(provided.name, provided.names, tuple(names))
-        if values.shape[-1:] != order.shape:
-            raise ContractError(f"{provided.name}: {len(names)} names, shape {values.shape}")
-        values = values[..., order]
-    values = provided.validate(values)
-    if source.columns is not None:
-        values = values[..., source.columns]
-    return source.needed.validate(values).copy()
-
-
-@lru_cache(maxsize=64)  # a stream says the same names with every message
-def _order(stream: str, expected: tuple[str, ...], said: tuple[str, ...]) -> np.ndarray:
-    missing, extra = set(expected) - set(said), set(said) - set(expected)
-    if missing or extra or len(expected) != len(said):
-        raise ContractError(f"{stream}: missing {sorted(missing)}, unexpected {sorted(extra)}")
-    order = {name: i for i, name in enumerate(said)}
-    return np.array([order[name] for name in expected])

@@ -99,6 +99,7 @@ class Splicer:
         self._stop = np.zeros((STEPS[-1], n))
 
     def _advance(self, plan: Plan, now: float) -> None:
+        """Take one step: a' = a + u, v' = v + a', x' = x + v', with a join's u or a stop's."""
         jerk, joined = self._join(plan, now)
         a = self._a + jerk
         v = self._v + a
@@ -111,6 +112,7 @@ class Splicer:
         self._x = np.clip(self._x + self._v, self._lower, self._upper)  # by at most REST
 
     def _join(self, plan: Plan, now: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return the first jerk of the shortest join of each joint, and which have one."""
         ahead = plan(now + self._period * np.arange(STEPS[-1]))
         ahead = np.where((self._lower <= ahead) & (ahead <= self._upper), ahead, np.nan)
         first, joined = np.zeros(len(self._x)), np.zeros(len(self._x), dtype=bool)
@@ -128,6 +130,7 @@ class Splicer:
     def _find_stop(
         self, x: np.ndarray, v: np.ndarray, a: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the jerks of the shortest stop of each joint, and which have one."""
         stop, stops = np.zeros((STEPS[-1], len(x))), np.zeros(len(x), dtype=bool)
         for steps in (2, *STEPS):
             jerk = self._least_jerk(np.zeros((2, len(x))), x, v, a, steps)
@@ -142,7 +145,11 @@ class Splicer:
     def _least_jerk(
         goal: np.ndarray, x: np.ndarray, v: np.ndarray, a: np.ndarray, steps: int
     ) -> np.ndarray:
-        """Return the jerks that reach (x, v, a), or (v, a), after some steps. Shape (steps, n)."""
+        """Return the jerks that reach (x, v, a), or (v, a), after some steps. Shape (steps, n).
+
+        Without jerk N steps lead to x + N v + N (N + 1) / 2 a, v + N a and a; what is missing is
+        linear in the jerks, and `_solver` gives the shortest ones.
+        """
         drift = np.array([x + steps * v + steps * (steps + 1) / 2 * a, v + steps * a, a])
         return _solver(steps, len(goal)) @ (goal - drift[-len(goal) :])
 
@@ -161,7 +168,11 @@ class Splicer:
 
 @cache
 def _solver(steps: int, rows: int) -> np.ndarray:
-    """Return the least-squares inverse from (x, v, a) or (v, a) to jerks. Shape (steps, rows)."""
+    """Return the least-squares inverse from (x, v, a) or (v, a) to jerks. Shape (steps, rows).
+
+    A jerk with i steps left adds i (i + 1) / 2 to x, i to v and 1 to a; rows are scaled to a
+    largest element of 1, for the pseudoinverse's sake.
+    """
     left = np.arange(steps, 0, -1.0)  # steps that a jerk still acts for
     influence = np.array([left * (left + 1.0) / 2.0, left, np.ones(steps)])[-rows:]
     scale = influence.max(axis=1)
