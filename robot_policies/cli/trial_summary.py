@@ -20,6 +20,12 @@ METRICS = {
     "fall": "falls",
 }
 
+LEFT_ASIDE = {
+    "measurements_implausible": "measurements that cannot be true",
+    "policy_states_implausible": "joint states that cannot be true at the policy",
+    "policy_points_dropped": "points that are no numbers at the policy",
+}
+
 
 def launch_trial(
     file: str, given: Mapping[str, str], **options: Any
@@ -58,6 +64,11 @@ def fault_of(summary: Mapping[str, Any]) -> str:
     return "" if summary["latency"] else "the policy never acted"
 
 
+def _left_aside(figures: Mapping[str, float]) -> dict[str, int]:
+    """Return what was measured and not used, by what it was."""
+    return {text: int(n) for name, text in LEFT_ASIDE.items() if (n := figures.get(name, 0.0))}
+
+
 def summary_table(summary: Mapping[str, Any]) -> "RenderableType":
     """Return a trial's summary for people."""
     where = summary["task"] or summary["robot"]
@@ -70,6 +81,7 @@ def summary_table(summary: Mapping[str, Any]) -> "RenderableType":
         *((METRICS.get(name, name), cell(value)) for name, value in summary["metrics"].items()),
         ("refused steps", counts(summary["refusals"])),
         ("dropped chunks", counts(summary["dropped"])),
+        ("left aside", counts(_left_aside(summary["figures"]))),
         ("loop rate [Hz]", cell(rate)),
         ("observation to command [ms]", latency or "no action"),
         *((f"{name} file", path) for name, path in summary["files"].items()),

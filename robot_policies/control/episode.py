@@ -35,7 +35,7 @@ from robot_policies.interface import (
     offered,
 )
 from robot_policies.interface.compatibility import check_compatible
-from robot_policies.interface.errors import RecordingEnded
+from robot_policies.interface.errors import ImplausibleState, RecordingEnded
 from robot_policies.interface.observation import is_picture
 
 EARLY = 1e-9  # s; room for floating-point time
@@ -152,7 +152,9 @@ class _Asking:
         self.pacing = Pacing(policy.action_spec, loop.mode, backend.spec.control_rate)
         self.stale = 0
         self._policy, self._loop, self._channel = policy, loop, channel
-        self._buffer = ObservationBuffer(policy.observation_spec, offered(backend))
+        self._buffer = ObservationBuffer(
+            policy.observation_spec, offered(backend), robot=backend.spec
+        )
         self._sees = any(is_picture(name) for name in policy.observation_spec)
         if channel.inference:
             self.pacing.answered(float("-inf"), channel.inference)
@@ -163,9 +165,13 @@ class _Asking:
 
     def ask(self, state: RobotState, now: float) -> tuple[Observation | None, ActionChunk | None]:
         """Show the policy what there is, if it is to be asked now."""
-        self._buffer.push_state(state)
         for feature, value in self._loop.goal.items():
             self._buffer.push(feature, value, now)
+        try:
+            self._buffer.push_state(state)
+        except ImplausibleState:
+            self.stale += 1
+            return None, None
         if not (self.pacing.due(now) and self._channel.ready(now)):
             return None, None
         try:

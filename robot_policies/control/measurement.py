@@ -56,6 +56,7 @@ class MeasurementJudge:
         self._ahead = 1.0 / robot.control_rate  # by how much another clock's stamp may lead
         self._joints, self.skipped = Plausibility(robot), 0
         self._doubting = Streak(timeout)
+        self._doubted = -np.inf  # stamp of the newest one that was doubted: it may be read again
         self.forget()
 
     def forget(self) -> None:
@@ -141,7 +142,8 @@ class MeasurementJudge:
         if found is None:
             return None
         i, text = found
-        self.skipped += 1
+        self.skipped += state.stamp != self._doubted
+        self._doubted = state.stamp
         lasting = self._doubting.add(now)
         cause = Cause.IMPLAUSIBLE
         if lasting >= self._timeout * (1.0 - ROUNDING):

@@ -16,10 +16,12 @@ from robot_policies.interface import (
     ContractError,
     Observation,
     ObservationSpec,
+    RobotSpec,
     RobotState,
     StaleObservation,
 )
 from robot_policies.interface.clouds import fit_cloud, is_cloud
+from robot_policies.interface.errors import ImplausibleState
 from robot_policies.interface.observation import (
     COMMAND,
     DEPTH,
@@ -32,6 +34,7 @@ from robot_policies.interface.observation import (
     TASK,
     VELOCITY_COMMAND,
 )
+from robot_policies.interface.plausibility import Plausibility
 
 GOALS = (VELOCITY_COMMAND, TASK)  # set by a person or a task
 CAMERAS = {IMAGES: "camera", DEPTH: "camera's depth", LABELS: "camera's labels"}
@@ -43,8 +46,13 @@ COMMAND_TIMEOUT = 0.5
 class ObservationBuffer:
     """Keeps the newest sample of every stream a policy needs.
 
+    Joints that cannot be where they were measured are refused by the rule that the safety gate
+    has. Once none has come for as long as one may be old, the next is taken wherever it is in
+    range.
+
     Attributes:
         dropped: Points of clouds that were no numbers and were left out, since the start.
+        implausible: Joint states that cannot be true and were refused, since the start.
     """
 
     def __init__(
@@ -53,6 +61,7 @@ class ObservationBuffer:
         provides: Mapping[str, ArraySpec],
         max_age: float = MAX_AGE,
         max_skew: float = MAX_SKEW,
+        robot: RobotSpec | None = None,
     ) -> None:
         """Find every needed element among the provided ones.
 
@@ -62,6 +71,7 @@ class ObservationBuffer:
             provides: What the robot gives. Goal streams need not be listed.
             max_age: Oldest sample of any other sensor to act on. [s]
             max_skew: Largest time any other sensor may lie behind the newest one. [s]
+            robot: Says where its joints can be; without it, anywhere.
 
         Raises:
             ContractError: If a needed feature or element is not provided, or in another unit.
@@ -74,7 +84,12 @@ class ObservationBuffer:
         aged = dict.fromkeys(self._features, max_age) | dict.fromkeys(GOALS, np.inf)
         self._ages = {**aged, **spec.max_age}
         self._skews = {**dict.fromkeys(self._features, max_skew), **spec.max_skew}
-        self.dropped = 0
+        self.dropped = self.implausible = 0
+        self._joints: Plausibility | None = None
+        if robot and STATE in self._sources:
+            given = self._sources[STATE].provided.names
+            self._positions = [given.index(f"{name}.pos") for name in robot.joint_names]
+            self._joints = Plausibility(robot)
         self.reset()
 
     def reset(self) -> None:
@@ -82,6 +97,8 @@ class ObservationBuffer:
         self._values: dict[str, np.ndarray | str] = {}
         self._stamps: dict[str, float] = {}
         self._jumps: dict[str, str] = {}
+        if self._joints:
+            self._joints.forget()
 
     def push(
         self,
@@ -102,6 +119,7 @@ class ObservationBuffer:
 
         Raises:
             ContractError: If the sample breaks the stream's spec; the stream then goes on ageing.
+            ImplausibleState: If a joint cannot be where it was measured, likewise.
         """
         if feature not in self._features:
             return
@@ -109,7 +127,11 @@ class ObservationBuffer:
         if sample is None and is_cloud(self._sources[feature].needed):
             sample = self._cloud(self._sources[feature].needed, np.asarray(values), frame)
         elif sample is None:
-            sample = self._sources[feature].pick(np.asarray(values), names)
+            source = self._sources[feature]
+            sample = source.in_order(np.asarray(values), names)
+            if feature == STATE:
+                self._require_plausible(sample, stamp)
+            sample = source.pick(sample)
         before = self._stamps.get(feature, -np.inf)
         self._jumps.pop(feature, None)
         if stamp < before and feature not in GOALS:  # others may set them, by clocks of their own
@@ -169,6 +191,18 @@ class ObservationBuffer:
             raise StaleObservation(
                 f"{label(feature)} {1e3 * age:.0f} ms old, limit {1e3 * limit:.0f} ms"
             )
+
+    def _require_plausible(self, joints: np.ndarray, stamp: float) -> None:
+        if self._joints is None:
+            return
+        since = stamp - self._stamps.get(STATE, stamp)
+        if since < 0.0:
+            self._joints.shift(since)
+        elif since > self._ages[STATE]:
+            self._joints.forget()
+        if found := self._joints.judge(joints[self._positions], stamp):
+            self.implausible += 1
+            raise ImplausibleState(found[1])
 
     def _cloud(self, needed: ArraySpec, points: np.ndarray, frame: str) -> np.ndarray:
         if frame and needed.frame and frame != needed.frame:

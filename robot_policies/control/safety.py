@@ -115,6 +115,11 @@ class SafetyGate:
         self._level = verdict.level
         return verdict
 
+    @property
+    def skipped(self) -> int:
+        """Measurements that were left aside because they cannot be true."""
+        return self._measured.skipped
+
     def trip(self, reason: str, now: float, cause: Cause = Cause.OPERATOR) -> None:
         """Stop the robot until `reset`.
 

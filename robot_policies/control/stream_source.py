@@ -57,15 +57,15 @@ class StreamSource:
             )
         return cls(provided, needed, None)
 
-    def pick(self, values: np.ndarray, names: Sequence[str]) -> np.ndarray:
-        """Return what the policy takes of a sample.
+    def in_order(self, values: np.ndarray, names: Sequence[str]) -> np.ndarray:
+        """Return a sample with its elements as the robot provides them.
 
         Args:
             values: The sample, elements as the robot provides them unless `names` are given.
             names: Names of the elements, in any order.
 
         Raises:
-            ContractError: If the sample is not as the robot's stream or the policy says.
+            ContractError: If the sample is not as the robot's stream says.
         """
         provided = self.provided
         if names:
@@ -73,7 +73,14 @@ class StreamSource:
             if values.shape[-1:] != order.shape:
                 raise ContractError(f"{provided.name}: {len(names)} names, shape {values.shape}")
             values = values[..., order]
-        values = provided.validate(values)
+        return provided.validate(values)
+
+    def pick(self, values: np.ndarray) -> np.ndarray:
+        """Return the elements that the policy takes, of a sample in the robot's order.
+
+        Raises:
+            ContractError: If they are not as the policy says.
+        """
         if self.columns is not None:
             values = values[..., self.columns]
         return self.needed.validate(values).copy()

@@ -17,6 +17,10 @@ class ContractError(RobotPoliciesError):
     """An array, a message or a call does not keep what its specification promises."""
 
 
+class ImplausibleState(ContractError):
+    """A measurement that cannot be true."""
+
+
 class ConfigError(RobotPoliciesError):
     """A configuration file or an argument says something that cannot be."""
 

@@ -7,6 +7,7 @@ from robot_policies.interface import ActionChunk, ContractError, RobotPoliciesEr
 from robot_policies.nodes.chunk_intake import ChunkIntake, Unfit
 from robot_policies.nodes.graph_node import GraphNode, NotYet, one_line, reported, run
 from robot_policies.nodes.operator_services import OperatorServices
+from robot_policies.nodes.policy_report import PolicyReport
 from robot_policies.nodes.robot_publishers import RobotPublishers
 from robot_policies.nodes.senders import full_name
 from robot_policies.nodes.trial import SETTINGS, TrialRun
@@ -44,6 +45,8 @@ class BackendNode(GraphNode):
         policy = full_name(self.get_namespace(), settings["nodes"][1])
         self._robot_publishers = RobotPublishers(self, trial, policy)
         self._robot_publishers.rehearse()
+        self._policy_report = PolicyReport(self, policy)
+        trial.policy_figures = self._policy_report.figures
         self._chunks = ChunkIntake(self, trial.loop.action, policy, self._on_chunk, self._refuse)
 
     @reported
@@ -54,7 +57,7 @@ class BackendNode(GraphNode):
         self._trial.start(self.now())
         self._moving, self._ending = True, Ending.INTERRUPTED
         self.every(self._trial.loop.period, self._tick)
-        self.every(REPORT_PERIOD, self._robot_publishers.report)
+        self.every(REPORT_PERIOD, self._report)
 
     @reported
     def on_deactivate(self) -> None:
@@ -84,9 +87,14 @@ class BackendNode(GraphNode):
             self._chunks = None
         if trial:
             self._robot_publishers.close()
+            self._policy_report.close()
             trial.end(self._ending, self._reason)
             trial.close()
             self._report_faults(trial)
+
+    def _report(self) -> None:
+        self._robot_publishers.report()
+        self._policy_report.poll()
 
     def _report_faults(self, trial: TrialRun) -> None:
         for line in trial.faults:

@@ -154,7 +154,8 @@ class PolicyNode(GraphNode):
             self.get_logger().warning(text, throttle_duration_sec=REPORT_PERIOD)
         times = 1e3 * np.array(self._pacing.times)
         p50, p99 = np.percentile(times, (50, 99)) if len(times) else (np.nan, np.nan)
-        self.diagnose(level, text, {"inference_p50_ms": p50, "inference_p99_ms": p99})
+        heard = self._streams.figures if self._streams else {}
+        self.diagnose(level, text, {"inference_p50_ms": p50, "inference_p99_ms": p99, **heard})
 
 
 def _whole(threads: Any) -> int:

@@ -65,7 +65,8 @@ class PolicySubscriptions:
             complain: Takes the diagnostic level and the reason why there is none.
         """
         self._node, self._due, self._take, self._complain = node, due, take, complain
-        self._buffer = ObservationBuffer(spec, {**offered(backend), **goals_of(task)})
+        provides = {**offered(backend), **goals_of(task)}
+        self._buffer = ObservationBuffer(spec, provides, robot=backend.spec)
         sensors = [name for name in spec if name not in GOALS]
         self._trigger = STATE if STATE in spec else sensors[0]
         self._goals = [
@@ -105,6 +106,12 @@ class PolicySubscriptions:
             )
             for feature in sensors
         }
+
+    @property
+    def figures(self) -> dict[str, int]:
+        """How much was heard and left out, since the start."""
+        buffer = self._buffer
+        return {"states_implausible": buffer.implausible, "points_dropped": buffer.dropped}
 
     def want_pictures(self, moment: float) -> None:
         """Ask the robot's node for pictures from some time on. [s]."""

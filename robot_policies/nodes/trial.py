@@ -121,6 +121,7 @@ class TrialRun:
     Attributes:
         loop: The robot.
         task: Goals and measure; `None` if there are none.
+        policy_figures: What the policy's node says of itself, for the summary.
     """
 
     def __init__(
@@ -148,6 +149,7 @@ class TrialRun:
         self.loop = ControlLoop(
             backend, action, executor_mode(settings), limits_of(robot, settings)
         )
+        self.policy_figures: Mapping[str, float] = {}
         self._observers: list[RecordingObserver] = []
         self._closing: Future[None] | None = DONE
         self._ready = False
@@ -269,7 +271,7 @@ class TrialRun:
         for observer in self._observers:
             observer.end(result)
         if self._settings["summary"]:
-            document = {**asdict(result), "figures": self.figures()}
+            document = {**asdict(result), "figures": {**self.figures(), **self.policy_figures}}
             document |= {"robot": self.loop.robot.name, "backend": self._settings["backend"]}
             document["faults"] = self.faults
             path = Path(self._settings["summary"])

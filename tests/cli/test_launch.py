@@ -13,7 +13,12 @@ SUMMARY = {
     "duration": 5.0,
     "metrics": {"success": 1.0, "fall": 0.0, "speed_error": 0.05, "distance": 2.5},
     "latency": {"p50": 0.003, "p99": 0.009, "max": 0.012},
-    "figures": {"loop_rate_mean_hz": 50.0},
+    "figures": {
+        "loop_rate_mean_hz": 50.0,
+        "measurements_implausible": 0.0,
+        "policy_states_implausible": 2.0,
+        "policy_points_dropped": 17.0,
+    },
     "refusals": {"no_action": 2},
     "dropped": {},
     "policy": "hold",
@@ -88,6 +93,8 @@ def test_a_launch_tells_how_the_trial_ended(change, status, said, monkeypatch, c
     printed = capfd.readouterr().out
     assert said in printed
     assert "2 no_action" in printed
+    assert "2 joint states that cannot be true" in printed
+    assert "17 points that are no numbers" in printed
 
 
 def test_a_summary_of_an_earlier_launch_is_not_taken_for_this_ones(monkeypatch, capfd, tmp_path):

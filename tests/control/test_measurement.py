@@ -111,6 +111,9 @@ def test_the_same_measurement_may_be_read_again():
     for now in (0.0, 0.01, 0.09):
         assert judge.judge(state(0.0), now) is None
     assert judge.judge(state(0.0), 0.11).cause is Cause.STALE_STATE
+    for _ in range(3):  # at the control step, and at each chunk
+        assert judge.judge(state(0.12, 0.0, TURN), 0.12).cause is Cause.IMPLAUSIBLE
+    assert judge.skipped == 1
 
 
 def test_a_clock_set_back_costs_one_measurement_and_hides_no_jump():

@@ -12,6 +12,7 @@ from robot_policies.interface import (
     RobotState,
     StaleObservation,
 )
+from robot_policies.interface.errors import ImplausibleState
 from robot_policies.interface.observation import (
     GOAL_STREAMS,
     STATE,
@@ -228,6 +229,49 @@ def test_an_instruction_that_was_not_taught_leaves_the_one_in_force():
         made.push(TASK, "nod", 0.0)
     made.push(STATE, np.zeros(4), 0.0)
     assert made.snapshot(0.0)[TASK] == "wave"
+
+
+def doubting():
+    needed = {STATE: wanted("elbow.pos", "shoulder.pos")}
+    return ObservationBuffer(ObservationSpec(needed), PROVIDES, robot=ROBOT)
+
+
+def test_joints_that_cannot_be_there_are_refused_and_counted():
+    made = doubting()
+    made.push_state(state(0.0, (0.8, 0.1)))
+    with pytest.raises(ImplausibleState, match="joint shoulder measured at 0, 20 ms after 0.8"):
+        made.push_state(state(0.02, (0.0, 0.1)))
+    np.testing.assert_allclose(made.snapshot(0.02)[STATE], [0.1, 0.8])
+    made.push_state(state(0.04, (0.82, 0.1)))
+    np.testing.assert_allclose(made.snapshot(0.04)[STATE], [0.1, 0.82])
+    assert made.implausible == 1
+
+
+def test_two_sources_in_turns_never_win_the_policy():
+    made = doubting()
+    for k in range(0, 100, 2):
+        made.push_state(state(0.01 * k, (0.8, 0.1)))
+        with pytest.raises(ImplausibleState):
+            made.push_state(state(0.01 * k + 0.01, (0.0, 0.0)))
+    assert made.implausible == 50
+
+
+def test_a_jump_that_stays_costs_as_long_as_a_sample_may_be_old():
+    made = doubting()
+    made.push_state(state(0.0, (0.8, 0.1)))
+    for k in range(1, 16):  # 150 ms
+        with pytest.raises(ImplausibleState):
+            made.push_state(state(0.01 * k, (0.0, 0.0)))
+    made.push_state(state(0.16, (0.0, 0.0)))
+    np.testing.assert_allclose(made.snapshot(0.16)[STATE], [0.0, 0.0])
+
+
+def test_a_clock_set_back_hides_no_jump():
+    made = doubting()
+    made.push_state(state(1.0, (0.8, 0.1)))
+    made.push_state(state(0.5, (0.8, 0.1)))
+    with pytest.raises(ImplausibleState, match="20 ms after"):
+        made.push_state(state(0.52, (0.0, 0.1)))
 
 
 def test_an_instruction_must_be_words():

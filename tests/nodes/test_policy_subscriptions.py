@@ -10,6 +10,7 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from ros_graph import free_domain
 from sensor_msgs.msg import JointState
+from toy_robot import toy_robot
 
 from robot_policies.interface import ArraySpec, Observation, ObservationSpec
 from robot_policies.interface.observation import IMU, IMU_NAMES, IMU_UNITS, STATE
@@ -30,7 +31,9 @@ class Stage:
     def __init__(self) -> None:
         rclpy.init(domain_id=free_domain())
         self.node = GraphNode("policy", {})
-        self.backend = SimpleNamespace(provides=STREAMS, accepts=frozenset())
+        self.backend = SimpleNamespace(
+            provides=STREAMS, accepts=frozenset(), spec=toy_robot({"knee": {}})
+        )
         self.taken: list[Observation] = []
         self.complaints: list[str] = []
         self.subscriptions = PolicySubscriptions(
@@ -56,9 +59,9 @@ class Stage:
         while not condition() and time.monotonic() < end:
             self.executor.spin_once(timeout_sec=0.02)
 
-    def joints(self, stamp: float) -> None:
+    def joints(self, stamp: float, knee: float = 0.0) -> None:
         moment = self.node.time.to_ros(stamp)
-        message = encode_feature("observation.environment_state", np.zeros(1), moment)
+        message = encode_feature("observation.environment_state", np.array([knee]), moment)
         assert isinstance(message, JointState)
         message.name = ["knee"]
         self.publishers[STATE].publish(message)
@@ -70,9 +73,8 @@ class Stage:
 
 @pytest.fixture
 def stage(monkeypatch) -> Iterator[Stage]:
-    monkeypatch.setattr(
-        policy_subscriptions, "PATIENCE", 0.1
-    )  # s; longer than a busy machine takes to deliver
+    # s; longer than a busy machine takes to deliver
+    monkeypatch.setattr(policy_subscriptions, "PATIENCE", 0.1)
     made = Stage()
     yield made
     made.subscriptions.close()
@@ -108,3 +110,15 @@ def test_a_lone_stream_is_named_after_the_wait(stage):
     stage.spin(lambda: stage.complaints)
     assert stage.complaints == ["no imu yet"]
     assert not stage.taken
+
+
+def test_joints_that_cannot_be_there_do_not_reach_the_policy(stage):
+    now = stage.node.now()
+    stage.inertial(now)
+    stage.joints(now, 0.5)
+    stage.spin(lambda: stage.taken)
+    stage.joints(now + 0.01, 7.0)
+    stage.spin(lambda: stage.complaints)
+    assert stage.complaints == ["joint_states refused: joint knee measured at 7, outside [-1, 1]"]
+    assert [observation[STATE].item() for observation in stage.taken] == [0.5]
+    assert stage.subscriptions.figures == {"states_implausible": 1, "points_dropped": 0}
