@@ -58,6 +58,9 @@ class Picture:
     def points(self, camera: Camera, mounted: np.ndarray, frame: np.ndarray, most: int) -> Self:
         """Return the picture with a cloud of what is labelled, evenly spread over its pixels.
 
+        A pixel u, v of depth z lies at ((u - cx) z / f, (v - cy) z / f, z) from a pinhole camera;
+        Hartley and Zisserman, Multiple View Geometry, chapter 6.
+
         Args:
             camera: What took it.
             mounted: Pose of the camera's link, position and quaternion x, y, z, w. Shape (7,).
@@ -134,4 +137,5 @@ class Cameras:
 
 
 def _frame(camera: Camera, moment: float) -> int:
+    """Return how many pictures a camera has begun by a moment [s]: floor(moment * rate)."""
     return int(np.floor(moment * camera.rate + SLACK))

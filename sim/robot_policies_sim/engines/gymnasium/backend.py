@@ -26,9 +26,10 @@ from robot_policies.interface import (
     RobotState,
     without_pictures,
 )
-from robot_policies.interface.observation import IMAGES, STATE
+from robot_policies.interface.observation import STATE
 from robot_policies.interface.schema import check_keys
-from robot_policies_sim.engines.gymnasium.robot import FAMILY, action_space, features, make
+from robot_policies_sim.engines.gymnasium.observation import features, read
+from robot_policies_sim.engines.gymnasium.robot import FAMILY, action_space, make
 from robot_policies_sim.engines.steps import whole_steps
 
 INITIAL_KEYS = ("seed", "options", "goal")
@@ -190,14 +191,7 @@ class GymnasiumBackend:
 
     def _measure(self, observed: Any, info: Mapping[str, Any]) -> RobotState:
         now = self._steps / self.spec.control_rate
-        seen = {}
-        for feature, key in self._keys.items():
-            value = observed
-            for part in key:
-                value = value[part]
-            value = np.asarray(value)
-            image = feature.startswith(IMAGES)
-            seen[feature] = value.copy() if image else value.ravel().astype(np.float32)
+        seen = read(observed, self._keys)
         truth = {
             "reward": self._reward,
             "return": self._return,

@@ -7,12 +7,10 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from robot_policies.interface import ArraySpec, ConfigError, RobotSpec
-from robot_policies.interface.observation import IMAGES, STATE
+from robot_policies.interface import ConfigError, RobotSpec
 from robot_policies.interface.robot_parts import Gains, Joint
 
 FAMILY = "gymnasium"
-ENVIRONMENT_STATE = "observation.environment_state"  # LeRobot's name
 UNLIMITED = 1e9  # an environment has no limit on how fast an action changes
 SCREENS = ("DISPLAY", "WAYLAND_DISPLAY")  # without one, MuJoCo's environments cannot open a window
 # Modules that register the environments of a namespace when they are imported.
@@ -118,27 +116,3 @@ def control_rate(env: gym.Env, name: str) -> float:
     if fps:
         return float(fps)
     raise ConfigError(f"gym/{name}: neither 'dt' nor metadata['render_fps'] says its step time")
-
-
-def features(
-    space: gym.Space, name: str, key: tuple[str, ...] = ()
-) -> list[tuple[str, tuple[tuple[str, ...], ArraySpec]]]:
-    """Return feature names with the path into the observation and the spec."""
-    if isinstance(space, gym.spaces.Dict):
-        return [
-            entry
-            for part, inner in space.spaces.items()
-            for entry in features(inner, name, (*key, str(part)))
-        ]
-    if not isinstance(space, gym.spaces.Box):
-        where = ".".join(key) or "observation"
-        raise ConfigError(f"gym/{name}: {where} is {space}; only Box and Dict can be read")
-    label = "_".join(key)
-    if space.dtype == np.uint8 and len(space.shape) == 3:
-        feature = f"{IMAGES}.{label or 'camera'}"
-        return [(feature, (key, ArraySpec(feature, space.shape, np.dtype(np.uint8))))]
-    feature = f"observation.{label}" if label else ENVIRONMENT_STATE
-    feature = f"{ENVIRONMENT_STATE}.{label}" if feature == STATE else feature
-    width = int(np.prod(space.shape))
-    names = tuple(f"{label or 'state'}.{i}" for i in range(width))
-    return [(feature, (key, ArraySpec(feature, (width,), names=names)))]

@@ -13,7 +13,7 @@ import mujoco
 import numpy as np
 
 from robot_policies.interface import ConfigError
-from robot_policies_sim.engines.gymnasium.backend import make
+from robot_policies_sim.engines.gymnasium.robot import make
 
 OBSERVATION = "observation"
 STATE = mujoco.mjtState.mjSTATE_INTEGRATION  # all that the next step depends on

@@ -15,7 +15,8 @@ from robot_policies.interface.frames import to_body
 from robot_policies.interface.observation import IMU, WRENCH
 from robot_policies.interface.robot_parts import Camera, Gains
 from robot_policies_sim.engines.cameras import Picture
-from robot_policies_sim.engines.mujoco.model import WXYZ, XYZW, mjcf
+from robot_policies_sim.engines.mujoco.elements import WXYZ, XYZW
+from robot_policies_sim.engines.mujoco.model import mjcf
 from robot_policies_sim.engines.mujoco.rendering import OffscreenRenderer
 from robot_policies_sim.engines.stepped import SteppedSimulator
 from robot_policies_sim.scene.conditions import EpisodeConditions
@@ -117,6 +118,7 @@ class MujocoBackend(SteppedSimulator):
         return [owners.get(name, FLOOR) for name in bodies]
 
     def _place(self, conditions: EpisodeConditions) -> None:
+        """Write the state; the inverse of a unit quaternion (v, w) is (-v, w)."""
         model, data = self._model, self._data
         if self.spec.floating_base:
             pose, velocity = self._base

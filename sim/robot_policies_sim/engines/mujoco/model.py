@@ -12,15 +12,13 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from robot_policies.interface import RobotSpec
-from robot_policies.interface.frames import quaternion
 from robot_policies.interface.gravity import DOWN, GRAVITY
 from robot_policies.interface.robot_parts import Camera, Link, Shape
-from robot_policies_sim.scene.world import AMBIENT, HEADLIGHT, LAMP, LAMP_DIRECTION, Object, World
+from robot_policies_sim.engines.mujoco.elements import pose, text
+from robot_policies_sim.engines.mujoco.scenery import furnish
+from robot_policies_sim.scene.world import Object, World
 
-XYZW = [1, 2, 3, 0]  # MuJoCo's quaternions are w, x, y, z
-WXYZ = [3, 0, 1, 2]
 ROBOT = {"contype": "1", "conaffinity": "2"}
-FLOOR = {"contype": "0", "conaffinity": "3"}
 OBJECT = {"contype": "2", "conaffinity": "3"}
 NOTHING = {"contype": "0", "conaffinity": "0"}
 
@@ -57,7 +55,7 @@ def mjcf(
         root,
         "option",
         timestep=repr(1.0 / spec.servo_rate),
-        gravity=_text(GRAVITY * DOWN),
+        gravity=text(GRAVITY * DOWN),
         integrator="implicitfast",
         cone=contact.cone,
         iterations=str(iterations),
@@ -68,22 +66,16 @@ def mjcf(
     # A diverged state must be seen by the caller, not silently replaced by the initial one.
     ET.SubElement(option, "flag", autoreset="disable")
     ET.SubElement(root, "statistic", extent="1")  # makes the clipping planes metres
-    _visual(root)
     default = ET.SubElement(root, "default")
     ET.SubElement(
         default,
         "geom",
         condim=str(contact.dimensions),
-        friction=_text([contact.friction, contact.torsional, contact.rolling]),
-        solref=_text([contact.softness, 1.0]),
+        friction=text([contact.friction, contact.torsional, contact.rolling]),
+        solref=text([contact.softness, 1.0]),
     )
     worldbody = ET.SubElement(root, "worldbody")
-    lamp = {"pos": "0.5 0.5 4", "dir": _text(LAMP_DIRECTION), "castshadow": "false"}
-    lamp |= {"directional": "true", "diffuse": _text([LAMP] * 3), "specular": "0 0 0"}
-    ET.SubElement(worldbody, "light", lamp)
-    floor = {"type": "plane", "size": "30 30 1", "material": "floor", "pos": "0.5 0.5 0"}
-    ET.SubElement(worldbody, "geom", FLOOR | floor, name="floor")
-    _checker(root, world)
+    furnish(root, worldbody, world)
     sensors = ET.Element("sensor")
     bodies = {"": worldbody}
     for link in spec.links:
@@ -115,13 +107,13 @@ def _body(parent: ET.Element, link: Link, spec: RobotSpec) -> ET.Element:
     if spec.floating_base and not link.parent:
         position = position + [0.0, 0.0, spec.base_height]
         ET.SubElement(body, "freejoint", name="base")
-    _pose(body, position, link.rotation)
+    pose(body, position, link.rotation)
     ET.SubElement(
         body,
         "inertial",
-        pos=_text(link.center_of_mass),
-        mass=_text([link.mass]),
-        diaginertia=_text(link.inertia),
+        pos=text(link.center_of_mass),
+        mass=text([link.mass]),
+        diaginertia=text(link.inertia),
     )
     for joint in spec.joints:
         if joint.name == link.joint:
@@ -130,11 +122,11 @@ def _body(parent: ET.Element, link: Link, spec: RobotSpec) -> ET.Element:
                 "joint",
                 name=joint.name,
                 type="slide" if joint.sliding else "hinge",
-                axis=_text(link.axis),
-                range=_text([joint.lower, joint.upper]),
-                damping=_text([joint.damping]),
-                armature=_text([joint.armature]),
-                frictionloss=_text([joint.friction]),
+                axis=text(link.axis),
+                range=text([joint.lower, joint.upper]),
+                damping=text([joint.damping]),
+                armature=text([joint.armature]),
+                frictionloss=text([joint.friction]),
             )
     return body
 
@@ -148,17 +140,18 @@ def _shapes(
         bits = ROBOT if shape.collides else NOTHING
         geom = ET.SubElement(body, "geom", bits, name=shape.name or f"{link.name}_{i}")
         _draw(geom, shape, friction)
-        _pose(geom, np.array(shape.position), np.array(shape.rotation))
+        pose(geom, np.array(shape.position), np.array(shape.rotation))
         if shape.name and shape.collides:
-            radius = float(np.linalg.norm(shape.size)) + 0.001  # contacts lie on the surface
-            site = {"name": shape.name, "size": _text([radius]), "group": "5"}
-            ET.SubElement(body, "site", site, pos=_text(shape.position))
+            # A sphere round the whole shape: contacts lie on its surface.
+            radius = float(np.linalg.norm(shape.size)) + 0.001
+            site = {"name": shape.name, "size": text([radius]), "group": "5"}
+            ET.SubElement(body, "site", site, pos=text(shape.position))
             ET.SubElement(sensors, "touch", name=shape.name, site=shape.name)
 
 
 def _object(worldbody: ET.Element, item: Object, friction: float) -> None:
     body = ET.SubElement(worldbody, "body", name=item.name)
-    _pose(body, np.array(item.position), np.array(item.rotation))
+    pose(body, np.array(item.position), np.array(item.rotation))
     bits = OBJECT if item.shape.collides else NOTHING
     geom = ET.SubElement(body, "geom", bits, name=item.name)
     _draw(geom, item.shape, friction)
@@ -166,22 +159,23 @@ def _object(worldbody: ET.Element, item: Object, friction: float) -> None:
         body.set("mocap", "true")
     else:
         ET.SubElement(body, "freejoint", name=item.name)
-        geom.set("mass", _text([item.mass]))
+        geom.set("mass", text([item.mass]))
 
 
 def _draw(geom: ET.Element, shape: Shape, friction: float) -> None:
     geom.set("type", shape.kind)
-    geom.set("size", _text(shape.size))
-    geom.set("rgba", _text(shape.color))
+    geom.set("size", text(shape.size))
+    geom.set("rgba", text(shape.color))
     # One number sets the sliding coefficient alone; the rest stays the scene's.
-    geom.set("friction", _text([friction if shape.friction is None else shape.friction]))
+    geom.set("friction", text([friction if shape.friction is None else shape.friction]))
 
 
 def _camera(body: ET.Element, camera: Camera) -> None:
+    """Add a pinhole camera; its vertical field of view is 2 atan(height / 2 / focal length)."""
     half = np.arctan2(camera.height / 2, camera.focal_length)
-    element = ET.SubElement(body, "camera", name=camera.name, fovy=_text([np.degrees(2 * half)]))
+    element = ET.SubElement(body, "camera", name=camera.name, fovy=text([np.degrees(2 * half)]))
     element.set("resolution", f"{camera.width} {camera.height}")
-    _pose(element, camera.position, camera.rotation)
+    pose(element, camera.position, camera.rotation)
 
 
 def _actuators(spec: RobotSpec) -> ET.Element:
@@ -193,48 +187,8 @@ def _actuators(spec: RobotSpec) -> ET.Element:
             "position",
             name=joint.name,
             joint=joint.name,
-            kp=_text([gains.stiffness[i]]),
-            kv=_text([gains.damping[i]]),
-            forcerange=_text([-joint.effort, joint.effort]),
+            kp=text([gains.stiffness[i]]),
+            kv=text([gains.damping[i]]),
+            forcerange=text([-joint.effort, joint.effort]),
         )
     return actuators
-
-
-def _visual(root: ET.Element) -> None:
-    visual = ET.SubElement(root, "visual")
-    ET.SubElement(visual, "global", offwidth="1280", offheight="960")
-    # On a CPU a 96x96 image takes 0.6 ms like this, 4 ms with an endless floor (a finite plane
-    # collides without end all the same) and round shapes, 50 ms with shadows and multisampling.
-    mesh = {"numslices": "16", "numstacks": "8", "numquads": "1"}
-    ET.SubElement(visual, "quality", mesh, shadowsize="0", offsamples="0")
-    ET.SubElement(visual, "map", znear="0.01", zfar="30")
-    light = {"ambient": _text([AMBIENT] * 3), "diffuse": _text([HEADLIGHT] * 3)}
-    ET.SubElement(visual, "headlight", light, specular="0 0 0")
-
-
-def _checker(root: ET.Element, world: World) -> None:
-    """Tile the floor in metres, so that motion over it can be seen; the origin is in mid-tile."""
-    color = np.array(world.floor_color[:3])
-    asset = ET.SubElement(root, "asset")
-    sky = {"type": "skybox", "builtin": "gradient", "width": "16", "height": "96"}
-    ET.SubElement(asset, "texture", sky, rgb1="0.85 0.9 0.95", rgb2="0.6 0.68 0.76")
-    texture = {
-        "name": "floor",
-        "type": "2d",
-        "builtin": "checker",
-        "width": "512",
-        "height": "512",
-    }
-    ET.SubElement(asset, "texture", texture, rgb1=_text(color), rgb2=_text(color * 0.9))
-    material = {"name": "floor", "texture": "floor", "texrepeat": "0.5 0.5", "texuniform": "true"}
-    ET.SubElement(asset, "material", material)
-
-
-def _pose(element: ET.Element, position: np.ndarray, rotation: np.ndarray) -> None:
-    element.set("pos", _text(position))
-    if np.any(rotation):
-        element.set("quat", _text(quaternion(rotation)[WXYZ]))
-
-
-def _text(values: Any) -> str:
-    return " ".join(repr(float(value)) for value in values)

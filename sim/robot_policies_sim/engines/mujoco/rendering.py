@@ -101,6 +101,9 @@ class OffscreenRenderer:
     def measure(self, width: int, height: int) -> np.ndarray:
         """Return how far away is what was drawn last, in the same size.
 
+        The buffer is turned round for more digits: it holds distances z as
+        b = near (far - z) / (z (far - near)), 1 at the near plane and 0 at the far one.
+
         Returns:
             Distance along the optical axis, 0 where there is nothing. Shape (height, width),
             float32. [m]

@@ -48,7 +48,7 @@ class PybulletBackend(SteppedSimulator):
     def render(self, width: int, height: int) -> np.ndarray:
         """Return a picture of the scene for people. Shape (height, width, 3), uint8 RGB."""
         self._require_running("render")
-        view = self.world.view
+        view = self.world.view  # spherical coordinates round a point above the floor
         base = self._link_pose(self.spec.links[0].name)[:3]
         target = base * [1.0, 1.0, 0.0] + view.target
         azimuth, elevation = np.radians(view.azimuth), np.radians(view.elevation)
@@ -116,6 +116,7 @@ class PybulletBackend(SteppedSimulator):
         self._loaded.push(velocity)
 
     def _step(self) -> None:
+        """Run one servo step; the torque k (target - q) - d dq is limited by the effort."""
         robot, before = self._loaded, self._loaded.base_motion()[0]
         for _ in range(self.substeps):
             position, velocity = robot.joint_state()

@@ -21,6 +21,8 @@ def draw(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return what a pinhole camera sees, without shadows.
 
+    OpenGL's depth buffer b holds distances z as b = far (z - near) / (z (far - near)).
+
     Args:
         client: Physics server.
         eye: Camera centre. Shape (3,). [m]
@@ -64,4 +66,5 @@ def draw(
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:
+    """Return a vector of length 1 in the same direction."""
     return vector / np.linalg.norm(vector)

@@ -71,6 +71,9 @@ def set_contact(client: int, body: int, link: int, contact: Contact, friction: f
 def _soften(client: int, body: int, mass: float, sink: float) -> None:
     """Let contacts with a body give way, critically damped or more.
 
+    A mass that sinks in by s under its weight m g stands on a stiffness k = m g / s. Critical
+    damping is 2 sqrt(k m) = k T with the time constant T = 2 sqrt(s / g).
+
     Args:
         client: Physics server.
         body: The body.
@@ -129,7 +132,10 @@ def _extent(shape: Shape, axial: str) -> dict[str, object]:
 
 
 def _tiles(client: int, world: World, dark: bool) -> int:
-    """Return a shape of every second tile of the floor, so that motion over it can be seen."""
+    """Return a shape of every second tile of the floor, so that motion over it can be seen.
+
+    Tiles are dark where row + column is even; each is two triangles of its four corners.
+    """
     color = np.array(world.floor_color[:3]) * (0.9 if dark else 1.0)
     corners = TILE / 2 * np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]])
     centers = [

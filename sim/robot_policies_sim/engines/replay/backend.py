@@ -37,15 +37,18 @@ from robot_policies.interface.errors import RecordingEnded
 from robot_policies.interface.observation import IMAGES, STATE, VELOCITY_COMMAND
 from robot_policies.shared_files import share_directory
 from robot_policies_sim.engines.replay.logged_episode import LoggedEpisode, read_episode
-from robot_policies_sim.engines.replay.logged_robot import EFFORT, find_motion, find_vectors
+from robot_policies_sim.engines.replay.logged_robot import (
+    EFFORT,
+    find_motion,
+    find_vectors,
+    stamps_of,
+    truth_of,
+)
 from robot_policies_sim.engines.steps import whole_steps
 from robot_policies_sim.scene.conditions import EpisodeConditions
 from robot_policies_sim.scene.world import World
 
 _LOGGER = logging.getLogger(__name__)
-
-STAMP = "capture_stamp."
-TRUTH = "truth."
 
 
 class ReplayBackend:
@@ -190,17 +193,8 @@ class ReplayBackend:
 
     def _measure(self, log: LoggedEpisode) -> RobotState:
         row = {name: column[self._row] for name, column in log.columns.items()}
-        logged = {
-            name: row.get(STAMP + name.replace("image", "camera"))
-            for name in (*self.provides, EFFORT)
-        }
-        known = [float(stamp) for stamp in logged.values() if stamp is not None]
         now = (self._row - self._rows.start) / self.spec.control_rate
-        newest = max(known, default=0.0)
-        stamps = {
-            name: now if stamp is None else now - (newest - float(stamp))
-            for name, stamp in logged.items()
-        }
+        stamps = stamps_of(row, (*self.provides, EFFORT), now)
         vectors = {name: v.of(row[name]) for name, v in self._vectors.items() if name != STATE}
         features = {name: shown for name, (_, shown) in self._images.items()}
         for name, spec in self.provides.items():
@@ -211,11 +205,7 @@ class ReplayBackend:
         state = self._joints[self._row].copy()
         n = len(self.spec.joints)
         effort = vectors.get(EFFORT, np.empty(0))
-        truth = {
-            name.removeprefix(TRUTH): np.array(value, ndmin=1)[self._recorded.axes(name) or ...]
-            for name, value in row.items()
-            if name.startswith(TRUTH)
-        }
+        truth = truth_of(row, self._recorded)
         if VELOCITY_COMMAND in vectors:
             truth["velocity_command"] = vectors[VELOCITY_COMMAND]
         for array in (state, effort, *features.values(), *truth.values()):

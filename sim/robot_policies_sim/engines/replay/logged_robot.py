@@ -1,6 +1,7 @@
 """A robot as a log shows it: its elements by name and in SI, and which rows are one motion."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from robot_policies.interface.observation import (
 from robot_policies_sim.engines.replay.logged_episode import LoggedEpisode
 
 EFFORT = "observation.effort"
+STAMP = "capture_stamp."
+TRUTH = "truth."
 
 
 def find_vectors(recorded: Recorded, robot: RobotSpec) -> dict[str, Vector]:
@@ -69,3 +72,34 @@ def find_motion(
             slope[stretch.start] = slope[stretch.start + 1]
         joints = np.hstack((joints, slope))
     return joints, stretch, at
+
+
+def stamps_of(row: Mapping[str, Any], names: Iterable[str], now: float) -> dict[str, float]:
+    """Return when each stream of a row was captured, on the clock of the trial.
+
+    The newest of a row is captured at the row's time; the others lie as far before it as they did
+    when they were logged. A stream without a logged stamp is as new as the newest.
+
+    Args:
+        row: By column.
+        names: Streams.
+        now: Of the row, since the start of the trial. [s]
+
+    Returns:
+        By stream. [s]
+    """
+    logged = {name: row.get(STAMP + name.replace("image", "camera")) for name in names}
+    newest = max((float(stamp) for stamp in logged.values() if stamp is not None), default=0.0)
+    return {
+        name: now if stamp is None else now - (newest - float(stamp))
+        for name, stamp in logged.items()
+    }
+
+
+def truth_of(row: Mapping[str, Any], recorded: Recorded) -> dict[str, np.ndarray]:
+    """Return what a row says of the truth, without the prefix of its columns."""
+    return {
+        name.removeprefix(TRUTH): np.array(value, ndmin=1)[recorded.axes(name) or ...]
+        for name, value in row.items()
+        if name.startswith(TRUTH)
+    }

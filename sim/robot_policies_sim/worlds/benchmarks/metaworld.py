@@ -16,8 +16,8 @@ from robot_policies.interface import (
     Simulator,
     Statistics,
 )
-from robot_policies.interface.observation import TASK
-from robot_policies_sim.engines.gymnasium.robot import ENVIRONMENT_STATE, FAMILY
+from robot_policies.interface.observation import ENVIRONMENT_STATE, TASK
+from robot_policies_sim.engines.gymnasium.robot import FAMILY
 from robot_policies_sim.worlds.benchmarks.gym import GymTask
 
 NAMESPACE = "metaworld"

@@ -142,11 +142,23 @@ def reward(step: WalkStep, weights: Weights = TRACK) -> np.ndarray:
 
 
 def _gait(time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return which feet the trot's clock puts down, and how high [m] the others should be."""
+    """Return which feet the trot's clock puts down, and how high the others should be.
+
+    The phase is sin(2 pi f t), and its negative for the other diagonal pair. A foot stands where
+    its phase is positive, and else swings as high as the phase is negative; after the contact
+    schedule of walk-these-ways (Margolis and Agrawal 2022).
+
+    Args:
+        time: Of the gait's clock. Shape (...). [s]
+
+    Returns:
+        Whether each foot stands, and its height [m]. Shape (..., 4) each.
+    """
     phase = np.sin(2.0 * np.pi * GAIT_FREQUENCY * np.asarray(time))[..., None]
     pair = np.where(STANCE_FIRST, phase, -phase)
     return pair >= 0.0, SWING_HEIGHT * np.maximum(-pair, 0.0)
 
 
 def _squares(values: np.ndarray) -> np.ndarray:
+    """Return the squared length of vectors. Shape (..., n) -> (...)."""
     return np.square(values).sum(-1)

@@ -11,7 +11,7 @@ import mujoco
 import numpy as np
 
 from robot_policies.interface import ConfigError, RobotSpec
-from robot_policies_sim.engines.mujoco.model import XYZW
+from robot_policies_sim.engines.mujoco.elements import XYZW
 
 PHYSICS = mujoco.mjtState.mjSTATE_FULLPHYSICS
 

@@ -241,6 +241,7 @@ class Go1WalkTrial:
         return self._period > 0.0 and self._elapsed + 1.5 * self._period > self._horizon
 
     def _judge_fall(self, state: RobotState) -> None:
+        """Note a fall; a recorded walk may begin in a crouch and rise within `RISE`."""
         orientation = state.truth.get("base_orientation", state.features[IMU][:4])
         height = state.truth.get("base_position", np.full(3, np.inf))[2]
         gravity = to_body(orientation, DOWN)
@@ -249,6 +250,10 @@ class Go1WalkTrial:
         self._fallen |= bool(has_fallen(gravity[2], np.inf if rising else height))
 
     def _judge_velocity(self, state: RobotState) -> None:
+        """Note the error of the velocity, averaged over the last stride, from `START_UP` on.
+
+        In the plane it is the length of (mean velocity - command), of the turn its magnitude.
+        """
         linear = state.truth.get("base_velocity", np.full(3, np.nan))
         turn = state.truth.get("base_angular_velocity", state.features[IMU][4:7])
         self._stride.append(np.array([linear[0], linear[1], turn[2]]))
@@ -259,7 +264,10 @@ class Go1WalkTrial:
             self._errors.append(np.array([np.hypot(error[0], error[1]), abs(error[2])]))
 
     def _walk_step(self, state: RobotState, before: RobotState) -> WalkStep | None:
-        """Return the step that ended with this state; `None` where the truth is not known."""
+        """Return the step that ended with this state; `None` where the truth is not known.
+
+        The acceleration of the joints is the difference of their velocities over the period.
+        """
         truth, feet = state.truth, [f"position.{foot}" for foot in FEET]
         if self._period <= 0.0 or not {"base_velocity", *feet} <= truth.keys():
             return None

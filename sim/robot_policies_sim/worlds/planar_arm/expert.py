@@ -194,10 +194,15 @@ STYLES: Mapping[str, tuple[Field, float]] = {
 
 
 def _hand(peg: np.ndarray) -> float:
-    """Return the direction of the hand where the arm is bent evenly. [rad]."""
+    """Return the direction of the hand where the arm is bent evenly. [rad].
+
+    It is a straight line in the peg's distance r, about its direction: atan2(y, x) + b0 +
+    b1 (b2 - r), with the numbers of `BEND`.
+    """
     offset, slope, radius = BEND
     return float(np.arctan2(peg[1], peg[0]) + offset + slope * (radius - np.hypot(*peg)))
 
 
 def _at_most(velocity: np.ndarray, speed: float) -> np.ndarray:
+    """Return a velocity, shortened to a speed if it is longer. Shape (2,). [m/s]."""
     return velocity * min(1.0, speed / max(float(np.linalg.norm(velocity)), 1e-9))

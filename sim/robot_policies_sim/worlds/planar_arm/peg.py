@@ -6,7 +6,7 @@ from robot_policies.interface import RobotSpec
 
 
 def peg_position(robot: RobotSpec, joints: np.ndarray) -> np.ndarray:
-    """Return where the peg is in the plane.
+    """Return where the peg is in the plane: the sum of l_i (cos, sin)(q_1 + ... + q_i).
 
     Args:
         robot: The planar arm: every link begins where the one before ends.

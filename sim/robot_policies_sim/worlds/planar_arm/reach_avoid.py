@@ -15,6 +15,7 @@ import numpy as np
 
 from robot_policies.catalog import load_robot
 from robot_policies.interface import RobotSpec, RobotState, Simulator, Task, UnknownNameError
+from robot_policies_sim.scene.geometry import distance_from_way
 from robot_policies_sim.worlds.planar_arm.expert import MIXED, ArmExpert
 from robot_policies_sim.worlds.planar_arm.peg import peg_position
 from robot_policies_sim.worlds.planar_arm.trial import POST, TOUCH, ArmTrial, places
@@ -149,7 +150,11 @@ def _scene(aim: str) -> dict[str, Any]:
 def _draw(
     rng: np.random.Generator, robot: RobotSpec, scenario: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return joints (4,), goal (2,) and obstacle (2,), drawn until they make sense."""
+    """Return joints (4,), goal (2,) and obstacle (2,), drawn until they make sense.
+
+    On a detour the obstacle lies about the middle of the way; to be avoided or gone round it
+    lies near the peg in any direction, uniform in angle and distance.
+    """
     if scenario == MIXED:
         scenario = DETOUR if rng.random() < 0.5 else "anywhere"
     while True:
@@ -175,6 +180,7 @@ def _makes_sense(
     goal: np.ndarray,
     obstacle: np.ndarray,
 ) -> bool:
+    """Return whether a draw asks for what the scenario is about, and for what the arm can do."""
     inside = (robot.lower + FROM_LIMIT < joints) & (joints < robot.upper - FROM_LIMIT)
     if not (inside.all() and _within(peg, START, 1.6)):
         return False
@@ -189,23 +195,21 @@ def _makes_sense(
     if not (gap > APART and room > APART):
         return False
     if scenario == "reach":
-        return bool(_off_line(peg, goal, obstacle) > APART and way > 0.1)
+        return bool(distance_from_way(peg, goal, obstacle) > APART and way > 0.1)
     return scenario != DETOUR or bool(way > AWAY)
 
 
 def _point(rng: np.random.Generator) -> np.ndarray:
+    """Return a place in front of the arm: uniform in angle, sparser near the shoulder. (2,). [m].
+
+    The radius is low + (high - low) sqrt(u), u uniform in [0, 1).
+    """
     low, high = PLACES
     radius, angle = low + (high - low) * np.sqrt(rng.random()), rng.uniform(-ASIDE, ASIDE)
     return radius * np.array([np.cos(angle), np.sin(angle)])
 
 
 def _within(point: np.ndarray, radii: tuple[float, float], aside: float) -> bool:
+    """Return whether a point lies in a sector: between two radii [m], within an angle [rad]."""
     radius, angle = np.hypot(*point), abs(np.arctan2(point[1], point[0]))
     return bool(radii[0] < radius < radii[1] and angle < aside)
-
-
-def _off_line(start: np.ndarray, end: np.ndarray, point: np.ndarray) -> float:
-    """Return the distance of a point from the way between two others. [m]."""
-    way = end - start
-    share = np.clip((point - start) @ way / max(way @ way, 1e-9), 0.0, 1.0)
-    return float(np.linalg.norm(start + share * way - point))

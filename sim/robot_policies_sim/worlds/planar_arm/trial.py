@@ -88,7 +88,14 @@ class ArmTrial:
         return max(float(np.linalg.norm(moved - goal)) - REACHED, 0.0)
 
     def _sweep(self, offset: np.ndarray, gap: float) -> float:
-        """Return the share of a turn that is done; it begins anew whenever the peg strays."""
+        """Return the share of a turn that is done; it begins anew whenever the peg strays.
+
+        The angles between two steps, folded into [-pi, pi), add up.
+
+        Args:
+            offset: Of the peg from the obstacle. Shape (2,). [m]
+            gap: Its length. [m]
+        """
         angle = float(np.arctan2(offset[1], offset[0]))
         if gap > RING:
             self._swept, self._angle = 0.0, None

@@ -21,6 +21,7 @@ from robot_policies.interface import ConfigError, Simulator, Task, UnknownNameEr
 from robot_policies.interface.errors import suggestion
 from robot_policies.interface.observation import TASK
 from robot_policies_sim.scene.conditions import GOAL
+from robot_policies_sim.scene.geometry import distance_from_way
 from robot_policies_sim.worlds.tabletop.obstacle_expert import DetourExpert
 from robot_policies_sim.worlds.tabletop.obstacle_trial import ObstacleTrial
 from robot_policies_sim.worlds.tabletop.place import (
@@ -197,7 +198,7 @@ def _draw(
     while True:
         aside = _point(rng, ASIDE)
         if np.hypot(*(aside - obstacle)) > FREE and all(
-            _off_way(start[:2], spot, aside) > FREE for spot in spots.values()
+            distance_from_way(start[:2], spot, aside) > FREE for spot in spots.values()
         ):
             break
     places = {pad: (spot, PAD_TOP) for pad, spot in spots.items()}
@@ -220,10 +221,3 @@ def _elsewhere(
 def _point(rng: np.random.Generator, ranges: tuple[tuple[float, float], ...]) -> np.ndarray:
     low, high = np.transpose(ranges)
     return rng.uniform(low, high)
-
-
-def _off_way(start: np.ndarray, end: np.ndarray, point: np.ndarray) -> float:
-    """Return the distance of a point from the way between two others. [m]."""
-    way = end - start
-    share = np.clip((point - start) @ way / (way @ way), 0.0, 1.0)
-    return float(np.hypot(*(start + share * way - point)))

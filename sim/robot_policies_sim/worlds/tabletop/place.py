@@ -207,7 +207,10 @@ def objects_of(instruction: str) -> tuple[str, str]:
 
 
 def _lay(rng: np.random.Generator) -> dict[str, list[float]]:
-    """Draw poses until nothing overlaps. Position [m] and quaternion x, y, z, w by object."""
+    """Draw poses until nothing overlaps. Position [m] and quaternion x, y, z, w by object.
+
+    A turn by an angle a about z is the quaternion (0, 0, sin(a / 2), cos(a / 2)).
+    """
     kinds = [(f"{color}_cube", "cube") for color in CUBES]
     kinds += [(f"{color}_pad", "pad") for color in PADS]
     while True:
