@@ -1,12 +1,15 @@
 """Who may import whom: the table of the design, enforced on every module and every function."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+
+from robot_policies_sim.engines.gymnasium.robot import BENCHMARKS
 
 ROOT = Path(__file__).resolve().parents[1]
 SIM, HARDWARE = "robot_policies_sim", "robot_policies_hardware"
@@ -170,6 +173,20 @@ def test_no_modules_import_each_other_in_a_circle():
     paths = modules_by_name()
     assert {"robot_policies.interface", f"{ENGINES}.stepped"} <= set(paths)
     assert circle({name: path.read_text(encoding="utf-8") for name, path in paths.items()}) == []
+
+
+def named_in_the_catalog() -> Iterator[str]:
+    for path in sorted((ROOT / "config").rglob("*.yaml")):
+        found = re.search(r"^implementation: (\S+):", path.read_text(encoding="utf-8"), re.M)
+        if found:
+            yield found[1]
+    yield BENCHMARKS["metaworld"]
+
+
+def test_what_is_named_and_not_imported_is_there():
+    names = set(named_in_the_catalog())
+    assert len(names) > 10
+    assert names <= set(modules_by_name())
 
 
 def test_a_circle_is_found_even_where_one_import_waits_in_a_function():

@@ -56,7 +56,7 @@ class Randomization:
                 raise ConfigError(f"randomization: {name} is reversed: {value}")
 
 
-NONE = Randomization(
+UNVARIED = Randomization(
     friction=(0.8, 0.8),
     softness=(0.02, 0.02),
     payload=(0.0, 0.0),

@@ -7,14 +7,13 @@ import numpy as np
 import pytest
 
 from robot_policies.catalog import load_robot, robots
-from robot_policies.interface import Command, CommandMode, ConfigError, RobotSpec
+from robot_policies.interface import Command, CommandMode, RobotSpec
 from robot_policies.interface.frames import matrix
 from robot_policies_sim.engines.mujoco.backend import MujocoBackend
 from robot_policies_sim.engines.mujoco.model import mjcf
 from robot_policies_sim.engines.pybullet.backend import PybulletBackend
 from robot_policies_sim.engines.pybullet.quiet_import import pybullet
 from robot_policies_sim.engines.pybullet.robot import inertia_with_rotors
-from robot_policies_sim.scene.world import World
 
 GO1 = load_robot("go1")
 MASSES = {
@@ -356,20 +355,3 @@ def test_both_engines_draw_the_same_view(camera):
     assert min(map(len, seen)) > 50
     np.testing.assert_allclose(seen[0].mean(0), seen[1].mean(0), atol=1.5)
     assert len(seen[0]) == pytest.approx(len(seen[1]), rel=0.15)
-
-
-@pytest.mark.parametrize(
-    ("scene", "message"),
-    [
-        ({"obejcts": {}}, "Did you mean 'objects'"),
-        ({"objects": {"cube": {"kind": "cube", "size": [1.0], "position": [0, 0, 0]}}}, "cube"),
-        ({"objects": {"cube": {"kind": "box", "size": [0.1] * 3}}}, "'position' is missing"),
-        ({"objects": {"cube": CUBE | {"mass": 0.0}}}, "mass"),
-        ({"objects": {"robot": CUBE}}, "object 'robot': the name stands for something else"),
-        ({"contact": {"friction": -1.0}}, "friction"),
-        ({"contact": {"cone": "round"}}, "cone"),
-    ],
-)
-def test_a_wrong_scene_is_named(scene, message):
-    with pytest.raises(ConfigError, match=message):
-        World.from_mapping(scene)

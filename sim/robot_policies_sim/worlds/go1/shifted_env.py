@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from robot_policies.interface import ConfigError, RobotSpec
-from robot_policies_sim.scene.randomization import NONE, Randomization
+from robot_policies_sim.scene.randomization import UNVARIED, Randomization
 from robot_policies_sim.worlds.go1.vector_env import Features, Go1VectorEnv
 
 LONGEST = 2  # control periods of latency this environment can simulate
@@ -79,4 +79,4 @@ def shifted(conditions: Mapping[str, float]) -> Randomization:
             ranges[name] = (value, value)
     if given:
         raise ConfigError(f"cannot train under {sorted(given)}")
-    return replace(NONE, **ranges)
+    return replace(UNVARIED, **ranges)

@@ -28,7 +28,7 @@ from robot_policies.interface.gravity import DOWN, FALL_HEIGHT, has_fallen
 from robot_policies.interface.observation import GOAL_STREAMS, IMU, VELOCITY_COMMAND
 from robot_policies.interface.schema import vector
 from robot_policies_sim.scene.conditions import GOAL
-from robot_policies_sim.scene.randomization import NONE
+from robot_policies_sim.scene.randomization import UNVARIED
 from robot_policies_sim.worlds.go1.reward import (
     CONTACT_FORCE,
     FEET,
@@ -139,7 +139,7 @@ class Go1Walk(Task):
             n,
             seed=seed,
             scene=self.scene,
-            randomization=NONE,
+            randomization=UNVARIED,
             command=self.commands_in_turn(n),
             threads=threads,
         )

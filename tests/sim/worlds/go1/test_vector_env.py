@@ -4,7 +4,7 @@ import pytest
 from robot_policies.catalog import load_robot
 from robot_policies.interface import ConfigError
 from robot_policies.interface.observation import IMU, STATE, VELOCITY_COMMAND
-from robot_policies_sim.scene.randomization import NONE, Randomization
+from robot_policies_sim.scene.randomization import UNVARIED, Randomization
 from robot_policies_sim.worlds.go1.vector_env import Go1VectorEnv
 
 GO1 = load_robot("go1")
@@ -69,7 +69,7 @@ def test_a_snapshot_of_other_robots_is_refused(make):
 
 
 def test_a_robot_in_its_default_pose_stands(make):
-    environment = make(randomization=NONE, command=np.zeros(3))
+    environment = make(randomization=UNVARIED, command=np.zeros(3))
     environment.reset(seed=0)
     for _ in range(50):
         features, _, fallen, _, info = environment.step(np.tile(GO1.default, (6, 1)))
@@ -83,7 +83,7 @@ def test_a_robot_in_its_default_pose_stands(make):
 
 
 def test_a_limp_robot_falls_and_restarts_within_the_step(make):
-    environment = make(randomization=NONE, command=np.zeros(3))
+    environment = make(randomization=UNVARIED, command=np.zeros(3))
     environment.reset(seed=0)
     folded = np.tile(GO1.default + np.tile([0.0, 2.0, -1.2], 4), (6, 1))
     for _ in range(100):
@@ -99,7 +99,7 @@ def test_a_limp_robot_falls_and_restarts_within_the_step(make):
 
 def test_a_diverged_robot_is_a_fall(make, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # MuJoCo writes a log of its warnings here
-    environment = make(randomization=NONE)
+    environment = make(randomization=UNVARIED)
     environment.reset(seed=0)
     environment._fleet.state[2] = np.nan
     features, reward, fallen, _, _ = environment.step(np.tile(GO1.default, (6, 1)))
