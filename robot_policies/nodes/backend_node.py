@@ -53,7 +53,6 @@ class BackendNode(GraphNode):
     def on_activate(self) -> None:
         """Start the clocks of the trial that was prepared."""
         assert self._trial
-        self.time.synchronize()
         self._trial.start(self.now())
         self._moving, self._ending = True, Ending.INTERRUPTED
         self.every(self._trial.loop.period, self._tick)

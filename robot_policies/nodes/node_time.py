@@ -1,11 +1,13 @@
 """A node's time: steady inside, ROS time on the wire.
 
 Loops, timers and watchdogs run on the machine's steady clock, which nobody sets: a step of the
-system's clock costs no control step. Stamps in messages are ROS time, as every other node expects;
-the two are held to one offset from the moment a trial begins. Under simulated time both are
-`/clock`, which is heard in a thread, so that time passes while a node is in a callback.
+system's clock costs no control step. Stamps in messages are ROS time, as every other node expects.
+The offset between the two is looked at with every stamp, so that all nodes of a machine follow a
+clock that was set at the same moment. Under simulated time both are `/clock`, which is heard in a
+thread, so that time passes while a node is in a callback.
 """
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +21,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 TRIES = 5  # the reading that was interrupted least counts
+LEFT_ALONE = 1e-3  # s; by which the clocks may drift apart
+IN_FLIGHT = 0.5  # s; in which messages may come that were stamped before the clock was set
 
 
 class NodeTime:
@@ -35,24 +39,16 @@ class NodeTime:
         self._listener = _ClockListener(node) if self.simulated else None
         self._ros: Any = (self._listener.node if self._listener else node).get_clock()
         self.timer_clock = self._ros if self.simulated else Clock(clock_type=ClockType.STEADY_TIME)
-        self._offset = 0.0
-        self.synchronize()
+        self._offset = self._offset_before = 0.0
+        self._set_at = -math.inf  # when the system's clock was last seen to have been set
+        if not self.simulated:
+            self._offset = self._measure()
 
     def close(self) -> None:
         """Stop hearing `/clock`."""
         if self._listener:
             self._listener.close()
             self._listener = None
-
-    def synchronize(self) -> None:
-        """Take the offset of ROS time anew."""
-        if self.simulated:
-            return
-        readings = []
-        for _ in range(TRIES):
-            before, stamp, after = time.monotonic(), self._ros_now(), time.monotonic()
-            readings.append((after - before, stamp - 0.5 * (before + after)))
-        self._offset = min(readings)[1]
 
     def now(self) -> float:
         """Return the time. [s]."""
@@ -65,11 +61,41 @@ class NodeTime:
 
     def to_ros(self, moment: float) -> float:
         """Return ROS time. [s]."""
+        self._follow()
         return moment + self._offset
 
     def from_ros(self, stamp: float) -> float:
-        """Return the node's time of a stamp. [s]."""
-        return stamp - self._offset
+        """Return the node's time of a stamp. [s].
+
+        What would lie ahead was stamped before the clock was set back.
+        """
+        self._follow()
+        moment = stamp - self._offset
+        if self._set_at == -math.inf:
+            return moment
+        now, before = time.monotonic(), stamp - self._offset_before
+        late = now - self._set_at < IN_FLIGHT and before <= now < moment
+        return before if late else moment
+
+    def _follow(self) -> None:
+        """Take the offset anew where the system's clock has been set."""
+        if self.simulated:
+            return
+        before, stamp, after = time.monotonic(), time.time(), time.monotonic()
+        # However long the three took together, the true offset is between these two.
+        if stamp - after - LEFT_ALONE <= self._offset <= stamp - before + LEFT_ALONE:
+            return
+        self._offset_before, self._offset = self._offset, self._measure()
+        self._set_at = after
+
+    @staticmethod
+    def _measure() -> float:
+        """Return by how much the system's clock leads the steady one. [s]."""
+        readings = []
+        for _ in range(TRIES):
+            before, stamp, after = time.monotonic(), time.time(), time.monotonic()
+            readings.append((after - before, stamp - 0.5 * (before + after)))
+        return min(readings)[1]
 
     def _ros_now(self) -> float:
         return self._ros.now().nanoseconds * 1e-9

@@ -74,7 +74,6 @@ class PolicyNode(GraphNode):
         """Begin an episode."""
         assert self._worker
         assert self._streams
-        self.time.synchronize()
         self._worker.reset(self._seed)
         self._pacing.reset()
         self._streams.want_pictures(0.0)

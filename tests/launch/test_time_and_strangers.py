@@ -18,6 +18,7 @@ from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from robot_policies.catalog import load_robot
+from robot_policies.nodes.decoding import to_seconds
 from robot_policies.nodes.graph_node import CHUNKS, COMMAND
 
 WALK = ("policy:=uni_o4/go1_walk", "backend:=mujoco", "seconds:=120")
@@ -94,9 +95,13 @@ def stranger(joints: int, rows: int = 1) -> JointTrajectory:
 
 
 @pytest.mark.parametrize("seconds", [-1.0, 1.5, 0.0])
-def test_a_stepped_system_clock_costs_no_control_step(walk: Walk, seconds: float) -> None:
+def test_a_clock_that_is_set_is_followed_and_costs_no_control_step(
+    walk: Walk, seconds: float
+) -> None:
     with walk.undisturbed():
         walk.step(seconds)
+    arrival, command = walk.sent[-1]
+    assert abs(to_seconds(command.header.stamp) - arrival - seconds) < 0.5
 
 
 def test_simulated_time_is_refused_while_a_node_runs(walk: Walk) -> None:
