@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 
 from robot_policies.cli import (
+    align,
     bench,
     check,
     contract,
@@ -55,6 +56,7 @@ for module in (
     drive,
     evaluate,
     train,
+    align,
     skill,
     data,
     bench,

@@ -29,6 +29,7 @@ def check(
     from robot_policies import catalog
     from robot_policies.interface.compatibility import check_compatible
     from robot_policies.policies.catalog import load_policy
+    from robot_policies.policies.eyes import audit_eyes
 
     with results(json) as output:
         spec = catalog.load_robot(robot)
@@ -38,12 +39,12 @@ def check(
         loaded = load_policy(policy, robot=spec)
         try:
             report = check_compatible(loaded, spec, device, chosen)
+            found = [*report.findings, *audit_eyes(loaded)]
         finally:
             loaded.close()
         compatible = not report.errors
         findings = [
-            {"level": found.level, "code": found.code, "message": found.message}
-            for found in report.findings
+            {"level": entry.level, "code": entry.code, "message": entry.message} for entry in found
         ]
         verdict = f"{policy} on {robot} in {backend}: {'' if compatible else 'NOT '}compatible"
         rows = [tuple(finding.values()) for finding in findings]

@@ -8,7 +8,8 @@ as the network computes the same for a row of a batch.
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from contextlib import closing
+from typing import Any, Protocol
 
 from robot_policies.control.episode import run_episode
 from robot_policies.control.records import EpisodeResult, Observer
@@ -57,33 +58,45 @@ class Crowd(Protocol):
 def run_together(
     crowd: Crowd,
     task: Task,
-    simulators: Sequence[Simulator],
+    make_simulator: Callable[[], Simulator],
     seeds: Sequence[int],
+    count: int = 16,
     observers: Callable[[int], Sequence[Observer]] = lambda index: (),
+    initials: Sequence[Mapping[str, Any]] | None = None,
 ) -> list[EpisodeResult]:
     """Run an episode for each seed.
 
     Args:
         crowd: The policy.
         task: The task.
-        simulators: Connected, of the task's scene; as many episodes run at a time.
+        make_simulator: Makes one of the task's scene. It is called in the thread that uses it,
+            because an OpenGL context belongs to a thread.
         seeds: Of the episodes.
+        count: Episodes at a time.
         observers: Returns those of an episode, by its place in `seeds`.
+        initials: Initial conditions; by default the task draws them from the seeds.
 
     Returns:
         In the order of `seeds`.
     """
     results: dict[int, EpisodeResult] = {}
-    count = min(len(simulators), len(seeds))
+    count = min(count, len(seeds))
     table = _Table(crowd, count)
 
     def work(row: int) -> None:
         seat = _Seat(crowd, table, row)
         try:
-            for index in range(row, len(seeds), count):
-                results[index] = run_episode(
-                    simulators[row], seat, task, seed=seeds[index], observers=observers(index)
-                )
+            with closing(make_simulator()) as simulator:
+                simulator.connect()
+                for index in range(row, len(seeds), count):
+                    results[index] = run_episode(
+                        simulator,
+                        seat,
+                        task,
+                        seed=seeds[index],
+                        initial=None if initials is None else initials[index],
+                        observers=observers(index),
+                    )
         except BaseException as error:
             table.fail(error)
         finally:

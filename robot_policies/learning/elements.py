@@ -4,7 +4,7 @@ LeRobot's configurations have widths, no names; a checkpoint of this package say
 elements are in `contract.yaml`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,7 @@ def write_contract(
     kind: ActionKind,
     *,
     task: bool = False,
+    vocabulary: Sequence[str] = (),
     executor: ExecutorMode = "open_loop",
 ) -> None:
     """Write `contract.yaml` (see `policies/contract.py`).
@@ -72,6 +73,7 @@ def write_contract(
         units: Unit of each element.
         kind: What the elements of an action are.
         task: Whether the policy reads an instruction.
+        vocabulary: Words of its instructions; any if empty.
         executor: How its chunks are merged.
     """
     entries = {key: {"names": names[key], "unit": units[key]} for key in names}
@@ -81,6 +83,7 @@ def write_contract(
         "robot": robot,
         "dt": dt,
         "task": task,
+        **({"vocabulary": list(vocabulary)} if vocabulary else {}),
         "executor": executor,
         "observation": {key: entry for key, entry in entries.items() if key != ACTION},
         "action": {"kind": str(kind), **entries[ACTION]},

@@ -56,6 +56,7 @@ class LerobotRuntime:
     """A checkpoint in LeRobot's layout, as a `Policy`.
 
     Attributes:
+        checkpoint: Its parts, the network among them.
         skills: What is added to its weights, and may change while it acts.
     """
 
@@ -83,7 +84,7 @@ class LerobotRuntime:
         """
         _check_device(device)
         torch.set_num_threads(threads)
-        checkpoint = read_checkpoint(folder, device)
+        checkpoint = self.checkpoint = read_checkpoint(folder, device)
         self.name = name or folder.name
         self._config = checkpoint.config
         self._network = checkpoint.policy
@@ -151,7 +152,7 @@ class LerobotRuntime:
                 with another width than the contract's.
         """
         self.observation_spec.validate(observation)
-        batch = Batch(partial(self._prepare, observation))
+        batch = Batch(partial(self.prepare, observation))
         with torch.inference_mode():
             self.skills.step(batch)
             if self._single and not self.skills.weights:  # skills are added to torch's layers
@@ -180,15 +181,15 @@ class LerobotRuntime:
             or not all(map(is_linear, pipelines))
         ):
             return None
-        return Single(answer, spec, self._prepare, self._finish, len(self._action.names))
+        return Single(answer, spec, self.prepare, self.finish, len(self._action.names))
 
     def _infer(self, batch: Mapping[str, Any]) -> np.ndarray:
         with self._random:
             if self._chunks:
-                return self._finish(self._network.predict_action_chunk(dict(batch)))  # (1, T, A)
-            return self._finish(self._network.select_action(dict(batch)).unsqueeze(1))  # (1, 1, A)
+                return self.finish(self._network.predict_action_chunk(dict(batch)))  # (1, T, A)
+            return self.finish(self._network.select_action(dict(batch)).unsqueeze(1))  # (1, 1, A)
 
-    def _finish(self, action: Tensor) -> np.ndarray:
+    def finish(self, action: Tensor) -> np.ndarray:
         """Return what the network says in SI. (1, T, A) -> (T, A)."""
         values = self._postprocess(action)[0].double().cpu().numpy()
         if values.ndim != 2 or values.shape[1] != len(self._action.names):
@@ -198,7 +199,7 @@ class LerobotRuntime:
             )
         return self._action.to_si(values[: self.action_spec.horizon])
 
-    def _prepare(self, observation: Observation) -> dict[str, Any]:
+    def prepare(self, observation: Observation) -> dict[str, Any]:
         """Return what the network takes."""
         return self._preprocess(self._batch(observation))
 

@@ -1,5 +1,7 @@
 """An episode among many is the episode alone."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 
@@ -11,8 +13,10 @@ from robot_policies.interface import (
     ActionKind,
     ActionSpec,
     ArraySpec,
+    Finding,
     ObservationSpec,
     Simulator,
+    Statistics,
 )
 from robot_policies.interface.observation import STATE
 
@@ -24,7 +28,9 @@ NAMES = tuple(f"{joint}.pos" for joint in ROBOT.joint_names)
 class Wander:
     """Moves each joint by its position and by noise of its own, for one row or for many."""
 
-    name, robot, statistics, findings = "wander", "planar_arm", {}, ()
+    name, robot = "wander", "planar_arm"
+    statistics: Mapping[str, Statistics] = {}
+    findings: tuple[Finding, ...] = ()
     observation_spec = ObservationSpec({STATE: ArraySpec(STATE, (4,), unit="rad", names=NAMES)})
     action_spec = ActionSpec(
         ActionKind.JOINT_VELOCITY,
@@ -59,27 +65,29 @@ class Wander:
         return ActionChunk(observation.stamp, spec.dt, speed[None], spec.array.names, spec.kind)
 
 
-def simulators(count: int) -> list[Simulator]:
-    made = []
-    for _ in range(count):
-        backend = make_backend("mujoco", ROBOT, TASK.scene)
-        assert isinstance(backend, Simulator)
-        backend.connect()
-        made.append(backend)
-    return made
+class Broken(Wander):
+    """Cannot answer."""
+
+    def act_together(self, rows, observations):
+        raise ZeroDivisionError
+
+
+def make_simulator() -> Simulator:
+    backend = make_backend("mujoco", ROBOT, TASK.scene)
+    assert isinstance(backend, Simulator)
+    return backend
 
 
 def test_an_episode_among_many_is_the_episode_alone():
     seeds, crowd = list(range(7)), Wander()
-    together = run_together(crowd, TASK, simulators(3), seeds)
-    (alone,) = simulators(1)
+    together = run_together(crowd, TASK, make_simulator, seeds, 3)
+    alone = make_simulator()
+    alone.connect()
     assert together == [run_episode(alone, Wander(), TASK, seed=seed) for seed in seeds]
     assert crowd.sizes[0] == 3
     assert len(crowd.sizes) < sum(crowd.sizes)
 
 
 def test_what_goes_wrong_in_one_ends_all():
-    crowd = Wander()
-    crowd.act_together = lambda rows, observations: 1 / 0
     with pytest.raises(ZeroDivisionError):
-        run_together(crowd, TASK, simulators(2), [0, 1, 2])
+        run_together(Broken(), TASK, make_simulator, [0, 1, 2], 2)

@@ -128,6 +128,11 @@ class TabletopObstacle(Task):
             "objects": poses | {cube: [*held.tolist(), *UPRIGHT]},
         }
 
+    def things(self, initial: Mapping[str, Any]) -> Mapping[str, str]:
+        """Return names of objects by the part they play in a trial."""
+        cube, pad = (INSTRUCTIONS | PARAPHRASES)[initial[GOAL][TASK]]
+        return {"cube": cube, "pad": pad, "obstacle": "obstacle"}
+
     def start(self, initial: Mapping[str, Any]) -> ObstacleTrial:
         """Begin a trial with the instruction of an initial condition.
 

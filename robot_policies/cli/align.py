@@ -1,0 +1,95 @@
+"""`robot-policies align`: move a GRAPE policy towards what an objective prefers."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from robot_policies.cli.options import Json, Policy, Seed
+from robot_policies.cli.output import progress, results, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from robot_policies.policies.grape.trajectories import Trajectory
+
+QUICK = {"states": 12, "repeats": 4, "iterations": 1, "epochs": 1}
+FIRST_STATE = 1_000_000  # seeds of initial states that no evaluation uses
+POINTS = frozenset({"tip", "cube", "pad", "obstacle"})
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("align")(align)
+
+
+def align(
+    policy: Policy,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the iterations.")],
+    objective: Annotated[
+        str, typer.Option("--objective", help="success, safety, efficiency, or a YAML file.")
+    ] = "safety",
+    task: Annotated[str, typer.Option("--task", help="What to try.")] = "tabletop_obstacle",
+    backend: Annotated[str, typer.Option("--backend", help="Simulator.")] = "mujoco",
+    method: Annotated[
+        str,
+        typer.Option("--method", help="tpo, window, step, stage, clone, unpaired or group."),
+    ] = "tpo",
+    iterations: Annotated[int, typer.Option("--iterations", min=1, help="How often.")] = 3,
+    states: Annotated[
+        int, typer.Option("--states", min=1, help="Initial states per iteration.")
+    ] = 100,
+    repeats: Annotated[
+        int, typer.Option("--repeats", min=2, help="Attempts from each of them.")
+    ] = 6,
+    epochs: Annotated[int, typer.Option("--epochs", min=1, help="Times each pair is used.")] = 4,
+    nll: Annotated[
+        float, typer.Option("--nll", min=0.0, help="Weight of imitating the chosen; paper: 0.")
+    ] = 1.0,
+    seed: Seed = 0,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="One small iteration, to see that it works.")
+    ] = False,
+    json: Json = None,
+) -> None:
+    """Align a policy by preferences over its own attempts.
+
+    Each iteration tries every state several times, ranks the attempts by the objective, pairs the
+    best with the worst and trains low-rank additions on the pairs, which are then merged. A run
+    that was stopped goes on when it is started again with the same --out.
+    """
+    from robot_policies.evaluation.attempts import attempt_all
+    from robot_policies.policies.grape.alignment import AlignmentSettings
+    from robot_policies.policies.grape.iterations import iterate
+    from robot_policies.policies.grape.objective import read_objective
+    from robot_policies.policies.locate import find_checkpoint
+
+    if quick:
+        states, repeats = QUICK["states"], QUICK["repeats"]
+        iterations, epochs = QUICK["iterations"], QUICK["epochs"]
+    preferred = read_objective(objective, POINTS)
+    settings = AlignmentSettings(method=method, nll=nll, epochs=epochs, seed=seed)
+
+    def collect(folder: Path, number: int) -> "Sequence[Trajectory]":
+        first = FIRST_STATE * (1 + seed) + states * number
+        return attempt_all(folder, task, backend, range(first, first + states), repeats, seed=seed)
+
+    with results(json) as output:
+        with progress() as bar:
+            done = bar.add_task("aligning", total=iterations)
+            made = iterate(
+                find_checkpoint(policy),
+                out,
+                preferred,
+                collect,
+                settings,
+                iterations,
+                report=lambda number: bar.advance(done),
+            )
+        rows = [
+            (number, each.attempts, each.pairs, each.success, each.collision)
+            for number, each in enumerate(made, 1)
+        ]
+        columns = ("iteration", "attempts", "pairs", "success before", "collision before")
+        shown = table(f"{policy}, {objective}: {made[-1].folder}", columns, rows)
+        output.finish({"iterations": made}, shown)

@@ -1,0 +1,143 @@
+"""The loop of GRAPE: attempts, ranking, pairs, optimisation, and again from what came of it.
+
+Every iteration is a folder that is whole or not there, so a run that was stopped goes on with the
+first that is missing. The reference of an iteration is the policy that made its attempts.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from robot_policies.interface import ConfigError
+from robot_policies.policies.checkpoint import read_checkpoint
+from robot_policies.policies.grape.alignment import AlignmentSettings, align
+from robot_policies.policies.grape.modeling_grape import GrapePolicy
+from robot_policies.policies.grape.objective import Objective
+from robot_policies.policies.grape.preferences import Pair, make_pairs
+from robot_policies.policies.grape.trajectories import Trajectory
+
+TABLE = "preferences.json"
+
+Collect = Callable[[Path, int], Sequence[Trajectory]]  # checkpoint, iteration -> attempts
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """What one iteration did.
+
+    Attributes:
+        folder: The checkpoint it made.
+        attempts: How many there were.
+        pairs: How many of them were paired.
+        success: Share of the attempts that succeeded.
+        collision: Share that touched the obstacle.
+        drift: Of the log-probability of chosen and rejected trajectories in the last epoch.
+    """
+
+    folder: Path
+    attempts: int
+    pairs: int
+    success: float
+    collision: float
+    drift: Mapping[str, float]
+
+
+def iterate(
+    base: Path,
+    out: Path,
+    objective: Objective,
+    collect: Collect,
+    settings: AlignmentSettings,
+    count: int,
+    margin: float = 0.5,
+    report: Callable[[int], None] = lambda number: None,
+) -> list[Iteration]:
+    """Align a policy; iterations that are there already are kept.
+
+    Args:
+        base: Checkpoint to begin with.
+        out: Folder of the iterations.
+        objective: What is preferred.
+        collect: Makes attempts of a checkpoint.
+        settings: Of the optimisation.
+        count: Iterations.
+        margin: Least difference of the reward of a pair.
+        report: Told the number of each iteration that is done.
+
+    Raises:
+        ConfigError: If no state gives a pair, or the base is another kind of policy.
+    """
+    done = []
+    for number in range(1, count + 1):
+        folder = out / f"iteration_{number}"
+        if not folder.exists():
+            attempts = collect(base, number)
+            _iterate_once(base, folder, objective, attempts, settings, margin)
+        done.append(_read(folder))
+        report(number)
+        base = folder
+    return done
+
+
+def _iterate_once(
+    base: Path,
+    folder: Path,
+    objective: Objective,
+    attempts: Sequence[Trajectory],
+    settings: AlignmentSettings,
+    margin: float,
+) -> None:
+    checkpoint = read_checkpoint(base, "cpu")
+    policy = checkpoint.policy
+    if not isinstance(policy, GrapePolicy):
+        raise ConfigError(f"{base}: a policy of type '{policy.name}', expected 'grape'")
+    pairs = make_pairs(attempts, objective, margin)
+    log: list[Mapping[str, float]] = []
+    align(policy, checkpoint.preprocessor, pairs, objective, settings, attempts, log.append)
+    last = log[-max(1, len(log) // settings.epochs) :]
+    rows = [_row(pair, objective) for pair in pairs]
+    summary = {
+        "attempts": len(attempts),
+        "pairs": len(pairs),
+        "success": float(np.mean([attempt.success for attempt in attempts])),
+        "collision": float(np.mean([attempt.touch.any() for attempt in attempts])),
+        "drift": {key: float(np.mean([entry[key] for entry in last])) for key in last[0]},
+    }
+    work = folder.with_name(f"{folder.name}.unfinished")
+    shutil.rmtree(work, ignore_errors=True)
+    # Words, statistics and names stay those of the base.
+    shutil.copytree(base, work, ignore=shutil.ignore_patterns(TABLE, "README.md", "skills"))
+    policy.save_pretrained(work)
+    text = json.dumps({"summary": summary, "pairs": rows}, indent=1)
+    (work / TABLE).write_text(text, encoding="utf-8")
+    work.rename(folder)
+
+
+def _read(folder: Path) -> Iteration:
+    said = json.loads((folder / TABLE).read_text(encoding="utf-8"))["summary"]
+    return Iteration(folder=folder, **said)
+
+
+def _row(pair: Pair, objective: Objective) -> dict[str, Any]:
+    def describe(trajectory: Trajectory) -> dict[str, Any]:
+        return {
+            "success": trajectory.success,
+            "touched": bool(trajectory.touch.any()),
+            "answers": len(trajectory),
+            "log_probability": float(trajectory.log_probability.sum()),
+            "external": objective.external(trajectory),
+            "costs": objective.costs(trajectory),
+        }
+
+    return {
+        "state": pair.chosen.start,
+        "instruction": pair.chosen.steps.task[0],
+        "margin": pair.margin,
+        "chosen": describe(pair.chosen),
+        "rejected": describe(pair.rejected),
+    }
