@@ -10,6 +10,7 @@ Siciliano & Egeland 1994 (damping of small singular values only).
 import numpy as np
 
 from robot_policies.interface.errors import ContractError, suggestion
+from robot_policies.interface.frames import cross
 from robot_policies.interface.robot import RobotSpec
 
 # Damping at a singularity; motions well below it are not followed, so that the arm stays calm.
@@ -70,7 +71,7 @@ class Kinematics:
             if sliding:
                 jacobian[:3, index] = axis
             else:
-                jacobian[:3, index] = np.cross(axis, tip - origin)
+                jacobian[:3, index] = cross(axis, tip - origin)
                 jacobian[3:, index] = axis
         return jacobian
 

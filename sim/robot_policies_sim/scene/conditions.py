@@ -50,6 +50,7 @@ class EpisodeConditions:
         joint_damping: Factor on the passive damping of the joints. [1]
         latency_steps: Control periods between a command and its effect.
         objects: Pose of objects: position [m] and quaternion x, y, z, w. Shape (7,) each.
+        cloths: By name, what differs from the scene's: a mapping of fields of `Cloth`.
         pushes: Kicks in order of time; floating bases only.
     """
 
@@ -67,6 +68,7 @@ class EpisodeConditions:
     joint_damping: float = 1.0
     latency_steps: int = 0
     objects: Mapping[str, Any] = field(default_factory=dict)
+    cloths: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     pushes: tuple[Push, ...] = ()
 
     @classmethod
@@ -102,6 +104,9 @@ class EpisodeConditions:
             vector(list(named.values()), len(named), f"{where}.{key}")
         names = [item.name for item in world.objects]
         _check_names("object", rest.get("objects", {}), names, f"{where}.objects")
+        _check_names(
+            "cloth", rest.get("cloths", {}), [c.name for c in world.cloths], f"{where}.cloths"
+        )
         poses = {
             name: vector(pose, 7, f"{where}.objects.{name}")
             for name, pose in rest.pop("objects", {}).items()
@@ -182,7 +187,11 @@ class EpisodeConditions:
             for key, value in (("friction", self.friction), ("softness", self.softness))
             if value is not None
         }
-        return {**scene, "contact": {**scene.get("contact", {}), **changed}}
+        changed = {**scene, "contact": {**scene.get("contact", {}), **changed}}
+        if self.cloths:
+            cloths = scene.get("cloths", {})
+            changed["cloths"] = {n: {**c, **self.cloths.get(n, {})} for n, c in cloths.items()}
+        return changed
 
 
 def _push(push: Any, where: str) -> Push:

@@ -14,6 +14,7 @@ import numpy as np
 from robot_policies.interface import ConfigError, UnknownNameError
 from robot_policies.interface.robot_parts import Shape
 from robot_policies.interface.schema import build, check_keys
+from robot_policies_sim.scene.cloth import Cloth
 
 NONE, ROBOT, FLOOR = "none", "robot", "floor"  # what is there in every scene
 CONES = ("pyramidal", "elliptic")
@@ -115,12 +116,14 @@ class World:
     Attributes:
         contact: Contact model.
         objects: Things beside the robot.
+        cloths: Sleeves that the robot holds; they touch objects alone.
         view: People's view.
         floor_color: Red, green, blue, alpha, 0 to 1.
     """
 
     contact: Contact = Contact()
     objects: tuple[Object, ...] = ()
+    cloths: tuple[Cloth, ...] = ()
     view: View = View()
     floor_color: tuple[float, float, float, float] = field(default=(0.62, 0.64, 0.66, 1.0))
 
@@ -133,13 +136,14 @@ class World:
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """Which things can touch: robot and objects, floor and objects, objects among themselves.
 
-        What is held in place does not touch what is, too.
+        What is held in place does not touch what is, too. Cloth touches objects alone.
         """
         fixed = {FLOOR, *(item.name for item in self.objects if item.mass is None)}
         solid = [item.name for item in self.objects if item.shape.collides]
         pairs = [(first, name) for first in (ROBOT, FLOOR) for name in solid]
         pairs += [(one, other) for i, one in enumerate(solid) for other in solid[i + 1 :]]
-        return tuple(pair for pair in pairs if not fixed.issuperset(pair))
+        pairs = [pair for pair in pairs if not fixed.issuperset(pair)]
+        return (*pairs, *((cloth.name, name) for cloth in self.cloths for name in solid))
 
     def contacts(self, forces: Iterable[tuple[str, str, float]]) -> dict[str, np.ndarray]:
         """Return who touches whom, and how hard [N], as truth.
@@ -159,11 +163,12 @@ class World:
 
     @cached_property
     def classes(self) -> dict[str, int]:
-        """Number of each class a camera can see: `none`, `robot`, and then the objects'.
+        """Number of each class a camera can see: `none`, `robot`, the objects', the cloths'.
 
         Floor and sky are `none`.
         """
-        names = dict.fromkeys((NONE, ROBOT, *(item.label for item in self.objects)))
+        things = (*self.objects, *self.cloths)
+        names = dict.fromkeys((NONE, ROBOT, *(item.label for item in things)))
         return {name: number for number, name in enumerate(names)}
 
     @classmethod
@@ -171,17 +176,16 @@ class World:
         """Read a task's `scene`.
 
         Args:
-            scene: Keys as the fields; `objects` maps names to shape fields and pose.
+            scene: Keys as the fields; `objects` maps names to shape fields and pose, `cloths`
+                maps names to the fields of `Cloth`.
             where: Origin, for messages.
 
         Raises:
             ConfigError: On an unknown or missing key or an impossible value.
         """
-        check_keys(scene, ("contact", "objects", "view", "floor_color"), where)
+        check_keys(scene, ("contact", "objects", "cloths", "view", "floor_color"), where)
         rest = dict(scene)
-        objects = rest.pop("objects", {})
-        if not isinstance(objects, Mapping):
-            raise ConfigError(f"{where}.objects: expected a mapping of names, got {objects!r}")
+        objects, cloths = (_named(rest, kind, where) for kind in ("objects", "cloths"))
         return build(
             cls,
             rest,
@@ -191,7 +195,19 @@ class World:
             objects=tuple(
                 _object(name, entry, f"{where}.objects.{name}") for name, entry in objects.items()
             ),
+            cloths=tuple(
+                build(Cloth, entry, f"{where}.cloths.{name}", name=name)
+                for name, entry in cloths.items()
+            ),
         )
+
+
+def _named(scene: dict[str, Any], kind: str, where: str) -> Mapping[str, Any]:
+    """Take the things of one kind out of a scene."""
+    things = scene.pop(kind, {})
+    if not isinstance(things, Mapping):
+        raise ConfigError(f"{where}.{kind}: expected a mapping of names, got {things!r}")
+    return things
 
 
 def _object(name: str, entry: Any, where: str) -> Object:

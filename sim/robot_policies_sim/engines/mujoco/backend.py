@@ -4,7 +4,7 @@ The joint servo is the model's actuators, so its torque is integrated implicitly
 written into the model when a command's mode asks for others.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import mujoco
@@ -15,12 +15,14 @@ from robot_policies.interface.frames import to_body
 from robot_policies.interface.observation import IMU, WRENCH
 from robot_policies.interface.robot_parts import Camera, Gains
 from robot_policies_sim.engines.cameras import Picture
+from robot_policies_sim.engines.mujoco.cloth import HeldCloth
+from robot_policies_sim.engines.mujoco.contacts import normal_forces, owners
 from robot_policies_sim.engines.mujoco.elements import WXYZ, XYZW
 from robot_policies_sim.engines.mujoco.model import mjcf
 from robot_policies_sim.engines.mujoco.rendering import OffscreenRenderer
 from robot_policies_sim.engines.stepped import SteppedSimulator
 from robot_policies_sim.scene.conditions import EpisodeConditions
-from robot_policies_sim.scene.world import FLOOR, NONE, ROBOT
+from robot_policies_sim.scene.world import FLOOR, NONE, ROBOT, World
 
 IMU_SENSORS = ("gyro", "accelerometer")
 WRENCH_SENSORS = ("force", "torque")
@@ -80,8 +82,8 @@ class MujocoBackend(SteppedSimulator):
         )
 
     def _labels(self, camera: mujoco.MjvCamera, width: int, height: int) -> np.ndarray:
-        geoms = self._drawing.identify(self._model, self._data, camera, width, height)
-        return self._classes[geoms]  # where there is none, it is the last: -1
+        seen = self._drawing.identify(self._model, self._data, camera, width, height)
+        return self._classes[seen]  # where there is nothing, it is the last: -1
 
     def _load(self, robot: RobotSpec, scene: Mapping[str, Any]) -> None:
         self._model = mujoco.MjModel.from_xml_string(mjcf(robot, scene))
@@ -89,9 +91,11 @@ class MujocoBackend(SteppedSimulator):
         joints = [self._model.joint(name) for name in robot.joint_names]
         self._qpos = np.array([joint.qposadr[0] for joint in joints])
         self._qvel = np.array([joint.dofadr[0] for joint in joints])
-        self._owners = self._owner_of_geoms()
-        named = self.world.classes
-        labels = {ROBOT: ROBOT, FLOOR: NONE} | {o.name: o.label for o in self.world.objects}
+        world = World.from_mapping(scene)
+        self._cloths = [HeldCloth(cloth, self._model, self._data) for cloth in world.cloths]
+        self._owners = owners(self._model, robot, world)
+        named, things = world.classes, (*world.objects, *world.cloths)
+        labels = {ROBOT: ROBOT, FLOOR: NONE} | {thing.name: thing.label for thing in things}
         classes = [*(named[labels[owner]] for owner in self._owners), named[NONE]]
         self._classes = np.array(classes, np.uint8)
         # Looking an element up by name takes as long as the rest of a reading.
@@ -109,13 +113,6 @@ class MujocoBackend(SteppedSimulator):
         if robot.floating_base:
             base = self._data.joint("base")
             self._base = base.qpos, base.qvel
-
-    def _owner_of_geoms(self) -> list[str]:
-        """Return what each geom is part of: `robot`, `floor` or an object's name."""
-        owners = {link.name: ROBOT for link in self.spec.links}
-        owners |= {item.name: item.name for item in self.world.objects}
-        bodies = [self._model.body(int(body)).name for body in self._model.geom_bodyid]
-        return [owners.get(name, FLOOR) for name in bodies]
 
     def _place(self, conditions: EpisodeConditions) -> None:
         """Write the state; the inverse of a unit quaternion (v, w) is (-v, w)."""
@@ -136,6 +133,10 @@ class MujocoBackend(SteppedSimulator):
                 data.joint(name).qpos[:] = np.concatenate([pose[:3], pose[3:][WXYZ]])
             else:
                 data.mocap_pos[mocap], data.mocap_quat[mocap] = pose[:3], pose[3:][WXYZ]
+        if self._cloths:
+            mujoco.mj_kinematics(model, data)
+            for cloth in self._cloths:
+                cloth.grasp()
 
     def _positions(self) -> np.ndarray:
         return self._data.qpos[self._qpos]
@@ -193,21 +194,15 @@ class MujocoBackend(SteppedSimulator):
             truth[f"position.{name}"] = position.copy()
         for item in self.world.objects:
             truth[f"object.{item.name}"] = self._link_pose(item.name)
+        for held in self._cloths:
+            truth[f"cloth.{held.cloth.name}"] = held.vertices
         if self.world.objects:
-            truth |= self.world.contacts(self._forces())
+            truth |= self.world.contacts(normal_forces(self._data, self._owners))
         return truth
 
     def _link_pose(self, link: str) -> np.ndarray:
         element = self._data.body(link)  # objects are bodies, too
         return np.concatenate([element.xpos, element.xquat[XYZW]])
-
-    def _forces(self) -> Iterator[tuple[str, str, float]]:
-        """Yield the two things of each contact and its normal force [N]."""
-        force = np.zeros(6)
-        for i in range(self._data.ncon):
-            one, other = (self._owners[geom] for geom in self._data.contact[i].geom)
-            mujoco.mj_contactForce(self._model, self._data, i, force)
-            yield one, other, float(force[0])
 
 
 def _ignore(warning: str) -> None:

@@ -15,7 +15,7 @@ from robot_policies.interface.observation import IMU
 from robot_policies_sim.engines.mujoco.backend import MujocoBackend
 from robot_policies_sim.scene.conditions import EpisodeConditions
 
-OBJECT = "object."
+OBJECT, CLOTH = "object.", "cloth."
 
 
 class PosedFigure(MujocoBackend):
@@ -36,8 +36,8 @@ class PosedFigure(MujocoBackend):
         """Draw a measured pose. Shape (height, width, 3), uint8 RGB.
 
         The base is turned as the truth says, or else the inertial unit. It stands where the truth
-        says, or at the table's height over the origin. Objects lie where the truth says, or where
-        the scene puts them.
+        says, or at the table's height over the origin. Objects and cloth lie where the truth
+        says, or where the scene puts them.
         """
         truth = state.truth
         imu = state.features.get(IMU, np.array([0.0, 0.0, 0.0, 1.0]))
@@ -53,5 +53,10 @@ class PosedFigure(MujocoBackend):
             objects={n: truth[f"{OBJECT}{n}"] for n in names if f"{OBJECT}{n}" in truth},
         )
         self._place(pose)
+        for held in self._cloths:
+            vertices = truth.get(f"{CLOTH}{held.cloth.name}")
+            if vertices is not None and vertices.shape == held.cloth.shape.shape:
+                held.put(vertices)
         mujoco.mj_kinematics(self._model, self._data)
+        mujoco.mj_flex(self._model, self._data)
         return self.render(width, height)

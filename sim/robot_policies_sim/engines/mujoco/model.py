@@ -14,6 +14,7 @@ import numpy as np
 from robot_policies.interface import RobotSpec
 from robot_policies.interface.gravity import DOWN, GRAVITY
 from robot_policies.interface.robot_parts import Camera, Link, Shape
+from robot_policies_sim.engines.mujoco.cloth import add_cloth
 from robot_policies_sim.engines.mujoco.elements import pose, text
 from robot_policies_sim.engines.mujoco.scenery import furnish
 from robot_policies_sim.scene.world import Object, World
@@ -95,6 +96,8 @@ def mjcf(
             ET.SubElement(sensors, kind, name=f"wrench_{kind}", site="wrench")
     for item in world.objects:
         _object(worldbody, item, contact.friction)
+    for cloth in world.cloths:
+        add_cloth(root, bodies, cloth, contact.softness)
     root.append(_actuators(spec))
     root.append(sensors)
     ET.indent(root)

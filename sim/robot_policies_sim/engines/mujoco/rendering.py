@@ -123,7 +123,11 @@ class OffscreenRenderer:
         width: int,
         height: int,
     ) -> np.ndarray:
-        """Return the number of the geom in each pixel, -1 where there is none. Shape (h, w)."""
+        """Return what is in each pixel. Shape (height, width).
+
+        Returns:
+            The number of a geom, or that of a flex counted on from the geoms; -1 for nothing.
+        """
         flags = (mujoco.mjtRndFlag.mjRND_SEGMENT, mujoco.mjtRndFlag.mjRND_IDCOLOR)
         try:
             for flag in flags:
@@ -133,12 +137,12 @@ class OffscreenRenderer:
             for flag in flags:
                 self._scene.flags[flag] = 0
         drawn = (colors * [1, 1 << 8, 1 << 16]).sum(axis=2)  # 0 is the background
-        geom = mujoco.mjtObj.mjOBJ_GEOM.value
+        first = {mujoco.mjtObj.mjOBJ_GEOM.value: 0, mujoco.mjtObj.mjOBJ_FLEX.value: model.ngeom}
         shapes = [self._scene.geoms[i] for i in range(self._scene.ngeom)]
         numbers = np.full(len(shapes) + 1, -1)
         for shape in shapes:
-            if shape.objtype == geom and shape.segid >= 0:
-                numbers[shape.segid + 1] = shape.objid
+            if shape.objtype in first and shape.segid >= 0:
+                numbers[shape.segid + 1] = first[shape.objtype] + shape.objid
         return numbers[drawn]
 
     def close(self) -> None:

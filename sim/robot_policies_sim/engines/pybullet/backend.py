@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from robot_policies.interface import RobotSpec, RobotState
+from robot_policies.interface import BackendError, RobotSpec, RobotState
 from robot_policies.interface.frames import matrix, quaternion, to_body
 from robot_policies.interface.gravity import DOWN, GRAVITY, UP
 from robot_policies.interface.observation import IMU, WRENCH
@@ -87,6 +87,11 @@ class PybulletBackend(SteppedSimulator):
 
     def _load(self, robot: RobotSpec, scene: Mapping[str, Any]) -> None:
         client, world = self._client, World.from_mapping(scene)
+        if world.cloths:
+            names = ", ".join(cloth.name for cloth in world.cloths)
+            raise BackendError(
+                f"pybullet: cannot simulate the cloth '{names}'; use --backend mujoco"
+            )
         pybullet.resetSimulation(physicsClientId=client)
         pybullet.setGravity(*(GRAVITY * DOWN), physicsClientId=client)
         step = 1.0 / robot.servo_rate / self.substeps

@@ -1,0 +1,1 @@
+"""A sleeve is pulled over a person's arm."""

@@ -1,0 +1,87 @@
+"""The task: its grid, its starts, and that an expert can do it."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from conformance import check_task
+
+from robot_policies import catalog
+from robot_policies.control.episode import run_episode
+from robot_policies.interface import ConfigError, UnknownNameError
+from robot_policies.interface.kinematics import Kinematics
+from robot_policies_sim.engines.mujoco.backend import MujocoBackend
+from robot_policies_sim.worlds.dressing.dress_arm import DressArm
+from robot_policies_sim.worlds.dressing.person import Pose, region_poses
+
+TASK: Any = catalog.load_task("dress_arm")
+ARM = catalog.load_robot("xarm7")
+
+
+def simulator() -> Any:
+    backend = MujocoBackend(ARM, TASK.scene, cameras=False)
+    backend.connect()
+    return backend
+
+
+def test_it_is_a_task():
+    check_task(TASK, simulator)
+
+
+def test_the_first_270_seeds_are_the_whole_grid_once(monkeypatch):
+    asked: list[tuple[Pose, str]] = []
+    monkeypatch.setattr(
+        DressArm,
+        "conditions",
+        lambda self, pose, garment, inside: asked.append((pose, garment)) or {},
+    )
+    for seed in range(270):
+        TASK.initial(seed)
+    assert len(set(asked)) == 270
+    poses = {pose for region in range(27) for pose in region_poses(region, "held_out")}
+    assert {pose for pose, _ in asked} == poses
+
+
+def test_training_never_sees_a_kept_pose_or_garment(monkeypatch):
+    asked: list[tuple[Pose, str]] = []
+    monkeypatch.setattr(
+        DressArm,
+        "conditions",
+        lambda self, pose, garment, inside: asked.append((pose, garment)) or {},
+    )
+    train = catalog.load_task("dress_arm/train")
+    for seed in range(300):
+        train.initial(seed)
+    kept = {pose for region in range(27) for pose in region_poses(region, "held_out")}
+    assert not kept & {pose for pose, _ in asked}
+    assert {garment for _, garment in asked} == {"gown", "cardigan", "shirt", "jersey"}
+
+
+@pytest.mark.parametrize("pose", [Pose(-20.0, 70.0, -20.0), Pose(30.0, 110.0, 30.0)])
+def test_it_begins_with_the_tip_on_top_of_the_opening(pose):
+    initial = TASK.conditions(pose, "shirt")
+    joints = np.array([initial["joint_position"][name] for name in ARM.joint_names])
+    rotation, tip = Kinematics(ARM, "tip").pose(joints)
+    np.testing.assert_allclose(rotation[:, 2], [0.0, 0.0, -1.0], atol=2e-4)  # straight down
+    middle = np.array(initial["cloths"]["sleeve"]["position"])
+    assert np.linalg.norm(tip - middle) == pytest.approx(0.085, abs=2e-4)
+
+
+def test_unknown_variants_and_garments_are_refused():
+    with pytest.raises(UnknownNameError, match="no variant 'trian'"):
+        catalog.load_task("dress_arm/trian")
+    with pytest.raises(UnknownNameError, match="no garment 'coat'"):
+        DressArm("dress_arm", {"shirt": {}}, kept=["coat"])
+    with pytest.raises(ConfigError, match="no garments to learn from"):
+        DressArm("dress_arm", {"shirt": {}}, kept=["shirt"])
+
+
+def test_the_expert_pulls_a_sleeve_over_hand_elbow_and_upper_arm():
+    backend = simulator()
+    initial = TASK.conditions(Pose(-10.0, 76.0, 10.0), "cardigan")
+    result = run_episode(backend, TASK.expert(backend), TASK, seed=0, initial=initial)
+    assert result.ended_by == "success"
+    assert result.metrics["upper_arm_ratio"] > 0.9
+    assert result.metrics["peak_force"] < 20.0
+    assert result.metrics["stretch"] < 2.0
+    assert not result.refusals
