@@ -1,6 +1,5 @@
 """Who may import whom: the table of the design, enforced on every module and every function."""
 
-import ast
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -8,6 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+from imports import imported, modules_by_name
 
 from robot_policies_sim.engines.gymnasium.robot import BENCHMARKS
 
@@ -44,16 +44,6 @@ STRANGERS = {
     "sim/robot_policies_sim/engines": ENGINES,
     "sim/robot_policies_sim/worlds": WORLDS,
 }
-
-
-def imported(source: str) -> Iterator[str]:
-    """Yield every module that a source imports, `from a import b` as `a` and `a.b`."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "relative import"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def within(name: str, packages: set[str]) -> bool:
@@ -136,15 +126,6 @@ def test_every_package_of_the_tree_has_a_rule():
         if path.is_dir() and (path / "__init__.py").exists()
     }
     assert {f"robot_policies/{name}" for name in found - free} <= {*ONLY, *NEVER}
-
-
-def modules_by_name() -> dict[str, Path]:
-    roots = {"robot_policies": ROOT, SIM: ROOT / "sim", HARDWARE: ROOT / "hardware"}
-    return {
-        ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"): path
-        for package, root in roots.items()
-        for path in sorted((root / package).rglob("*.py"))
-    }
 
 
 def circle(sources: Mapping[str, str]) -> list[str]:
