@@ -1,8 +1,8 @@
-"""Episodes as LeRobot writes them: with images through `LeRobotDataset`, others in bulk.
+"""Episodes as LeRobot writes them, in bulk.
 
-Episodes without images are written with LeRobot's own metadata and statistics, but at once:
-`LeRobotDataset.save_episode` maps over every row to embed images that are not there, which makes
-it five times slower.
+LeRobot's own metadata and statistics are written, but not through `LeRobotDataset`: that writes
+every picture to a file of its own and reads it twice, and maps over every row. It takes five times
+as long, and goes on where the disk is full. A film of ours is of one episode.
 """
 
 import signal
@@ -11,110 +11,51 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import batched, chain
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
+from robot_policies.data.footage import Footage, encoder
+
 Features = Mapping[str, Mapping[str, Any]]
+Place = tuple[int, int]  # numbers of a chunk, which is a folder, and of a file in it
+DATA, VIDEOS = "data", "videos"
 
 
 def load_lerobot() -> None:
     """Import what appending takes, so that nobody waits for that at the end of an episode."""
+    import av  # noqa: F401
     import datasets  # noqa: F401
-    import lerobot.datasets.lerobot_dataset  # noqa: F401
+    import lerobot.datasets.dataset_metadata  # noqa: F401
 
 
-class Episodes(Protocol):
+class Episodes:
     """A dataset's files, open for more."""
 
-    def add(self, frames: Iterable[dict[str, Any]], task: str) -> tuple[int, int]:
-        """Append an episode; return its index and its number of frames."""
-        ...
-
-    def close(self) -> None:
-        """Complete the files."""
-        ...
-
-    def abandon(self) -> None:
-        """Write nothing more: the folder is to become what it was before."""
-        ...
-
-
-class ImageEpisodes:
-    """Episodes with images, through `LeRobotDataset`."""
-
     def __init__(self, root: Path, fps: int, robot: str, features: Features) -> None:
+        """Create the files, or open them to append.
+
+        Args:
+            root: Dataset folder, absolute.
+            fps: Frames per second.
+            robot: Robot name.
+            features: LeRobot's description by name.
+        """
         import av.logging
-        import datasets
-        from lerobot.configs import RGBEncoderConfig
-        from lerobot.datasets.lerobot_dataset import LeRobotDataset
+        from lerobot.datasets.dataset_metadata import LeRobotDatasetMetadata
 
         av.logging.set_libav_level(av.logging.ERROR)  # else every video prints its statistics
-        datasets.disable_progress_bars()
-        # H.264 rather than LeRobot's AV1: every player reads it, and it encodes twice as fast.
-        # No streaming encoder: it drops frames when it cannot keep up.
-        encoder = RGBEncoderConfig(vcodec="h264")
         name = f"local/{root.name}"
-        if root.exists():
-            self._dataset = LeRobotDataset.resume(
-                name, root=root, rgb_encoder=encoder, video_backend="pyav"
-            )
-        else:
-            self._dataset = LeRobotDataset.create(
-                name,
-                fps,
-                dict(features),
-                root=root,
-                robot_type=robot,
-                rgb_encoder=encoder,
-                video_backend="pyav",
-            )
-
-    def add(self, frames: Iterable[dict[str, Any]], task: str) -> tuple[int, int]:
-        """Append an episode; return its index and its number of frames."""
-        index, length = self._dataset.meta.total_episodes, 0
-        try:
-            for frame in frames:
-                self._dataset.add_frame({**frame, "task": task})
-                length += 1
-        except BaseException:
-            self._dataset.clear_episode_buffer()  # or it would become part of the next one
-            raise
-        with _uninterrupted():
-            # One process: forking a process that runs ROS threads can dead-lock.
-            self._dataset.save_episode(parallel_encoding=False)
-        return index, length
-
-    def close(self) -> None:
-        """Complete the files."""
-        self._dataset.finalize()
-
-    def abandon(self) -> None:
-        """Write nothing more: the folder is to become what it was before."""
-        _forget(self._dataset.meta)
-
-
-class NumberEpisodes:
-    """Episodes without images, in bulk."""
-
-    def __init__(self, root: Path, fps: int, robot: str, features: Features) -> None:
-        from lerobot.datasets.dataset_metadata import LeRobotDatasetMetadata
-        from lerobot.datasets.utils import update_chunk_file_indices
-
-        name = f"local/{root.name}"
-        self._place = 0, 0  # chunk, file
+        self._features = features
+        self._videos = [key for key, feature in features.items() if feature["dtype"] == "video"]
         if root.exists():
             self._meta = LeRobotDatasetMetadata(name, root)
-            if self._meta.episodes is not None and len(self._meta.episodes):
-                last = self._meta.episodes[-1]
-                self._place = update_chunk_file_indices(
-                    last["data/chunk_index"], last["data/file_index"], self._meta.chunks_size
-                )
         else:
             self._meta = LeRobotDatasetMetadata.create(
-                name, fps, dict(features), robot, root, use_videos=False
+                name, fps, dict(features), robot, root, use_videos=bool(self._videos)
             )
-        self._features = features
+        self._place = self._free(DATA)
+        self._films = {key: self._free(f"{VIDEOS}/{key}") for key in self._videos}
         self._parquet: Any = None
 
     def add(self, frames: Iterable[dict[str, Any]], task: str) -> tuple[int, int]:
@@ -123,7 +64,12 @@ class NumberEpisodes:
         from lerobot.datasets.feature_utils import get_hf_features_from_features
 
         meta = self._meta
-        columns = self._columns(frames)
+        paths = {
+            key: self._path(str(meta.video_path), place, video_key=key)
+            for key, place in self._films.items()
+        }
+        with Footage(self._features, paths, meta.fps) as footage:
+            columns = self._columns(footage.taken(frames))
         length = len(next(iter(columns.values())))
         index, start = meta.total_episodes, meta.total_frames
         numbers = np.arange(length)
@@ -136,52 +82,84 @@ class NumberEpisodes:
             "index": start + numbers,
             "task_index": np.full(length, meta.get_task_index(task)),
         }
-        stats = compute_episode_stats(columns, meta.features)
-        schema = get_hf_features_from_features(meta.features)
-        table = _table(columns, schema)
+        seen = footage.statistics()
+        stats = compute_episode_stats(
+            {k: columns[k] for k in columns if k not in seen}, meta.features
+        )
+        table = _table(columns, get_hf_features_from_features(meta.features))
         with _uninterrupted():
-            chunk, file = self._write(table)
-            place = {"data/chunk_index": chunk, "data/file_index": file}
-            meta.save_episode(index, length, [task], stats, place)
+            self._write(table)
+            for key in self._videos if not index else ():
+                meta.update_video_info(key, encoder())
+            meta.save_episode(index, length, [task], stats | seen, self._where(length / meta.fps))
+            self._films = {key: self._next(place) for key, place in self._films.items()}
         return index, length
 
     def _columns(self, frames: Iterable[dict[str, Any]]) -> dict[str, Any]:
         """Return the columns; a row as a mapping takes ten times the memory of its numbers."""
-        parts: dict[str, list[Any]] = {name: [] for name in self._features}
+        names = [name for name in self._features if name not in self._videos]
+        listed = {name for name in names if self._features[name]["dtype"] in ("string", "image")}
+        parts: dict[str, list[Any]] = {name: [] for name in names}
         for rows in batched(frames, 1000):
-            for name, feature in self._features.items():
+            for name in names:
                 values = [row[name] for row in rows]
-                text = feature["dtype"] == "string"
-                parts[name].append(values if text else np.stack(values))
+                parts[name].append(values if name in listed else np.stack(values))
         columns: dict[str, Any] = {}
-        for name, feature in self._features.items():
-            if feature["dtype"] == "string":
+        for name in names:
+            if name in listed:
                 columns[name] = list(chain.from_iterable(parts[name]))
                 continue
             column = np.concatenate(parts[name])
             # LeRobot stores arrays of one element as scalars.
-            columns[name] = column.reshape(-1) if feature["shape"] == (1,) else column
+            single = self._features[name]["shape"] == (1,)
+            columns[name] = column.reshape(-1) if single else column
         return columns
 
-    def _write(self, table: Any) -> tuple[int, int]:
-        """Append to the open Parquet file; return its chunk and file index."""
+    def _write(self, table: Any) -> None:
+        """Append to the open Parquet file."""
         import pyarrow.parquet as pq
-        from lerobot.datasets.utils import update_chunk_file_indices
 
         limit = self._meta.data_files_size_in_mb * 1e6
         if self._parquet is not None and Path(self._parquet.where).stat().st_size > limit:
             self._parquet.close()
             self._parquet = None
-            self._place = update_chunk_file_indices(*self._place, self._meta.chunks_size)
+            self._place = self._next(self._place)
         if self._parquet is None:
-            chunk, file = self._place
-            path = self._meta.root / self._meta.data_path.format(
-                chunk_index=chunk, file_index=file
-            )
+            path = self._path(self._meta.data_path, self._place)
             path.parent.mkdir(parents=True, exist_ok=True)
             self._parquet = pq.ParquetWriter(path, table.schema, compression="snappy")
         self._parquet.write_table(table)
-        return self._place
+
+    def _where(self, seconds: float) -> dict[str, Any]:
+        """Return where an episode lies: its rows, and films that begin with it."""
+        places = {DATA: self._place, **{f"{VIDEOS}/{key}": at for key, at in self._films.items()}}
+        row: dict[str, Any] = {}
+        for part, (chunk, file) in places.items():
+            row |= {f"{part}/chunk_index": chunk, f"{part}/file_index": file}
+        for key in self._films:
+            row |= {
+                f"{VIDEOS}/{key}/from_timestamp": 0.0,
+                f"{VIDEOS}/{key}/to_timestamp": seconds,
+            }
+        return row
+
+    def _path(self, template: str, place: Place, **names: str) -> Path:
+        return self._meta.root / template.format(
+            chunk_index=place[0], file_index=place[1], **names
+        )
+
+    def _free(self, part: str) -> Place:
+        """Return the place after the one that the last episode lies in."""
+        episodes = self._meta.episodes
+        if episodes is None or not len(episodes):
+            return 0, 0
+        last = episodes[-1]
+        return self._next((last[f"{part}/chunk_index"], last[f"{part}/file_index"]))
+
+    def _next(self, place: Place) -> Place:
+        from lerobot.datasets.utils import update_chunk_file_indices
+
+        return update_chunk_file_indices(*place, self._meta.chunks_size)
 
     def close(self) -> None:
         """Complete the files."""
@@ -191,12 +169,8 @@ class NumberEpisodes:
 
     def abandon(self) -> None:
         """Write nothing more: the folder is to become what it was before."""
-        _forget(self._meta)
-
-
-def _forget(meta: Any) -> None:
-    """Forget the episodes that LeRobot would write down when its object is collected."""
-    meta._metadata_buffer.clear()
+        # What LeRobot would write down when its object is collected.
+        self._meta._metadata_buffer.clear()
 
 
 def _table(columns: Mapping[str, Any], features: Any) -> Any:

@@ -21,7 +21,7 @@ import numpy as np
 
 from robot_policies.data.appending import check_same, require_whole
 from robot_policies.data.dataset import ABOUT_FILE, INFO, read_info, require_files
-from robot_policies.data.episodes import Episodes, Features, ImageEpisodes, NumberEpisodes
+from robot_policies.data.episodes import Episodes, Features
 from robot_policies.data.interrupted import (
     forget_complete,
     is_interrupted,
@@ -68,11 +68,9 @@ class DatasetFolder:
     def _open(self) -> None:
         if self.root.exists():
             keep_complete(self.root)
-        images = any(feature["dtype"] in PICTURES for feature in self._features.values())
-        writer = ImageEpisodes if images else NumberEpisodes
         # Absolute: what stands before a colon in a relative path is a protocol to FFmpeg.
         root = self.root.absolute()
-        self._writer: Episodes | None = writer(root, self._fps, self._robot, self._features)
+        self._writer: Episodes | None = Episodes(root, self._fps, self._robot, self._features)
         if not is_interrupted(self.root):
             keep_complete(self.root)
         self._about: list[Mapping[str, Any]] = []
