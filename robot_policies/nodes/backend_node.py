@@ -40,6 +40,7 @@ class BackendNode(GraphNode):
                 f"use_sim_time is for backend 'ros2_control' only: '{settings['backend']}' has a "
                 "clock of its own"
             )
+        self.time.require()
         self.get_logger().info("making the robot ready")
         self._trial = trial = TrialRun(settings, self.now(), self.time.of_driver)
         policy = full_name(self.get_namespace(), settings["nodes"][1])

@@ -20,8 +20,12 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from robot_policies.interface import ConfigError
+
 TRIES = 5  # the reading that was interrupted least counts
 LEFT_ALONE = 1e-3  # s; by which the clocks may drift apart
+PATIENCE = 10.0  # s; for the first message of `/clock`
+LOOK = 0.02  # s; how often it is looked for
 IN_FLIGHT = 0.5  # s; in which messages may come that were stamped before the clock was set
 
 
@@ -43,6 +47,20 @@ class NodeTime:
         self._set_at = -math.inf  # when the system's clock was last seen to have been set
         if not self.simulated:
             self._offset = self._measure()
+
+    def require(self) -> None:
+        """Wait until there is a time; only a simulated one has to be waited for.
+
+        Raises:
+            ConfigError: If nobody says it.
+        """
+        end = time.monotonic() + PATIENCE
+        while self.simulated and not self._ros_now():
+            if time.monotonic() > end:
+                raise ConfigError(
+                    f"use_sim_time: nobody has published a time on /clock for {PATIENCE:g} s"
+                )
+            time.sleep(LOOK)
 
     def close(self) -> None:
         """Stop hearing `/clock`."""

@@ -44,6 +44,7 @@ class PolicyNode(GraphNode):
     def on_configure(self) -> None:
         """Load the policy, refuse it if it does not fit the robot, and warm it up."""
         settings = self.settings()
+        self.time.require()
         robot, task, backend = by_name(settings)
         policy = load_policy(settings["policy"], robot=robot)
         check_compatible(policy, robot, backend, task).require()

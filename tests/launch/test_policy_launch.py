@@ -194,6 +194,7 @@ WRONG = {
     "backend:=loopbak": "no backend 'loopbak'. Did you mean 'loopback'?",
     "task:=go1_wlk": "no task 'go1_wlk'.",
     "options:={speed: 3}": "'speed'",
+    "use_sim_time:=true": "use_sim_time is for backend 'ros2_control' only: 'loopback' has",
 }
 
 
@@ -221,7 +222,12 @@ def test_a_node_that_dies_before_it_appears_is_not_waited_for(tmp_path, monkeypa
 
 
 def test_a_wrong_argument_name_or_mode_starts_nothing():
-    for wrong, complaint in (("bakend:=a", "'backend'"), ("executor:=opn_loop", "'open_loop'")):
+    wrong_words = {
+        "bakend:=a": "'backend'",
+        "executor:=opn_loop": "'open_loop'",
+        "use_sim_time:=tru": "'true'",
+    }
+    for wrong, complaint in wrong_words.items():
         graph = Graph(*HOLD, wrong)
         status, errors = graph.end(None)
         assert status == 2

@@ -1,8 +1,5 @@
 """A robot with a ROS 2 driver in a simulator that publishes `/clock`."""
 
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 
@@ -10,23 +7,31 @@ import pytest
 import rclpy
 from fake_controller import FakeController
 from rclpy.lifecycle import TransitionCallbackReturn
-from ros_graph import free_domain
+from ros_graph import Graph, free_domain
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 
 from robot_policies.catalog import load_robot
+from robot_policies.nodes import node_time
 from robot_policies.nodes.backend_node import BackendNode
 from robot_policies.nodes.decoding import to_seconds
 from robot_policies.nodes.messages import to_time
 
 ROBOT = load_robot("so101")
+SUCCESS = TransitionCallbackReturn.SUCCESS
 SPEED = 0.8  # s per s; the simulator is slower than the world
 
 
 @pytest.fixture
-def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeController]:
+def domain(monkeypatch: pytest.MonkeyPatch) -> int:
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    monkeypatch.setenv("ROS_DOMAIN_ID", str(free_domain()))
+    number = free_domain()
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(number))
+    return number
+
+
+@pytest.fixture
+def simulator(domain: int) -> Iterator[FakeController]:
     controller = FakeController(ROBOT.joint_names)
     controller.position = dict(zip(ROBOT.joint_names, ROBOT.default.tolist(), strict=True))
     begin = time.monotonic()
@@ -39,28 +44,17 @@ def simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeController]:
     controller.close()
 
 
-@pytest.fixture
-def nodes(simulator: FakeController) -> Iterator[None]:
-    settings = {"policy": "hold", "robot": "so101", "task": "none", "backend": "ros2_control"}
-    words = [w for name, value in settings.items() for w in ("-p", f"{name}:={value}")]
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", f"robot_policies.nodes.{name}_node"]
-            + ["--ros-args", "-p", "use_sim_time:=true", *(() if name == "bringup" else words)]
-        )
-        for name in ("backend", "policy", "bringup")
-    ]
-    yield
-    for process in processes:
-        process.send_signal(signal.SIGINT)
-    for process in processes:
-        process.wait(20.0)
+SIMULATED = ("policy:=hold", "robot:=so101", "backend:=ros2_control", "use_sim_time:=true")
 
 
-@pytest.mark.usefixtures("nodes")
 def test_the_policy_is_followed_in_simulated_time_also_once_it_was_set_back(
-    simulator: FakeController,
+    simulator: FakeController, domain: int
 ) -> None:
+    with Graph(*SIMULATED, domain=domain):
+        check(simulator)
+
+
+def check(simulator: FakeController) -> None:
     sent: list[JointState] = []
     simulator.node.create_subscription(JointState, "command_sent", sent.append, 100)
     end = time.monotonic() + 60.0
@@ -79,14 +73,27 @@ def test_the_policy_is_followed_in_simulated_time_also_once_it_was_set_back(
     assert [m.header.frame_id for m in sent].count("policy") > 50
 
 
+def test_a_clock_that_nobody_publishes_is_named(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(node_time, "PATIENCE", 0.1)
+    assert configure("backend:=ros2_control", "robot:=so101") is not SUCCESS
+    assert "use_sim_time: nobody has published a time on /clock for" in capfd.readouterr().err
+
+
 def test_simulated_time_is_for_a_robot_in_a_simulator_only(capfd: pytest.CaptureFixture) -> None:
-    arguments = ["--ros-args", "-p", "use_sim_time:=true", "-p", "robot:=go1"]
-    rclpy.init(args=arguments, domain_id=free_domain())
+    assert configure("robot:=go1") is not SUCCESS
+    said = capfd.readouterr().err
+    assert "use_sim_time is for backend 'ros2_control' only: 'mujoco' has" in said
+
+
+def configure(*settings: str) -> TransitionCallbackReturn:
+    words = [word for setting in ("use_sim_time:=true", *settings) for word in ("-p", setting)]
+    rclpy.init(args=["--ros-args", *words], domain_id=free_domain())
     try:
         node = BackendNode()
-        assert node.trigger_configure() is not TransitionCallbackReturn.SUCCESS
+        answer = node.trigger_configure()
         node.destroy_node()
     finally:
         rclpy.shutdown()
-    said = capfd.readouterr().err
-    assert "use_sim_time is for backend 'ros2_control' only: 'mujoco' has" in said
+    return answer
