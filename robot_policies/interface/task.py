@@ -101,6 +101,18 @@ class Task(Protocol):
         """
         return {}
 
+    def recorded_reward(self, columns: Mapping[str, np.ndarray], dt: float) -> np.ndarray:
+        """Return what each row of a recorded episode but the last was worth. Shape (rows - 1,).
+
+        Args:
+            columns: What was recorded, by name, in SI. Shape (rows, width) each.
+            dt: Time between two rows. [s]
+
+        Raises:
+            ConfigError: If the task has no reward, or a column is missing.
+        """
+        raise ConfigError(f"task '{self.name}' has no reward of what is recorded")
+
     def training_environment(self, n: int, seed: int, threads: int) -> TrainingEnvironment:
         """Return `n` robots to train a policy of this task with.
 

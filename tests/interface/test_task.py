@@ -11,6 +11,11 @@ def test_a_task_without_a_training_environment_says_so():
         load_task("tabletop_place").training_environment(2, seed=0, threads=1)
 
 
+def test_a_task_without_a_reward_of_recordings_says_so():
+    with pytest.raises(ConfigError, match="'tabletop_place' has no reward"):
+        load_task("tabletop_place").recorded_reward({}, 0.02)
+
+
 def test_a_task_without_labels_gives_none():
     task = load_task("go1_walk")
     assert task.labelled == ()

@@ -29,6 +29,7 @@ from robot_policies.interface.observation import GOAL_STREAMS, IMU, VELOCITY_COM
 from robot_policies.interface.schema import vector
 from robot_policies_sim.scene.conditions import GOAL
 from robot_policies_sim.scene.randomization import UNVARIED
+from robot_policies_sim.worlds.go1.recorded import recorded_reward
 from robot_policies_sim.worlds.go1.reward import (
     CONTACT_FORCE,
     FEET,
@@ -115,6 +116,10 @@ class Go1Walk(Task):
         """Begin a trial with the command of an initial condition."""
         command = vector(initial[GOAL][VELOCITY_COMMAND], 3, f"{self.name}: {VELOCITY_COMMAND}")
         return Go1WalkTrial(command, self.horizon, self._spec)
+
+    def recorded_reward(self, columns: Mapping[str, np.ndarray], dt: float) -> np.ndarray:
+        """Return what a trial would have counted for each row but the last."""
+        return recorded_reward(self._spec, columns, dt)
 
     def training_environment(self, n: int, seed: int, threads: int) -> TrainingEnvironment:
         """Return robots that differ, and that are given commands drawn anew."""

@@ -20,10 +20,9 @@ from robot_policies.policies.uni_o4.offline.settings import OfflineSettings
 from robot_policies.policies.uni_o4.offline.train import RESULT
 from robot_policies.policies.uni_o4.offline.walk import load, offline, offline_on
 from robot_policies.policies.uni_o4.online.train import LOG
-from robot_policies_sim.worlds.go1.recorded import recorded_reward
 
 GO1 = load_robot("go1")
-REWARD = recorded_reward(GO1)
+REWARD = load_task("go1_walk").recorded_reward
 WALK = find_checkpoint("uni_o4/go1_walk")
 TINY = OfflineSettings(
     batch=64,
