@@ -55,9 +55,7 @@ class Approach:
         if since >= self._longest or rules.judge_place(motion):
             return None
         way = motion.target - motion.previous
-        with np.errstate(divide="ignore", invalid="ignore"):
-            shares = np.where(way == 0.0, np.inf, self._velocity * motion.span / np.abs(way))
-        whole = min(float(np.nanmin(shares)), 1.0)
+        whole = 1.0 / max(1.0, float(np.max(np.abs(way) / (self._velocity * motion.span))))
         for share in SHARES:
             step = replace(motion, target=motion.previous + whole * share * way)
             if rules.judge(step) is None:

@@ -2,7 +2,7 @@
 
 Every measurement opens a slot, and a command that is given in the same slot as another replaces
 it. Where answers stayed away and the last command had to serve longer, the step to the next one
-stands for as long.
+stands for as long, when it is judged and when the next step is compared with it.
 """
 
 import numpy as np
@@ -16,9 +16,7 @@ class CommandHistory:
 
     Attributes:
         current: The command in force. Shape (n,).
-        previous: That of the slot before. Shape (n,).
-        earlier: That of the slot before that. Shape (n,).
-        anchored: Whether they say where the robot is, so that a step from them can be judged.
+        anchored: Whether it says where the robot is, so that a step from it can be judged.
     """
 
     def __init__(self, width: int, period: float, longest: float) -> None:
@@ -34,25 +32,29 @@ class CommandHistory:
 
     def forget(self) -> None:
         """Wait to be anchored."""
-        self._rest_at(np.zeros(self._width))
+        self.anchor(np.zeros(self._width))
         self.anchored = False
 
     def anchor(self, pose: np.ndarray) -> None:
         """Begin at rest at a pose. Shape (n,)."""
-        self._rest_at(pose)
+        self.current = self._previous = pose  # now, and at the end of the slot before
+        self._speed = np.zeros(self._width)  # of the step to `_previous`
+        self._given = self._given_before = -np.inf  # when each of the two was given
         self.anchored = True
 
     def open_slot(self) -> None:
         """Keep the command in force as that of the slot before."""
-        self.earlier, self.previous = self.previous, self.current
+        self._speed = (self.current - self._previous) / self._span(self._given)
+        self._previous, self._given_before = self.current, self._given
 
     def follow(self, target: np.ndarray, now: float) -> None:
         """Take a new command. Shape (n,)."""
-        self.current, self._moved = target, now
+        self.current, self._given = target, now
 
     def shift(self, by: float) -> None:
         """Follow a clock that jumped by some seconds."""
-        self._moved += by
+        self._given += by
+        self._given_before += by
 
     def motion(self, target: np.ndarray, now: float, state: RobotState) -> Motion:
         """Return a command in the light of those before it.
@@ -62,10 +64,9 @@ class CommandHistory:
             now: Time. [s]
             state: What the robot measured.
         """
-        served = now - self._moved if np.isfinite(self._moved) else 0.0
-        span = min(max(served, self._period), self._longest)
-        return Motion(target, self.previous, self.earlier, span, now, state)
+        return Motion(target, self._previous, self._speed, self._span(now), now, state)
 
-    def _rest_at(self, pose: np.ndarray) -> None:
-        self.current = self.previous = self.earlier = pose
-        self._moved = -np.inf
+    def _span(self, now: float) -> float:
+        """Return how long a step stands for that is made now. [s]."""
+        served = now - self._given_before if np.isfinite(self._given_before) else 0.0
+        return min(max(served, self._period), self._longest)

@@ -25,7 +25,7 @@ class Motion:
     Attributes:
         target: What is asked for.
         previous: Command of the control step before.
-        earlier: Command of the step before that.
+        speed: How fast the step to `previous` was. [rad/s], [m/s]
         span: Time the step from `previous` stands for: a control period, or longer if `previous`
             had to serve for longer because answers did not come. [s]
         now: Time of the command. [s]
@@ -34,7 +34,7 @@ class Motion:
 
     target: np.ndarray
     previous: np.ndarray
-    earlier: np.ndarray
+    speed: np.ndarray
     span: float
     now: float
     state: RobotState
@@ -91,7 +91,7 @@ def position_rules(robot: RobotSpec, limits: SafetyLimits) -> Rules:
 
     def acceleration(m: Motion) -> np.ndarray:
         """(v - v') / T: the step's speed, less that of the step before, over the step's time."""
-        return ((m.target - m.previous) / m.span - (m.previous - m.earlier) / period) / m.span
+        return ((m.target - m.previous) / m.span - m.speed) / m.span
 
     def servo_effort(m: Motion) -> np.ndarray:
         """What the servo's law gives: stiffness (target - q) - damping q'."""

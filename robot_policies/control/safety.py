@@ -133,9 +133,13 @@ class SafetyGate:
     def reset(self, state: RobotState, now: float) -> Refusal | None:
         """Release the latched stop, unless its cause lasts; the robot then holds until `go`.
 
+        A robot that is not stopped goes on as it is: its command must not jump to where it is.
+
         Returns:
             Why it stays latched; `None` once it is released.
         """
+        if self.latched is None:
+            return None
         refusal = self._judge_clock(now) or self._measured.judge(state, now)
         if refusal is None:
             self.latched, self.paused = None, PAUSED

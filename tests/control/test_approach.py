@@ -6,10 +6,9 @@ from toy_robot import toy_robot
 
 from robot_policies.control.refusal import Cause
 from robot_policies.control.safety import SafetyGate
-from robot_policies.control.safety_limits import SafetyLimits
 from robot_policies.control.speed_envelope import SpeedEnvelope
 from robot_policies.control.verdict import Level
-from robot_policies.interface import Action, ActionKind, JointLimit, RobotState
+from robot_policies.interface import Action, ActionKind, RobotState
 
 PERIOD = 0.02
 ROBOT = toy_robot({"shoulder": {}, "elbow": {"velocity": 1.0}})  # 2 and 1 rad/s, 50 rad/s^2
@@ -109,36 +108,6 @@ def test_a_policy_at_the_limit_is_not_refused_for_answers_that_are_late(delays):
         action = Action(target, AGILE.joint_names, ActionKind.JOINT_POSITION, now)
         verdict = gate.check(action, measured, now)
         assert verdict.refusal is None, verdict.refusal.text
-
-
-jumps = st.lists(
-    st.tuples(
-        st.floats(0.0, 3.0),  # periods since the command before
-        st.none() | st.tuples(*[st.floats(-1.3, 1.3) | st.sampled_from([np.nan, np.inf])] * 2),
-        st.sampled_from([{}, {"elbow": JointLimit(velocity=0.3)}]),
-    ),
-    max_size=60,
-)
-
-
-@given(jumps=jumps)
-@settings(max_examples=100, deadline=None)
-def test_no_sequence_makes_a_command_outside_the_rules(jumps):
-    gate, now = SafetyGate(ROBOT, SafetyLimits(refusal_time=1e9, hold_time=1e9)), 0.0
-    sent = [(0.0, gate.check(None, state(0.0), 0.0).command.values)]
-    for periods, values, limits in jumps:
-        now += periods * PERIOD
-        if values is None:
-            verdict = gate.check(None, state(now), now)
-        else:
-            verdict = offer(gate, values, now, limits)
-        if not np.array_equal(verdict.command.values, sent[-1][1]):
-            sent.append((now, verdict.command.values))
-    for i, (t, first) in enumerate(sent):
-        for later, second in sent[i + 1 :]:
-            assert (np.abs(second - first) <= ROBOT.velocity * (later - t + PERIOD) + 1e-9).all()
-            assert np.isfinite(second).all()
-            assert (np.abs(second) <= 1.0).all()
 
 
 def test_the_envelope_is_the_tightest_of_all_earlier_targets():

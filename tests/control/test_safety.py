@@ -419,3 +419,12 @@ def test_a_servo_that_limits_its_own_effort_is_judged_by_its_following_error():
         gate = SafetyGate(robot, SafetyLimits(velocity_margin=1e6, acceleration_margin=1e6))
         refusal = gate.check(action(REST), behind, 0.0).refusal
         assert (refusal.cause if refusal else None) is refused
+
+
+def test_to_release_a_robot_that_is_not_stopped_changes_nothing():
+    gate, lagging = SafetyGate(ROBOT), {"position": (0.05, 0.1)}
+    offer(gate, (0.11, 0.1))
+    assert gate.reset(state(PERIOD, **lagging), PERIOD) is None
+    verdict = gate.check(None, state(2 * PERIOD, **lagging), 2 * PERIOD)
+    assert (verdict.level, verdict.command.mode) == (Level.PASS, CommandMode.POLICY)
+    np.testing.assert_array_equal(verdict.command.values, [0.11, 0.1])
