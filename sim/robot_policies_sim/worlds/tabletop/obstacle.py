@@ -24,7 +24,8 @@ from robot_policies_sim.scene.conditions import GOAL
 from robot_policies_sim.scene.geometry import distance_from_way
 from robot_policies_sim.worlds.tabletop.obstacle_expert import DetourExpert
 from robot_policies_sim.worlds.tabletop.obstacle_trial import ObstacleTrial
-from robot_policies_sim.worlds.tabletop.place import (
+from robot_policies_sim.worlds.tabletop.reach import Reach
+from robot_policies_sim.worlds.tabletop.table import (
     CONTACT,
     CUBE_HALF,
     CUBES,
@@ -33,7 +34,6 @@ from robot_policies_sim.worlds.tabletop.place import (
     PADS,
     VIEW,
 )
-from robot_policies_sim.worlds.tabletop.reach import Reach
 
 VARIANTS = ("anywhere", "subject", "physical", "semantic", "visual")
 SENTENCES = (

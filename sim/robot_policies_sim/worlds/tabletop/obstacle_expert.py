@@ -22,7 +22,7 @@ from robot_policies.interface import (
 )
 from robot_policies.interface.action import CARTESIAN_DELTA_NAMES
 from robot_policies.interface.observation import STATE, TASK
-from robot_policies_sim.worlds.tabletop.place import CUBE_HALF
+from robot_policies_sim.worlds.tabletop.table import CUBE_HALF
 
 DT = 0.1  # s between two actions
 FASTEST = 0.022  # m per action

@@ -11,7 +11,7 @@ import numpy as np
 
 from robot_policies.interface import Command, RobotState
 from robot_policies.interface.observation import TASK
-from robot_policies_sim.worlds.tabletop.place import CUBE_HALF, LYING, TOUCH
+from robot_policies_sim.worlds.tabletop.table import CUBE_HALF, LYING, TOUCH
 
 NEAR = 0.03  # m between the centres of a placed cube and its pad
 REST = 4  # control steps in a row without a touch

@@ -11,26 +11,27 @@ import numpy as np
 
 from robot_policies.catalog import load_robot
 from robot_policies.interface import (
-    Command,
     ConfigError,
     ContractError,
-    RobotState,
     Simulator,
     Task,
 )
 from robot_policies.interface.errors import suggestion
-from robot_policies.interface.frames import matrix
 from robot_policies.interface.observation import TASK
 from robot_policies_sim.scene.conditions import GOAL
 from robot_policies_sim.worlds.tabletop.expert import TabletopExpert
-from robot_policies_sim.worlds.tabletop.reach import Reach
+from robot_policies_sim.worlds.tabletop.place_trial import TabletopTrial
+from robot_policies_sim.worlds.tabletop.reach import ARM, GRIPPER, Reach
+from robot_policies_sim.worlds.tabletop.table import (
+    CONTACT,
+    CUBE_HALF,
+    CUBES,
+    PAD_HALF,
+    PAD_TOP,
+    PADS,
+    VIEW,
+)
 
-CUBE_HALF = 0.014  # m; the jaws are parallel at this opening
-PAD_HALF = 0.035  # m
-PAD_TOP = 0.0005  # m, half the height of a pad, which is drawn and not felt
-# Colours differ from each other, from the jaws' orange and from the arm's greys in hue.
-CUBES = {"red": (0.85, 0.1, 0.1, 1.0), "green": (0.1, 0.6, 0.15, 1.0)}
-PADS = {"blue": (0.1, 0.35, 0.85, 1.0), "pink": (0.95, 0.45, 0.85, 1.0)}
 INSTRUCTIONS = {
     f"put the {cube} cube on the {pad} pad": (f"{cube}_cube", f"{pad}_pad")
     for cube in CUBES
@@ -46,22 +47,6 @@ SPACING = {("cube", "cube"): 0.075, ("cube", "pad"): 0.075, ("pad", "pad"): 0.1}
 START = (0.17, 0.0, 0.11)  # m, where the tip begins
 START_SPREAD = (0.015, 0.03, 0.015)  # m
 START_JAW = 0.5  # rad
-
-LIFTED = 0.02  # m above where it lay
-LYING = 0.004  # m; how much higher the centre of a lying cube may be
-STILL = 0.001  # m per control step
-TOUCH = 0.01  # N
-REST = 8  # control steps in a row
-
-CONTACT = {
-    "friction": 0.8,
-    "torsional": 0.03,
-    "rolling": 0.001,
-    "softness": 0.008,  # a held cube does not creep
-    "dimensions": 4,
-    "cone": "elliptic",
-}
-VIEW = {"target": [0.12, 0.0, 0.09], "distance": 0.6, "azimuth": 150.0, "elevation": -28.0}
 
 
 class TabletopPlace(Task):
@@ -95,15 +80,15 @@ class TabletopPlace(Task):
         """Draw where everything lies and the arm begins; seeds go through the instructions."""
         rng = np.random.default_rng(seed)
         tip = np.array(START) + rng.uniform(-1.0, 1.0, 3) * START_SPREAD
-        joints = [*self._reach.joints(tip, 0.0).tolist(), START_JAW]
+        joints = dict(zip(ARM, self._reach.joints(tip, 0.0).tolist(), strict=True))
         instruction = list(INSTRUCTIONS)[seed % len(INSTRUCTIONS)]
         return {
             GOAL: {TASK: instruction},
-            "joint_position": dict(zip(self._spec.joint_names, joints, strict=True)),
+            "joint_position": joints | {GRIPPER: START_JAW},
             "objects": _lay(rng),
         }
 
-    def start(self, initial: Mapping[str, Any]) -> "TabletopTrial":
+    def start(self, initial: Mapping[str, Any]) -> TabletopTrial:
         """Begin a trial with the instruction of an initial condition.
 
         Raises:
@@ -115,7 +100,8 @@ class TabletopPlace(Task):
                 f"{self.name}: no instruction '{instruction}'."
                 f"{suggestion(str(instruction), INSTRUCTIONS)}"
             )
-        return TabletopTrial(instruction, self.horizon, 1.0 / self._spec.control_rate)
+        period = 1.0 / self._spec.control_rate
+        return TabletopTrial(instruction, *INSTRUCTIONS[instruction], self.horizon, period)
 
     def expert(self, simulator: Simulator, noise: float = 0.0) -> TabletopExpert:
         """Return who does it from the simulator's truth.
@@ -125,72 +111,6 @@ class TabletopPlace(Task):
             noise: Standard deviation of the pulses that push the tip aside. [m]
         """
         return TabletopExpert(simulator, objects_of, noise)
-
-
-class TabletopTrial:
-    """One attempt. Without truth, on a real table, only the time is measured."""
-
-    def __init__(self, instruction: str, horizon: float, period: float) -> None:
-        """Start with nothing seen.
-
-        Args:
-            instruction: One of `INSTRUCTIONS`.
-            horizon: Longest duration. [s]
-            period: Between control steps. [s]
-        """
-        self._instruction, self._horizon, self._period = instruction, horizon, period
-        self._cube, self._pad = objects_of(instruction)
-        self._start: float | None = None
-        self._elapsed = self._progress = 0.0
-        self._before: np.ndarray | None = None
-        self._resting = 0
-
-    def goal(self, now: float) -> Mapping[str, np.ndarray | str]:
-        """Return the instruction."""
-        return {TASK: self._instruction}
-
-    def observe(self, state: RobotState, command: Command | None) -> None:
-        """Take note of one control step."""
-        self._start = state.stamp if self._start is None else self._start
-        self._elapsed = state.stamp - self._start
-        truth = state.truth
-        if f"object.{self._cube}" not in truth:
-            return
-        cube, pad = truth[f"object.{self._cube}"], truth[f"object.{self._pad}"]
-        touched = float(truth[f"robot_contact.{self._cube}"][0]) > TOUCH
-        offset = matrix(pad[3:]).T @ (cube[:3] - pad[:3])
-        over = bool((np.abs(offset[:2]) <= PAD_HALF).all())
-        lifted = cube[2] >= CUBE_HALF + LIFTED
-        still = self._before is not None and np.linalg.norm(cube[:3] - self._before) <= STILL
-        lying = cube[2] <= CUBE_HALF + LYING
-        self._resting = self._resting + 1 if over and lying and still and not touched else 0
-        self._before = cube[:3].copy()
-        for share, reached in (
-            (0.25, touched),
-            (0.5, lifted),
-            (0.75, over and lifted),
-            (1.0, self._resting >= REST),
-        ):
-            if reached:
-                self._progress = max(self._progress, share)
-
-    def done(self) -> bool:
-        """Return whether the cube is where it should be."""
-        return self._progress == 1.0
-
-    def progress(self) -> float:
-        """Return the best so far: touched 0.25, lifted 0.5, held over the pad 0.75, placed 1."""
-        return self._progress
-
-    def metrics(self) -> Mapping[str, float]:
-        """Return `success`, `progress` and `time` [s], until success or the end."""
-        return {
-            "success": float(self.done()),
-            "progress": self._progress,
-            "time": self._elapsed
-            if self.done()
-            else min(self._elapsed + self._period, self._horizon),
-        }
 
 
 def objects_of(instruction: str) -> tuple[str, str]:

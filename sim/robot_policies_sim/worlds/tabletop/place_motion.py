@@ -12,6 +12,7 @@ import numpy as np
 from robot_policies.interface import RobotSpec, RobotState
 from robot_policies.interface.frames import matrix
 from robot_policies_sim.worlds.tabletop.reach import GRIPPER
+from robot_policies_sim.worlds.tabletop.table import TOUCH
 from robot_policies_sim.worlds.tabletop.tip import TipReference
 
 HOVER = 0.065  # m, height of the tip on the way; a carried cube clears a lying one by 17 mm
@@ -22,7 +23,6 @@ STALLED = 0.4  # rad/s, jaws that have met the cube
 CLOSING, OPENING = 5, 3  # control steps after which the jaws are looked at
 PATIENCE = 60  # control steps a phase lasts at most
 LOST = 0.02  # m the cube may be off the grasp before it is fetched again
-TOUCH = 0.01  # N
 
 
 class PlaceMotion:

@@ -10,7 +10,7 @@ from robot_policies.catalog import load_robot, load_task, make_backend
 from robot_policies.interface import Command, RobotState
 from robot_policies.interface.observation import IMU, VELOCITY_COMMAND
 from robot_policies_sim.engines.stepped import SteppedSimulator
-from robot_policies_sim.worlds.go1.walk import Go1WalkTrial
+from robot_policies_sim.worlds.go1.trial import Go1WalkTrial
 
 GO1 = load_robot("go1")
 PERIOD = 0.02  # s

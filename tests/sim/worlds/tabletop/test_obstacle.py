@@ -18,7 +18,7 @@ from robot_policies_sim.worlds.tabletop.obstacle import (
     TabletopObstacle,
 )
 from robot_policies_sim.worlds.tabletop.obstacle_trial import REST, ObstacleTrial
-from robot_policies_sim.worlds.tabletop.place import CUBE_HALF
+from robot_policies_sim.worlds.tabletop.table import CUBE_HALF
 
 SO101 = load_robot("so101")
 UPRIGHT = [0.0, 0.0, 0.0, 1.0]

@@ -9,15 +9,14 @@ from robot_policies.control.episode import run_episode
 from robot_policies.interface import ConfigError, ContractError, RobotState, Simulator
 from robot_policies.interface.observation import TASK
 from robot_policies_sim.worlds.tabletop.place import (
-    CUBE_HALF,
     INSTRUCTIONS,
-    PAD_HALF,
-    REST,
     SPACING,
     TabletopPlace,
     objects_of,
 )
+from robot_policies_sim.worlds.tabletop.place_trial import REST
 from robot_policies_sim.worlds.tabletop.pulses import pulses
+from robot_policies_sim.worlds.tabletop.table import CUBE_HALF, PAD_HALF
 
 SO101 = load_robot("so101")
 PLACE = load_task("tabletop_place")
