@@ -24,6 +24,7 @@ from robot_policies.control.timing import (
 from robot_policies.interface import (
     ActionChunk,
     ConfigError,
+    ContractError,
     ExecutorMode,
     Observation,
     Policy,
@@ -166,7 +167,10 @@ class _Asking:
     def ask(self, state: RobotState, now: float) -> tuple[Observation | None, ActionChunk | None]:
         """Show the policy what there is, if it is to be asked now."""
         for feature, value in self._loop.goal.items():
-            self._buffer.push(feature, value, now)
+            try:
+                self._buffer.push(feature, value, now)
+            except ContractError:  # as the policy's node does; the goal before stays
+                self.stale += 1
         try:
             self._buffer.push_state(state)
         except ImplausibleState:

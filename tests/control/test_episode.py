@@ -18,7 +18,12 @@ from robot_policies.interface import (
 )
 from robot_policies.interface.action import CARTESIAN_DELTA_NAMES
 from robot_policies.interface.kinematics import Kinematics
-from robot_policies.interface.observation import STATE, VELOCITY_COMMAND
+from robot_policies.interface.observation import (
+    STATE,
+    VELOCITY_COMMAND,
+    VELOCITY_COMMAND_NAMES,
+    VELOCITY_COMMAND_UNITS,
+)
 from robot_policies.interface.robot_alone import RobotAlone
 
 ROBOT = toy_robot({"shoulder": {"jerk": 2000.0}, "elbow": {}})
@@ -242,6 +247,43 @@ def test_a_busy_policy_takes_no_observation():
     policy = Wave(10)
     play(policy, executor="ensemble", network=NetworkModel(inference=0.1))
     assert policy.asked == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.4])
+
+
+class Faster(Stay):
+    """Asks for more speed than the policy knows from 0.2 s on."""
+
+    goals = (VELOCITY_COMMAND,)
+
+    def goal(self, now):
+        return {VELOCITY_COMMAND: np.array([0.3 if now < 0.19 else 0.9, 0.0, 0.0])}
+
+
+class Careful(Wave):
+    """Knows speeds up to 0.5 m/s and notes those it is asked for."""
+
+    def __init__(self):
+        super().__init__(horizon=1)
+        command = ArraySpec(
+            VELOCITY_COMMAND,
+            (3,),
+            names=VELOCITY_COMMAND_NAMES,
+            unit=VELOCITY_COMMAND_UNITS,
+            lower=np.full(3, -0.5),
+            upper=np.full(3, 0.5),
+        )
+        known = {**self.observation_spec, VELOCITY_COMMAND: command}
+        self.observation_spec, self.speeds = ObservationSpec(known), []
+
+    def act(self, observation):
+        self.speeds.append(observation[VELOCITY_COMMAND][0])
+        return super().act(observation)
+
+
+def test_a_goal_beyond_what_the_policy_knows_leaves_the_one_before():
+    policy = Careful()
+    result, _ = play(policy, Faster())
+    assert policy.speeds == [0.3] * 25
+    assert result.stale == 15
 
 
 def test_lost_observations_are_asked_again():
