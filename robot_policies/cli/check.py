@@ -1,11 +1,15 @@
 """`robot-policies check`: does this policy fit this robot, before anything moves."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from robot_policies.cli.options import Backend, Json, Policy
 from robot_policies.cli.output import results, table
+
+if TYPE_CHECKING:
+    from robot_policies.interface import Policy, RobotSpec
+    from robot_policies.interface.findings import Finding
 
 
 def register(app: typer.Typer) -> None:
@@ -25,11 +29,14 @@ def check(
     ] = None,
     json: Json = None,
 ) -> None:
-    """Compare names, units, shapes, rates, limits and statistics; exit status 1 if they clash."""
+    """Compare names, units, shapes, rates, limits and statistics; exit status 1 if they clash.
+
+    The policy is asked a few times, which shows how long an answer takes and how old its plans
+    become.
+    """
     from robot_policies import catalog
     from robot_policies.interface.compatibility import check_compatible
     from robot_policies.policies.catalog import load_policy
-    from robot_policies.policies.eyes import audit_eyes
 
     with results(json) as output:
         spec = catalog.load_robot(robot)
@@ -39,14 +46,19 @@ def check(
         loaded = load_policy(policy, robot=spec)
         try:
             report = check_compatible(loaded, spec, device, chosen)
-            found = [*report.findings, *audit_eyes(loaded)]
+            answer, refusals = _ask(loaded, spec)
         finally:
             loaded.close()
-        compatible = not report.errors
+        compatible = not (report.errors or refusals)
         findings = [
-            {"level": entry.level, "code": entry.code, "message": entry.message} for entry in found
+            {"level": found.level, "code": found.code, "message": found.message}
+            for found in (*refusals, *report.findings)
         ]
-        verdict = f"{policy} on {robot} in {backend}: {'' if compatible else 'NOT '}compatible"
+        verdict = (
+            f"{policy} on {robot} in {backend}: {'' if compatible else 'NOT '}compatible; answers "
+            f"in {1e3 * answer['time']:.2g} ms, plans become at most {answer['plan_age']:.2f} s "
+            f"old, {answer['plan_age_limit']:g} s are allowed"
+        )
         rows = [tuple(finding.values()) for finding in findings]
         output.finish(
             {
@@ -54,9 +66,45 @@ def check(
                 "robot": robot,
                 "backend": backend,
                 "compatible": compatible,
+                "answer": answer,
                 "findings": findings,
             },
             table(verdict, ("level", "code", "finding"), rows) if rows else verdict,
         )
     if not compatible:
         raise typer.Exit(1)
+
+
+def _ask(policy: "Policy", robot: "RobotSpec") -> "tuple[dict[str, float], list[Finding]]":
+    """Ask a policy a few times, as its node does before a trial.
+
+    Returns:
+        Threads, the answer's time [s], how old a plan becomes and may become [s]; what forbids to
+        run.
+    """
+    from time import perf_counter
+
+    import numpy as np
+
+    from robot_policies.control.pacing import Pacing, require_fresh
+    from robot_policies.control.safety_limits import SafetyLimits
+    from robot_policies.control.warm_up import answer_time, choose_threads
+    from robot_policies.interface import ContractError
+    from robot_policies.interface.findings import Finding
+    from robot_policies.policies.catalog import set_threads
+
+    refusals, spec = [], policy.action_spec
+    policy.reset(0)
+    values = policy.act(policy.observation_spec.example(np.random.default_rng(0))).values
+    if not np.isfinite(values).all():
+        text = f"action: the policy answers {values[~np.isfinite(values)][0]}"
+        refusals.append(Finding("error", "answer", text))
+    threads, took = choose_threads(lambda: answer_time(policy, 0, perf_counter), set_threads)
+    pacing, limit = Pacing(spec, spec.executor, robot.control_rate), SafetyLimits.of(robot)
+    pacing.answered(0.0, took)
+    try:
+        require_fresh(pacing, robot, limit.plan_age)
+    except ContractError as error:
+        refusals.append(Finding("error", "plan_age", str(error)))
+    answer = {"threads": threads, "time": took, "plan_age": pacing.plan_age}
+    return {**answer, "plan_age_limit": limit.plan_age}, refusals

@@ -17,7 +17,11 @@ from robot_policies.interface.errors import ContractError, suggestion
 from robot_policies.interface.findings import Finding, Report
 from robot_policies.interface.normalization_audit import audit_statistics
 from robot_policies.interface.observation import (
+    DEPTH,
     IMAGES,
+    LABELS,
+    MAX_AGE,
+    POINTS,
     TASK,
     VELOCITY_COMMAND,
     VELOCITY_COMMAND_NAMES,
@@ -46,6 +50,7 @@ def check_compatible(
     findings = [
         *_names(policy, robot, backend),
         *_observation(policy, backend),
+        *_pictures(policy, robot),
         *_action(policy, robot, backend),
         *audit_statistics(policy, robot),
         *(_task(policy, task) if task else ()),
@@ -76,6 +81,22 @@ def _observation(policy: Policy, backend: RobotBackend) -> Iterator[Finding]:
             yield from _elements(needed, provides[name])
         else:
             yield from _shape(needed, provides[name])
+
+
+def _pictures(policy: Policy, robot: RobotSpec) -> Iterator[Finding]:
+    """Warn of cameras that are slower than what they give becomes too old."""
+    spec, cloud = policy.observation_spec, robot.cloud
+    for camera in robot.cameras:
+        period = 1.0 / camera.rate
+        given = {f"{kind}.{camera.name}" for kind in (IMAGES, DEPTH, LABELS)}
+        if cloud and cloud.camera == camera.name:
+            given.add(POINTS)
+        for name in spec:
+            oldest = spec.max_age.get(name, MAX_AGE)
+            if name in given and period > oldest:
+                text = f"{name}: one every {period:.3g} s; the policy takes none older than "
+                text += f"{oldest:g} s and waits in between"
+                yield Finding("warning", "picture_rate", text)
 
 
 def _elements(needed: ArraySpec, provided: ArraySpec) -> Iterator[Finding]:

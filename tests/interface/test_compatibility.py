@@ -1,5 +1,6 @@
 """Seeded mismatches: each is one mistake people make, and each must be found before motion."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -272,6 +273,27 @@ def test_nothing_clean_is_refused(kind):
 def test_what_is_odd_but_safe_is_a_warning(candidate, code):
     report = check(candidate)
     assert {(f.level, f.code) for f in report.findings} == {("warning", code)}
+
+
+@pytest.mark.parametrize(
+    ("rate", "max_age", "told"),
+    [
+        (10.0, {}, []),
+        (5.0, {}, ["0.15"]),
+        (5.0, {WRIST: 0.2}, []),
+        (20.0, {WRIST: 0.04}, ["0.04"]),
+    ],
+)
+def test_a_camera_that_is_slower_than_the_policy_waits_is_a_warning(rate, max_age, told):
+    camera = replace(ROBOT.cameras[0], rate=rate)
+    robot, candidate = replace(ROBOT, cameras=(camera,)), policy()
+    candidate.observation_spec = ObservationSpec({STATE: state(), WRIST: image()}, max_age=max_age)
+    found = check_compatible(candidate, robot, backend(robot)).findings
+    assert [(f.level, f.code) for f in found] == [("warning", "picture_rate")] * len(told)
+    assert all(
+        f"{WRIST}: one every" in f.message and age in f.message
+        for f, age in zip(found, told, strict=True)
+    )
 
 
 @pytest.mark.parametrize("mode", ["MEAN_STD", *MODES])
