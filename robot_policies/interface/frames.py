@@ -1,6 +1,6 @@
 """Rotations between frames; quaternions are x, y, z, w and turn body into world vectors.
 
-Every function takes any leading batch shape (...).
+Functions whose shapes begin with (...) take any leading batch shape.
 """
 
 from collections.abc import Sequence
@@ -85,3 +85,44 @@ def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return the cross product of two vectors of shape (3,), 20 times faster than numpy's."""
     (ax, ay, az), (bx, by, bz) = a, b
     return np.array([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
+
+
+def rotation_about(axis: np.ndarray, angle: float) -> np.ndarray:
+    """Return the rotation matrix about a unit axis, I + sin [a]x + (1 - cos) [a]x^2 (Rodrigues).
+
+    Args:
+        axis: Shape (3,).
+        angle: Counter-clockwise. [rad]
+
+    Returns:
+        Shape (3, 3).
+    """
+    x, y, z = axis
+    skew = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+    return np.eye(3) + np.sin(angle) * skew + (1.0 - np.cos(angle)) * skew @ skew
+
+
+def rotation_vector(rotation: np.ndarray) -> np.ndarray:
+    """Return axis times angle of a rotation matrix; the angle is at most pi. Shape (3,). [rad].
+
+    Rodrigues backwards, by way of the unit quaternion, which is exact at every angle.
+    """
+    w, x, y, z = _quaternion(rotation)
+    sine = float(np.linalg.norm([x, y, z]))
+    scale = 2.0 if sine < 1e-12 else 2.0 * float(np.arctan2(sine, w)) / sine
+    return scale * np.array([x, y, z])
+
+
+def _quaternion(rotation: np.ndarray) -> np.ndarray:
+    """Return w, x, y, z with w >= 0 (Bar-Itzhack 2000: the dominant eigenvector)."""
+    (a, b, c), (d, e, f), (g, h, i) = rotation
+    symmetric = np.array(
+        [
+            [a + e + i, h - f, c - g, d - b],
+            [h - f, a - e - i, d + b, c + g],
+            [c - g, d + b, e - a - i, h + f],
+            [d - b, c + g, h + f, i - a - e],
+        ]
+    )
+    found = np.linalg.eigh(symmetric)[1][:, -1]
+    return found if found[0] >= 0.0 else -found

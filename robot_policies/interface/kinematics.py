@@ -10,7 +10,13 @@ Siciliano & Egeland 1994 (damping of small singular values only).
 import numpy as np
 
 from robot_policies.interface.errors import ContractError, suggestion
-from robot_policies.interface.frames import cross
+from robot_policies.interface.frames import (
+    cross,
+    matrix,
+    quaternion,
+    rotation_about,
+    rotation_vector,
+)
 from robot_policies.interface.robot import RobotSpec
 
 # Damping at a singularity; motions well below it are not followed, so that the arm stays calm.
@@ -45,7 +51,7 @@ class Kinematics:
             index = robot.joint_names.index(entry.joint) if entry.joint else -1
             sliding = index >= 0 and robot.joints[index].sliding
             axis = entry.axis / np.linalg.norm(entry.axis)
-            fixed = rotation_from_rpy(entry.rotation)
+            fixed = matrix(quaternion(entry.rotation))
             self._chain.append((fixed, entry.position, axis, index, sliding))
             link = entry.parent
         self._chain.reverse()
@@ -147,46 +153,6 @@ class Kinematics:
             else:
                 rotation = rotation @ rotation_about(axis, joints[index])
         return rotation, position, moved
-
-
-def rotation_from_rpy(rpy: np.ndarray) -> np.ndarray:
-    """Return the rotation matrix of roll, pitch, yaw about fixed axes. Shape (3, 3)."""
-    roll, pitch, yaw = rpy
-    x, y, z = np.eye(3)
-    return rotation_about(z, yaw) @ rotation_about(y, pitch) @ rotation_about(x, roll)
-
-
-def rotation_about(axis: np.ndarray, angle: float) -> np.ndarray:
-    """Return the rotation matrix about a unit axis (Rodrigues). Shape (3, 3)."""
-    x, y, z = axis
-    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    return np.eye(3) + np.sin(angle) * cross + (1.0 - np.cos(angle)) * cross @ cross
-
-
-def rotation_vector(rotation: np.ndarray) -> np.ndarray:
-    """Return axis times angle of a rotation matrix; the angle is at most pi. Shape (3,). [rad].
-
-    Rodrigues backwards, by way of the unit quaternion, which is exact at every angle.
-    """
-    w, x, y, z = _quaternion(rotation)
-    sine = float(np.linalg.norm([x, y, z]))
-    scale = 2.0 if sine < 1e-12 else 2.0 * float(np.arctan2(sine, w)) / sine
-    return scale * np.array([x, y, z])
-
-
-def _quaternion(rotation: np.ndarray) -> np.ndarray:
-    """Return w, x, y, z with w >= 0 (Bar-Itzhack 2000: the dominant eigenvector)."""
-    (a, b, c), (d, e, f), (g, h, i) = rotation
-    symmetric = np.array(
-        [
-            [a + e + i, h - f, c - g, d - b],
-            [h - f, a - e - i, d + b, c + g],
-            [c - g, d + b, e - a - i, h + f],
-            [d - b, c + g, h + f, i - a - e],
-        ]
-    )
-    quaternion = np.linalg.eigh(symmetric)[1][:, -1]
-    return quaternion if quaternion[0] >= 0.0 else -quaternion
 
 
 def _two_tasks(jacobian: np.ndarray, delta: np.ndarray) -> np.ndarray:

@@ -2,8 +2,17 @@
 
 import mujoco
 import numpy as np
+import pytest
 
-from robot_policies.interface.frames import cross, matrix, quaternion, to_body, to_world
+from robot_policies.interface.frames import (
+    cross,
+    matrix,
+    quaternion,
+    rotation_about,
+    rotation_vector,
+    to_body,
+    to_world,
+)
 
 
 def test_rotations_agree_with_mujoco():
@@ -31,3 +40,20 @@ def test_many_are_turned_as_each_alone_is():
         np.testing.assert_array_equal(orientation[at], quaternion(rotation[at]))
         np.testing.assert_array_equal(turned[at], to_body(orientation[at], vector[at]))
     np.testing.assert_allclose(to_world(orientation, turned), vector, atol=1e-12)
+
+
+def test_roll_pitch_yaw_are_about_fixed_axes():
+    nose_up_then_left = matrix(quaternion([0.0, -np.pi / 2, np.pi / 2]))
+    np.testing.assert_allclose(nose_up_then_left @ [1, 0, 0], [0, 0, 1], atol=1e-12)
+    np.testing.assert_allclose(nose_up_then_left @ [0, 1, 0], [-1, 0, 0], atol=1e-12)
+
+
+@pytest.mark.parametrize("angle", [0.0, 1e-9, 0.3, 3.0, np.pi])
+def test_a_rotation_vector_turns_back_into_its_rotation(angle):
+    axis = np.array([1.0, -2.0, 2.0]) / 3.0
+    turned = rotation_about(axis, angle)
+    found = rotation_vector(turned)
+    assert np.linalg.norm(found) == pytest.approx(angle, abs=1e-12)
+    if angle:
+        again = rotation_about(found / np.linalg.norm(found), float(np.linalg.norm(found)))
+        np.testing.assert_allclose(again, turned, atol=1e-9)
