@@ -1,7 +1,8 @@
 """The loop of GRAPE: attempts, ranking, pairs, optimisation, and again from what came of it.
 
 Every iteration is a folder that is whole or not there, so a run that was stopped goes on with the
-first that is missing. The reference of an iteration is the policy that made its attempts.
+first that is missing. The reference of an iteration is the policy that made its attempts. What all
+of them added is written as a skill of the first policy, too.
 """
 
 import json
@@ -14,14 +15,17 @@ from typing import Any
 import numpy as np
 
 from robot_policies.interface import ConfigError
-from robot_policies.policies.checkpoint import read_checkpoint
+from robot_policies.policies.checkpoint import Checkpoint, read_checkpoint
 from robot_policies.policies.grape.alignment import AlignmentSettings, align
 from robot_policies.policies.grape.modeling_grape import GrapePolicy
 from robot_policies.policies.grape.objective import Objective
 from robot_policies.policies.grape.preferences import Pair, make_pairs
+from robot_policies.policies.grape.skill import skill_between
 from robot_policies.policies.grape.trajectories import Trajectory
+from robot_policies.skills.package.adapter import write_adapter
 
 TABLE = "preferences.json"
+SKILL = "skill"  # beside the iterations, all of them as one addition to the first policy
 
 Collect = Callable[[Path, int], Sequence[Trajectory]]  # checkpoint, iteration -> attempts
 
@@ -72,7 +76,7 @@ def iterate(
     Raises:
         ConfigError: If no state gives a pair, or the base is another kind of policy.
     """
-    done = []
+    first, done = base, []
     for number in range(1, count + 1):
         folder = out / f"iteration_{number}"
         if not folder.exists():
@@ -81,6 +85,9 @@ def iterate(
         done.append(_read(folder))
         report(number)
         base = folder
+    before, after = (_grape(read_checkpoint(folder, "cpu"), folder) for folder in (first, base))
+    adapter = skill_between(before, after, settings.rank * count)
+    write_adapter(adapter, out / SKILL, first.name)
     return done
 
 
@@ -93,9 +100,7 @@ def _iterate_once(
     margin: float,
 ) -> None:
     checkpoint = read_checkpoint(base, "cpu")
-    policy = checkpoint.policy
-    if not isinstance(policy, GrapePolicy):
-        raise ConfigError(f"{base}: a policy of type '{policy.name}', expected 'grape'")
+    policy = _grape(checkpoint, base)
     pairs = make_pairs(attempts, objective, margin)
     log: list[Mapping[str, float]] = []
     align(policy, checkpoint.preprocessor, pairs, objective, settings, attempts, log.append)
@@ -116,6 +121,13 @@ def _iterate_once(
     text = json.dumps({"summary": summary, "pairs": rows}, indent=1)
     (work / TABLE).write_text(text, encoding="utf-8")
     work.rename(folder)
+
+
+def _grape(checkpoint: Checkpoint, folder: Path) -> GrapePolicy:
+    policy = checkpoint.policy
+    if not isinstance(policy, GrapePolicy):
+        raise ConfigError(f"{folder}: a policy of type '{policy.name}', expected 'grape'")
+    return policy
 
 
 def _read(folder: Path) -> Iteration:

@@ -10,10 +10,15 @@ from carried_cube import POINTS, attempt
 
 from robot_policies.interface import ConfigError
 from robot_policies.policies.grape.alignment import AlignmentSettings
-from robot_policies.policies.grape.iterations import TABLE, iterate
+from robot_policies.policies.grape.iterations import SKILL, TABLE, iterate
+from robot_policies.policies.grape.modeling_grape import GrapePolicy
 from robot_policies.policies.grape.objective import read_objective
 from robot_policies.policies.grape.steps import Steps
 from robot_policies.policies.runtime import LerobotRuntime
+from robot_policies.skills.mixing.layers import SkillStack
+from robot_policies.skills.mixing.mixer import SkillMixer
+from robot_policies.skills.package.adapter import read_adapter
+from robot_policies.skills.package.base import read_base
 
 SETTINGS = AlignmentSettings(rank=4, epochs=1, lr=1e-3)
 
@@ -31,6 +36,12 @@ def tried(beside: float, start: int):
     )
     tokens = torch.full((count, 4), int(100 * beside), dtype=torch.long)
     return replace(one, steps=steps, tokens=tokens)
+
+
+def network_of(runtime: LerobotRuntime) -> GrapePolicy:
+    network = runtime.checkpoint.policy
+    assert isinstance(network, GrapePolicy)
+    return network
 
 
 def test_iterations_are_whole_checkpoints_and_are_not_made_twice(make_policy, save, tmp_path):
@@ -55,6 +66,20 @@ def test_iterations_are_whole_checkpoints_and_are_not_made_twice(make_policy, sa
     policies = [LerobotRuntime(folder) for folder in (base, both[0].folder, both[1].folder)]
     seen = policies[0].observation_spec.example(np.random.default_rng(0))
     assert all(policy.act(seen).values.shape == (1, 7) for policy in policies)
+    adapter = read_adapter(tmp_path / "out" / SKILL, read_base(base).layers)
+    mixer = SkillMixer(policies[0].checkpoint.policy)
+    before = policies[0].act(seen).values
+    with torch.no_grad():
+        batch = policies[0].prepare(seen)
+        tokens = torch.ones(1, 4, dtype=torch.long)
+        alone, aligned = (network_of(p).log_likelihood(batch, tokens) for p in policies[::2])
+        mixer.swap(SkillStack(mixer.policy, {"safety": adapter}))
+        mixer.weigh(torch.ones(1))
+        merged = network_of(policies[0]).log_likelihood(batch, tokens)
+    torch.testing.assert_close(merged, aligned, atol=1e-5, rtol=0.0)
+    assert not torch.allclose(merged, alone, atol=1e-5)
+    mixer.clear()
+    np.testing.assert_array_equal(policies[0].act(seen).values, before)
     weights = [policy.checkpoint.policy.state_dict() for policy in policies]
     name = "reader.vlm.lm_head.weight"
     assert not torch.equal(weights[0][name], weights[1][name])

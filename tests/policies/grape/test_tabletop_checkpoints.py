@@ -14,6 +14,11 @@ from robot_policies.policies.catalog import load_policy
 from robot_policies.policies.eyes import audit_eyes
 from robot_policies.policies.grape.crowd import GrapeCrowd
 from robot_policies.policies.locate import checkpoints, find_checkpoint
+from robot_policies.policies.runtime import LerobotRuntime
+from robot_policies.skills.mixing.layers import SkillStack
+from robot_policies.skills.mixing.mixer import SkillMixer
+from robot_policies.skills.package.adapter import read_adapter
+from robot_policies.skills.package.base import read_base
 from robot_policies_sim.worlds.tabletop.obstacle import TabletopObstacle
 
 SHIPPED = [name for name in checkpoints() if name.startswith("grape/")]
@@ -65,3 +70,19 @@ def test_attempts_hold_what_preferences_are_made_of():
     assert set(one.points) == {"tip", "cube", "pad", "obstacle"}
     assert np.linalg.norm(one.points["tip"][0] - one.points["cube"][0]) < 0.03
     assert one.touch.any() == bool(one.metrics["collision"])
+
+
+def test_the_shipped_skill_makes_the_careful_policy_of_the_other():
+    base, careful = (GrapeCrowd(find_checkpoint(n)) for n in (SFT, "grape/tabletop_safety"))
+    seen = base.observation_spec.example(np.random.default_rng(0))
+    folder = find_checkpoint(SFT)
+    adapter = read_adapter(folder / "skills" / "safety", read_base(folder).layers)
+    one, other = base.policy, careful.policy
+    batch, tokens = LerobotRuntime(folder).prepare(seen), torch.full((1, 4), 128)
+    with torch.no_grad():
+        before, wanted = one.log_likelihood(batch, tokens), other.log_likelihood(batch, tokens)
+        mixer = SkillMixer(one)
+        mixer.swap(SkillStack(one, {"safety": adapter}), torch.ones(1))
+        after = one.log_likelihood(batch, tokens)
+    torch.testing.assert_close(after, wanted, atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(before, wanted, atol=1e-2)
