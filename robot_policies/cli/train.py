@@ -16,7 +16,7 @@ from robot_policies.policies.lerobot_training import (
 )
 
 # Policies that register a command of their own: `train` in `policies/<type>/command.py`.
-OWN = ("act_jepa", "uni_o4")
+OWN = ("act_jepa", "dressing", "uni_o4")
 ANY = "TYPE"
 FORWARDING = {"allow_extra_args": True, "ignore_unknown_options": True}
 

@@ -62,6 +62,9 @@ def write_contract(
     task: bool = False,
     vocabulary: Sequence[str] = (),
     executor: ExecutorMode = "open_loop",
+    frames: Mapping[str, str] | None = None,
+    max_age: Mapping[str, float] | None = None,
+    max_skew: Mapping[str, float] | None = None,
 ) -> None:
     """Write `contract.yaml` (see `policies/contract.py`).
 
@@ -75,6 +78,9 @@ def write_contract(
         task: Whether the policy reads an instruction.
         vocabulary: Words of its instructions; any if empty.
         executor: How its chunks are merged.
+        frames: Link whose frame each cloud is in.
+        max_age: How old a sample may be, by feature. [s]
+        max_skew: How far a sensor may lie behind the newest one, by feature. [s]
     """
     entries = {key: {"names": names[key], "unit": units[key]} for key in names}
     entries[ACTION]["names"] = [joint_of(name) for name in names[ACTION]]
@@ -85,7 +91,12 @@ def write_contract(
         "task": task,
         **({"vocabulary": list(vocabulary)} if vocabulary else {}),
         "executor": executor,
-        "observation": {key: entry for key, entry in entries.items() if key != ACTION},
+        "observation": {
+            **{key: entry for key, entry in entries.items() if key != ACTION},
+            **{key: {"frame": frame} for key, frame in (frames or {}).items()},
+        },
+        **({"max_age": dict(max_age)} if max_age else {}),
+        **({"max_skew": dict(max_skew)} if max_skew else {}),
         "action": {"kind": str(kind), **entries[ACTION]},
     }
     text = yaml.safe_dump(contract, sort_keys=False)

@@ -22,6 +22,7 @@ from robot_policies.policies.tokenizer import read_tokenizer
 
 MAX_EPS = 1e-6  # LeRobot writes 1e-8, openpi 1e-6; beside a larger one small deviations vanish
 MAX_TOKENS = 4096
+MAX_POINTS, MAX_LENGTH = 100_000, 100.0  # of a cloud; m
 DEVICE = re.compile(r"(cpu|cuda|mps|xpu)(:\d{1,2})?")
 
 
@@ -207,10 +208,49 @@ class Tasks(Settings):
         _check(_texts(self.tasks), f"tasks {self.tasks!r} must be a list of texts")
 
 
+@dataclass(frozen=True)
+class DressingCloud(Settings):
+    """How a cloud of points becomes what a dressing policy sees."""
+
+    robot: str
+    link: str
+    joint_names: Sequence[str]
+    classes: Sequence[int]
+    points: int
+    voxel: float
+    crop_below: float
+    reach: float
+    fresh: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse names that are none, and a cloud of no or of too many points."""
+        _check(_texts([self.robot, self.link]), "robot and link must be names")
+        _check(_texts(self.joint_names), f"joint_names {self.joint_names!r} must be names")
+        classes = self.classes
+        _check(
+            isinstance(classes, list)
+            and len(classes) == 2
+            and all(type(c) is int for c in classes),
+            f"classes {classes!r} must be two numbers",
+        )
+        _check(
+            type(self.points) is int and 2 <= self.points <= MAX_POINTS,
+            f"points {self.points!r} must be a number in [2, {MAX_POINTS}]",
+        )
+        for name in ("voxel", "crop_below", "reach"):
+            length = getattr(self, name)
+            _check(
+                type(length) in (int, float) and 0.0 < length < MAX_LENGTH,
+                f"{name} {length!r} must be in (0, {MAX_LENGTH:g}) m",
+            )
+        _check(isinstance(self.fresh, bool), f"fresh {self.fresh!r} must be true or false")
+
+
 BEFORE: Mapping[str, type[Settings]] = {
     "rename_observations_processor": Rename,
     "to_batch_processor": Settings,
     "act_jepa_task_index": Tasks,
+    "dressing_cloud": DressingCloud,
     "relative_actions_processor": RelativeActions,
     "smolvla_new_line_processor": Settings,
     "pi0_new_line_processor": Settings,
@@ -228,6 +268,7 @@ AFTER: Mapping[str, type[Settings]] = {
 ORDER = (
     ("rename_observations_processor", "normalizer_processor"),
     ("to_batch_processor", "normalizer_processor"),
+    ("to_batch_processor", "dressing_cloud"),
     ("relative_actions_processor", "normalizer_processor"),
     ("normalizer_processor", "pi05_prepare_state_tokenizer_processor_step"),
     ("pi05_prepare_state_tokenizer_processor_step", "tokenizer_processor"),

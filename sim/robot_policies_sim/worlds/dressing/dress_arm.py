@@ -20,10 +20,12 @@ from robot_policies.interface.schema import build
 from robot_policies_sim.scene.cloth import Cloth
 from robot_policies_sim.worlds.dressing.expert import DressingExpert
 from robot_policies_sim.worlds.dressing.person import (
+    RADII,
     REGIONS,
     Pose,
     arm_objects,
     arm_poses,
+    group_of_seed,
     region_poses,
 )
 from robot_policies_sim.worlds.dressing.trial import DressingTrial
@@ -41,6 +43,8 @@ class DressArm(Task):
 
     robot = "xarm7"
     goals: tuple[str, ...] = ()
+    arm_radii = RADII  # m, of upper arm, forearm and hand
+    group_of_seed = staticmethod(group_of_seed)
 
     def __init__(
         self,

@@ -99,12 +99,23 @@ class DressingExpert:
         """Nothing is held open; the simulator is its owner's."""
 
     def displacement(self, state: RobotState) -> np.ndarray:
-        """Return what it would do now: x, y, z [m] and rotation vector [rad]. Shape (6,)."""
+        """Return what it does now: x, y, z [m] and rotation vector [rad]. Shape (6,)."""
+        manner, load = self._manner, arm_load(state.truth, "sleeve")
+        pace = float(np.clip((manner.firm - load) / (manner.firm - manner.calm), -0.5, 1.0))
+        return self._towards(state, pace)
+
+    def lesson(self, state: RobotState) -> np.ndarray:
+        """Return what it would do if it felt no load, for learners that feel none. Shape (6,).
+
+        One who imitates answers to a load that is not seen learns to stand still at the elbow.
+        """
+        return self._towards(state, 1.0)
+
+    def _towards(self, state: RobotState, pace: float) -> np.ndarray:
+        """Return a step along the path, at a share of the full speed; backwards below 0."""
         manner = self._manner
         path = self.path(arm_joints(state.truth))
         pose = state.truth["end_effector"]
-        load = arm_load(state.truth, "sleeve")
-        pace = float(np.clip((manner.firm - load) / (manner.firm - manner.calm), -0.5, 1.0))
         here = path.nearest(pose[:3])
         if pace < 0.0:
             goal, heading = path.at(here - manner.ahead)
