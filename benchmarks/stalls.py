@@ -21,13 +21,14 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from robot_policies.catalog import load_robot, load_task, make_backend
+from robot_policies.catalog import load_robot, load_task
 from robot_policies.control.episode import run_episode
 from robot_policies.control.records import EpisodeResult, StepRecord
 from robot_policies.control.timing import NetworkChannel, NetworkModel
 from robot_policies.evaluation.statistics import rate
 from robot_policies.interface import ActionChunk, CommandMode, Policy, RobotSpec, Simulator, Task
 from robot_policies.policies.catalog import load_policy
+from robot_policies.stage import open_stage
 
 POLICY, TASK = "uni_o4/go1_walk", "go1_walk"
 PLACES = ("control", "policy", "messages")
@@ -152,8 +153,7 @@ def main(
     cells = [(name, place, length) for name in backend for place in PLACES for length in STALLS]
     rows = []
     for name, place, length in track(cells, description="stalls"):
-        device = make_backend(name, robot, load_task(TASK).scene)
-        assert isinstance(device, Simulator)
+        device = open_stage(name, TASK).simulator
         device.connect()
         ran = [
             trial(policy, device, Stall(place, float(begin), length), seed)

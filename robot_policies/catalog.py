@@ -12,8 +12,6 @@ from inspect import signature
 from typing import Any
 
 from robot_policies.interface import ConfigError, RobotBackend, RobotSpec, ServoBackend, Task
-from robot_policies.interface.robot_alone import NAME as NO_TASK
-from robot_policies.interface.robot_alone import RobotAlone
 from robot_policies.interface.robot_table import read_robot
 from robot_policies.interface.schema import build
 from robot_policies.shared_files import config_names, read_config
@@ -94,26 +92,6 @@ def load_task(name: str) -> Task:
     family, _, variant = name.partition("/")
     options = {"variant": variant} if variant else {}
     return _make(entry("tasks", family), name, name=name, **options)
-
-
-def load_task_or_robot(task: str | None, robot: str | None) -> Task:
-    """Make a task; without one, that of a robot alone, which asks for nothing.
-
-    Args:
-        task: Task name; `None` or `none` for no task.
-        robot: Robot name; with a task, it has to be the task's.
-
-    Raises:
-        ConfigError: If neither is named, a name is unknown, or the task is of another robot.
-    """
-    if task in (None, NO_TASK):
-        if robot is None:
-            raise ConfigError("--task is missing, or --robot for a robot that has no task")
-        return RobotAlone(robot)
-    known = load_task(task)
-    if robot not in (None, known.robot):
-        raise ConfigError(f"task '{task}' is for robot '{known.robot}', not '{robot}'")
-    return known
 
 
 def make_backend(

@@ -9,7 +9,10 @@ from imports import ROOT, imported, modules_by_name
 
 PAGE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
 SOURCES = ("robot_policies", "sim/robot_policies_sim", "hardware/robot_policies_hardware")
-LOOSE = {f"robot_policies/{name}.py" for name in ("catalog", "shared_files", "documents")}
+LOOSE = {
+    f"robot_policies/{name}.py"
+    for name in ("catalog", "documents", "session", "shared_files", "stage")
+}
 
 
 def names(cell: str) -> list[str]:

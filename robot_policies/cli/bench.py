@@ -35,15 +35,15 @@ def latency(
     json: Json = None,
 ) -> None:
     """Milliseconds through the ROS nodes, beside the messages alone and beside LeRobot alone."""
-    from robot_policies import catalog
     from robot_policies.cli.launch import check_names
     from robot_policies.interface.robot_alone import NAME
     from robot_policies.launching.latency import PARTS, measure_latency
+    from robot_policies.stage import find_task
 
     task = task or (NAME if robot else "go1_walk")
     names = {"policy": policy, "task": task, "backend": backend}
     check_names(names)
-    names["robot"] = catalog.load_task_or_robot(task, robot).robot
+    _, names["robot"] = find_task(task, robot)
     with results(json) as output, progress() as bar:
         done = bar.add_task("latency", total=PARTS)
         document = measure_latency(

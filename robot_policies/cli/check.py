@@ -8,8 +8,8 @@ from robot_policies.cli.options import Backend, Json, Policy
 from robot_policies.cli.output import results, table
 
 if TYPE_CHECKING:
-    from robot_policies.interface import Policy, RobotSpec
     from robot_policies.interface.findings import Finding
+    from robot_policies.session import Session
 
 
 def register(app: typer.Typer) -> None:
@@ -32,27 +32,23 @@ def check(
     """Compare names, units, shapes, rates, limits and statistics; exit status 1 if they clash.
 
     The policy is asked a few times, which shows how long an answer takes and how old its plans
-    become.
+    become, and whether it looks at its pictures.
     """
-    from robot_policies import catalog
-    from robot_policies.interface.compatibility import check_compatible
-    from robot_policies.policies.catalog import load_policy
+    from robot_policies.policies.eyes import audit_eyes
+    from robot_policies.session import open_session
 
     with results(json) as output:
-        spec = catalog.load_robot(robot)
-        chosen = catalog.load_task(task) if task else None
-        scene = chosen.scene if chosen else None
-        device = catalog.make_backend(backend, spec, scene)  # not connected: nothing is opened
-        loaded = load_policy(policy, robot=spec)
+        session = open_session(policy, backend, task, robot)
         try:
-            report = check_compatible(loaded, spec, device, chosen)
-            answer, refusals = _ask(loaded, spec)
+            report = session.report()
+            answer, refusals = _ask(session)
+            blind = list(audit_eyes(session.policy))
         finally:
-            loaded.close()
+            session.policy.close()
         compatible = not (report.errors or refusals)
         findings = [
             {"level": found.level, "code": found.code, "message": found.message}
-            for found in (*refusals, *report.findings)
+            for found in (*refusals, *report.findings, *blind)
         ]
         verdict = (
             f"{policy} on {robot} in {backend}: {'' if compatible else 'NOT '}compatible; answers "
@@ -75,8 +71,8 @@ def check(
         raise typer.Exit(1)
 
 
-def _ask(policy: "Policy", robot: "RobotSpec") -> "tuple[dict[str, float], list[Finding]]":
-    """Ask a policy a few times, as its node does before a trial.
+def _ask(session: "Session") -> "tuple[dict[str, float], list[Finding]]":
+    """Ask the policy a few times, as its node does before a trial.
 
     Returns:
         Threads, the answer's time [s], how old a plan becomes and may become [s]; what forbids to
@@ -93,6 +89,7 @@ def _ask(policy: "Policy", robot: "RobotSpec") -> "tuple[dict[str, float], list[
     from robot_policies.interface.findings import Finding
     from robot_policies.policies.catalog import set_threads
 
+    policy, robot = session.policy, session.robot
     refusals, spec = [], policy.action_spec
     policy.reset(0)
     values = policy.act(policy.observation_spec.example(np.random.default_rng(0))).values

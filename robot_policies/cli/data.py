@@ -56,28 +56,25 @@ def record(
     json: Json = None,
 ) -> None:
     """Run a policy and record what was measured and sent; episode i has seed SEED + i."""
-    from robot_policies import catalog
     from robot_policies.control.episode import run_episode
     from robot_policies.data.observers import make_observers
     from robot_policies.interface import Simulator
-    from robot_policies.policies.catalog import load_policy
+    from robot_policies.session import open_session
 
     with results(json) as output:
-        known = catalog.load_task(task)
-        robot = catalog.load_robot(known.robot)
-        device = catalog.make_backend(
-            backend, robot, known.scene, **parse_options(option, backend)
-        )
-        if seconds is not None:
-            known.horizon = seconds
-        loaded = load_policy(policy, robot=robot)
+        options = parse_options(option, backend)
+        session = open_session(policy, backend, task, options=options, seconds=seconds)
+        session.require()
+        device = session.backend
         real_time = not isinstance(device, Simulator)
         watching = make_observers(device, record=out, images=images, real_time=real_time)
         ended = []
         with closed(watching), connected(device), progress() as bar:
             done = bar.add_task("recording", total=episodes)
             for index in range(episodes):
-                result = run_episode(device, loaded, known, seed=seed + index, observers=watching)
+                result = run_episode(
+                    device, session.policy, session.task, seed=seed + index, observers=watching
+                )
                 ended.append({"seed": result.seed, "ended_by": result.ended_by, **result.metrics})
                 bar.advance(done)
         told = {
@@ -164,29 +161,25 @@ def replay(
     did, or from SEED if the recording does not say. To play a log as the robot instead, and
     let a policy watch it, use `robot-policies run --backend replay`.
     """
-    from robot_policies import catalog
     from robot_policies.cli.recorded_actions import RecordedActions
+    from robot_policies.stage import open_stage
 
     with results(json) as output:
-        known = catalog.load_task(task)
-        robot = catalog.load_robot(known.robot)
-        recorded = RecordedActions(dataset, episode, robot)
-        device = catalog.make_backend(
-            backend, robot, known.scene, **parse_options(option, backend)
-        )
-        known.horizon = recorded.duration
+        stage = open_stage(backend, task, options=parse_options(option, backend))
+        recorded = RecordedActions(dataset, episode, stage.robot)
+        stage.asked.horizon = recorded.duration
         strayed = _Strayed(recorded)
         document = watched(
-            device,
+            stage.backend,
             recorded,
-            known,
+            stage.asked,
             seed=seed,
             initial=_initial(dataset, episode, task),
             viewer=viewer,
             video=video,
             observers=(strayed,),
         )
-        by_joint = strayed.rms(robot.joint_names)
+        by_joint = strayed.rms(stage.robot.joint_names)
         output.finish(
             {"dataset": str(dataset), "episode": episode, "rms_deviation": by_joint, **document},
             table(f"{dataset} on {task} in {backend}", ("what", "value"), result_rows(document)),

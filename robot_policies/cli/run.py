@@ -56,20 +56,21 @@ def run(
 
     A simulator runs in logical time, anything else in real time.
     """
-    from robot_policies import catalog
     from robot_policies.evaluation.provenance import provenance
-    from robot_policies.policies.catalog import load_policy
+    from robot_policies.session import open_session
 
     with results(json) as output:
-        known = catalog.load_task_or_robot(task, robot)
-        spec = catalog.load_robot(known.robot)
-        device = catalog.make_backend(backend, spec, known.scene, **parse_options(option, backend))
-        if seconds is not None:
-            known.horizon = seconds
-        loaded = load_policy(policy, robot=spec)
-        _require_goals(loaded, known)
+        options = parse_options(option, backend)
+        session = open_session(policy, backend, task, robot, options=options, seconds=seconds)
+        session.require()
         document = watched(
-            device, loaded, known, seed=seed, viewer=viewer, video=video, record=record
+            session.backend,
+            session.policy,
+            session.task,
+            seed=seed,
+            viewer=viewer,
+            video=video,
+            record=record,
         )
         origin = provenance([policy], seed=seed, seconds=seconds)
         output.finish(
@@ -81,22 +82,6 @@ def run(
             ),
         )
     require_complete(document)
-
-
-def _require_goals(policy: "interface.Policy", task: "interface.Task") -> None:
-    """Refuse a policy that would wait for a goal that nobody gives."""
-    from robot_policies.interface.observation import TASK, VELOCITY_COMMAND
-
-    needed = policy.observation_spec
-    for goal, wanted in (
-        (VELOCITY_COMMAND, VELOCITY_COMMAND in needed),
-        (TASK, needed.needs_task),
-    ):
-        if wanted and goal not in task.goals:
-            raise ConfigError(
-                f"policy '{policy.name}' needs '{goal}', and task '{task.name}' gives "
-                f"{list(task.goals) or 'no goal'}: choose another --task"
-            )
 
 
 def watched(

@@ -22,13 +22,13 @@ from pathlib import Path
 
 import numpy as np
 
-from robot_policies import catalog
 from robot_policies.control.episode import run_episode
 from robot_policies.control.records import EpisodeResult
 from robot_policies.data.columns import Taken, describe_columns, recorded_rate
 from robot_policies.data.lock import FolderLock
 from robot_policies.data.writer import DatasetFolder
 from robot_policies.interface import ConfigError, Policy, Simulator, Task
+from robot_policies.stage import open_stage
 
 AHEAD = 2  # episodes per process that may wait to be written; one is some 6 MB of pixels
 HOPELESS = 20  # attempts in a row without a success after which nothing more is tried
@@ -197,12 +197,8 @@ def demonstrate(order: Order, seed: int) -> Demonstration:
 
 
 def _world(order: Order) -> tuple[Task, Simulator]:
-    task = catalog.load_task(order.task)
-    robot = catalog.load_robot(task.robot)
-    backend = catalog.make_backend(order.backend, robot, task.scene)
-    if not isinstance(backend, Simulator):
-        raise ConfigError(f"backend '{order.backend}' is no simulator, an expert needs its truth")
-    return task, backend
+    stage = open_stage(order.backend, order.task)
+    return stage.asked, stage.simulator
 
 
 @lru_cache(maxsize=1)

@@ -20,6 +20,7 @@ from robot_policies.interface import ConfigError, Policy, RobotSpec, Simulator, 
 from robot_policies.policies.grape.crowd import GrapeCrowd
 from robot_policies.policies.grape.steps import Steps
 from robot_policies.policies.grape.trajectories import Trajectory
+from robot_policies.stage import require_simulator
 
 TIP, OBSTACLE = "tip", "obstacle"
 TOUCH = 0.01  # N
@@ -49,10 +50,7 @@ def simulators(task: Task, backend: str, crowd: GrapeCrowd) -> Callable[[], Simu
     robot = replace(robot, cameras=cameras)
 
     def make() -> Simulator:
-        made = catalog.make_backend(backend, robot, task.scene)
-        if not isinstance(made, Simulator):
-            raise ConfigError(f"backend '{backend}' is no simulator")
-        return made
+        return require_simulator(catalog.make_backend(backend, robot, task.scene), backend)
 
     return make
 

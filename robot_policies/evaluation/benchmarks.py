@@ -10,7 +10,8 @@ from statistics import median
 from typing import Any
 
 from robot_policies import catalog
-from robot_policies.interface import Command, ConfigError, Simulator
+from robot_policies.interface import Command, Simulator
+from robot_policies.stage import open_stage
 
 ENGINES = ("mujoco", "pybullet")
 SETTLE_STEPS = 25  # control steps before the clock starts: contacts made, caches warm
@@ -34,12 +35,9 @@ def physics(
     robot = catalog.load_robot(task.robot)
     simulators: dict[str, Simulator] = {}
     for name in engines:
-        backend = catalog.make_backend(name, robot, task.scene)
-        if not isinstance(backend, Simulator):
-            raise ConfigError(f"backend '{name}' is no simulator")
-        backend.connect()
-        backend.reset(0, task.initial(0))
-        simulators[name] = backend
+        simulators[name] = open_stage(name, task_name).simulator
+        simulators[name].connect()
+        simulators[name].reset(0, task.initial(0))
     dt = 1.0 / robot.control_rate
     try:
         for simulator in simulators.values():

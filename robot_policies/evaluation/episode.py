@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from robot_policies import catalog
-from robot_policies.interface import ConfigError, Policy, RobotPoliciesError, Simulator, Task
+from robot_policies.interface import Policy, RobotPoliciesError, Simulator, Task
 
 CACHED = 2  # cells a process keeps open; the episodes of a cell arrive together
 
@@ -102,15 +101,11 @@ def open_cell(policy: str, task: str, backend: str) -> tuple[Policy, Task, Simul
         ConfigError: If a name is unknown, or the backend's time cannot be advanced.
         ContractError: If the policy does not fit the robot.
     """
-    from robot_policies.interface.compatibility import check_compatible
-    from robot_policies.policies.catalog import load_policy
+    from robot_policies.session import join
+    from robot_policies.stage import open_stage
 
-    known = catalog.load_task(task)
-    robot = catalog.load_robot(known.robot)
-    device = catalog.make_backend(backend, robot, known.scene)
-    if not isinstance(device, Simulator):
-        raise ConfigError(f"backend '{backend}' is no simulator; robot-policies run takes it")
-    loaded = load_policy(policy, robot=robot)
-    check_compatible(loaded, robot, device).require()
-    device.connect()
-    return loaded, known, device
+    stage = open_stage(backend, task)
+    simulator = stage.simulator
+    session = join(policy, stage).require()
+    simulator.connect()
+    return session.policy, session.task, simulator

@@ -10,14 +10,14 @@ from robot_policies.control.inference import QUICK, InferenceWorker
 from robot_policies.control.pacing import Pacing, require_fresh
 from robot_policies.control.warm_up import answer_time, choose_threads
 from robot_policies.interface import ActionChunk, ConfigError, Observation, Policy
-from robot_policies.interface.compatibility import check_compatible
 from robot_policies.nodes.chunks import chunk_type, decode_chunk, encode_chunk
 from robot_policies.nodes.graph_node import CHUNKS, ERROR, OK, GraphNode, one_line, reported, run
 from robot_policies.nodes.policy_subscriptions import PolicySubscriptions
 from robot_policies.nodes.senders import full_name
 from robot_policies.nodes.skills import SkillParameters
 from robot_policies.nodes.trial import NAMED, by_name, executor_mode, limits_of
-from robot_policies.policies.catalog import load_policy, set_threads
+from robot_policies.policies.catalog import set_threads
+from robot_policies.session import join
 
 AUTO = "auto"
 SETTINGS: dict[str, tuple[Any, str]] = {
@@ -45,9 +45,10 @@ class PolicyNode(GraphNode):
         """Load the policy, refuse it if it does not fit the robot, and warm it up."""
         settings = self.settings()
         self.time.require()
-        robot, task, backend = by_name(settings)
-        policy = load_policy(settings["policy"], robot=robot)
-        check_compatible(policy, robot, backend, task).require()
+        session = join(settings["policy"], by_name(settings))
+        session.report().require()
+        policy, robot, backend = session.policy, session.robot, session.backend
+        task = session.stage.task
         self._policy, self._seed = policy, settings["seed"]
         self._skills.attach(policy)
         mode = executor_mode(settings) or policy.action_spec.executor

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from types import SimpleNamespace
@@ -12,7 +12,6 @@ from typing import Any, cast
 import numpy as np
 import yaml
 
-from robot_policies.catalog import load_robot, load_task, make_backend
 from robot_policies.control.episode import EARLY
 from robot_policies.control.loop import ControlLoop, Decision
 from robot_policies.control.records import Ending
@@ -24,13 +23,13 @@ from robot_policies.interface import (
     ConfigError,
     ExecutorMode,
     Policy,
-    RobotBackend,
     RobotSpec,
     Simulator,
     Task,
 )
 from robot_policies.interface.errors import RecordingEnded
 from robot_policies.policies.catalog import action_spec_of
+from robot_policies.stage import Stage, open_stage
 
 CONTRACT = "contract"
 PROBE = 65536  # bytes; more than a summary has
@@ -58,8 +57,8 @@ SETTINGS: dict[str, tuple[Any, str]] = {
 
 def by_name(
     settings: Mapping[str, Any], clocks: Mapping[str, Callable[[], float]] | None = None
-) -> tuple[RobotSpec, Task | None, RobotBackend]:
-    """Return robot, task and backend; nothing is opened.
+) -> Stage:
+    """Return robot, task and backend; nothing is connected.
 
     Args:
         settings: Values of `NAMED`.
@@ -68,20 +67,11 @@ def by_name(
     Raises:
         ConfigError: If a name or an option is wrong.
     """
-    task = load_task(settings["task"]) if settings["task"] else None
-    if not (settings["robot"] or task):
-        raise ConfigError("neither a robot nor a task that has one is named")
-    robot = load_robot(settings["robot"] or cast(Task, task).robot)
-    if settings["rate"]:
-        robot = replace(robot, control_rate=float(settings["rate"]))
-    if task and task.robot != robot.name:
-        raise ConfigError(f"task '{task.name}' is for robot '{task.robot}', not '{robot.name}'")
     options = yaml.safe_load(settings["options"] or "{}")
     if not isinstance(options, dict):
         raise ConfigError(f"options '{settings['options']}': expected a YAML mapping")
-    options |= clocks or {}
-    backend = make_backend(settings["backend"], robot, task.scene if task else None, **options)
-    return robot, task, backend
+    named = [settings[name] for name in ("backend", "task", "robot")]
+    return open_stage(*named, rate=settings["rate"], options={**options, **(clocks or {})})
 
 
 def executor_mode(settings: Mapping[str, Any]) -> ExecutorMode | None:
@@ -137,7 +127,8 @@ class TrialRun:
             now: Time. [s]
             clocks: Those the backend is to use instead of its own.
         """
-        robot, task, backend = by_name(settings, clocks)
+        stage = by_name(settings, clocks)
+        robot, task, backend = stage.robot, stage.task, stage.backend
         self._settings, self.task = settings, task
         self._horizon = settings["seconds"] or (task.horizon if task else np.inf)
         if task:
