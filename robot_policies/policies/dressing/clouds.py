@@ -6,7 +6,7 @@ class, as a mask that is a little off does (Sec. V-C).
 """
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from robot_policies.interface import ContractError
 from robot_policies.policies.dressing.configuration_dressing import POINT_WIDTH, DressingConfig
@@ -142,4 +142,4 @@ def _beside(points: np.ndarray, others: np.ndarray, border: float) -> np.ndarray
     """Return which points have another one no further away than the border. Shape (n,)."""
     if not len(points) or not len(others):
         return np.zeros(len(points), bool)
-    return cKDTree(others).query(points, distance_upper_bound=border)[0] < np.inf
+    return KDTree(others).query(points, distance_upper_bound=border)[0] < np.inf
