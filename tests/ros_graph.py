@@ -15,14 +15,22 @@ from pathlib import Path
 
 import rclpy  # noqa: TID251
 from rclpy.executors import SingleThreadedExecutor  # noqa: TID251
+from sensor_msgs.msg import JointState
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # a parser of ROS's imports sre_parse
     import lark  # noqa: F401
 
 from robot_policies.launching.shared_memory import NAME, mapped
+from robot_policies.nodes.decoding import MODE, MODES
 
 _locks: list = []
+
+
+def mode_of(command: JointState) -> str:
+    """Return how a command that was sent is tracked: `policy`, `hold` or `damp`."""
+    assert command.name[-1] == MODE
+    return str(MODES[int(command.position[-1])])
 
 
 def free_domain() -> int:

@@ -9,12 +9,14 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 
 from robot_policies.interface import ActionChunk, ActionSpec, ContractError
+from robot_policies.nodes.chunk_limits import UNLIMITED
 from robot_policies.nodes.chunks import chunk_type, decode_chunk
 from robot_policies.nodes.graph_node import GraphNode
 from robot_policies.nodes.senders import Senders, sender_of
 
 ROW_BYTES = 64  # of a row, beside its numbers
-NAME_BYTES = 256  # of a joint's name and limits
+NAME_BYTES = 256  # of an element's name
+ELEMENTS = 1 + len(UNLIMITED)  # of a joint: its target and its limits
 HEADER_BYTES = 4096
 PER_SLOT = 4  # times that messages are read in one control slot; a policy sends one
 MOST_AT_ONCE = 128  # messages; a flood of 2000 a second brings 67 in a slot at 30 Hz
@@ -73,9 +75,9 @@ class ChunkIntake:
             take: Takes a chunk, stamped with the node's time.
             refuse: Takes the reason why there is none, and one line for people.
         """
-        width = len(action.array.names)
+        width = ELEMENTS * len(action.array.names)
         self._limit = HEADER_BYTES + width * NAME_BYTES
-        self._limit += action.horizon * (ROW_BYTES + 8 * 8 * width)  # a transform has 7 numbers
+        self._limit += action.horizon * (ROW_BYTES + 8 * 7 * width)  # a transform has 7 numbers
         self._node, self._policy, self._take, self._refuse = node, policy, take, refuse
         self._budget = _Budget()
         topic, self._message = chunk_type(action.kind)

@@ -1,23 +1,18 @@
-"""Action chunks and commands as messages, both ways.
+"""Action chunks as messages, both ways; version 2 of the format.
 
 Joint chunks travel as `trajectory_msgs/JointTrajectory`; gripper displacements and base
 velocities, which are no joints, as `trajectory_msgs/MultiDOFJointTrajectory`. In both the header
 carries the stamp of the answered observation, and row k has `time_from_start` (k + 1) dt: the
 moment it is due, as any trajectory controller understands it. Limits that come with a chunk are
-the frame, which joints have none of: `limits {"elbow": {"upper": 1.0}}`.
+further elements of it (`nodes/chunk_limits.py`).
 """
 
-import json
-from array import array
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Duration
-from geometry_msgs.msg import Transform, TwistStamped
-from sensor_msgs.msg import JointState
-from std_msgs.msg import Header
+from geometry_msgs.msg import Transform, Twist
 from trajectory_msgs.msg import (
     JointTrajectory,
     JointTrajectoryPoint,
@@ -25,28 +20,15 @@ from trajectory_msgs.msg import (
     MultiDOFJointTrajectoryPoint,
 )
 
-from robot_policies.interface import (
-    ActionChunk,
-    ActionKind,
-    Command,
-    ConfigError,
-    ContractError,
-    JointLimits,
-    RobotSpec,
-)
+from robot_policies.interface import ActionChunk, ActionKind, ContractError
 from robot_policies.interface.action import CARTESIAN_DELTA_NAMES
-from robot_policies.interface.limits import limits_from_json, limits_to_json
 from robot_policies.interface.observation import VELOCITY_COMMAND_NAMES
+from robot_policies.nodes.chunk_limits import with_limits, without_limits
 from robot_policies.nodes.decoding import to_seconds
-from robot_policies.nodes.messages import (
-    encode_velocity,
-    fill,
-    header,
-    to_time,
-)
+from robot_policies.nodes.messages import doubles, encode_velocity, fill, header, to_time
 
 FIELDS = {ActionKind.JOINT_POSITION: "positions", ActionKind.JOINT_VELOCITY: "velocities"}
-LIMITS = "limits "  # what a frame begins with that is none
+OLD_LIMITS = "limits "  # what a frame began with that was none
 UNIT_TOLERANCE = 1e-3  # on the squared length of a quaternion
 TIMING_TOLERANCE = 1e-6  # s; stamps are whole nanoseconds, floats of them are a little less
 
@@ -65,20 +47,21 @@ def encode_chunk(chunk: ActionChunk) -> JointTrajectory | MultiDOFJointTrajector
         ContractError: If its elements cannot be said in the message.
     """
     due = [_duration((k + 1) * chunk.dt) for k in range(len(chunk.values))]
+    names, values = with_limits(chunk.names, chunk.values, chunk.limits)
     if chunk.kind in FIELDS:
-        message = JointTrajectory(header=_header(chunk), joint_names=list(chunk.names))
+        message = JointTrajectory(header=header(chunk.stamp), joint_names=list(names))
         field = FIELDS[chunk.kind]
         message.points = [
-            JointTrajectoryPoint(**{field: array("d", row.tobytes())}, time_from_start=time)
-            for row, time in zip(chunk.values, due, strict=True)
+            JointTrajectoryPoint(**{field: doubles(row)}, time_from_start=time)
+            for row, time in zip(values, due, strict=True)
         ]
         return message
-    body, names, encode = BODIES[chunk.kind]
-    if chunk.names[: len(names)] != names:
-        raise ContractError(f"chunk: {chunk.kind} with names {chunk.names}, expected {names}")
-    joints = chunk.names[len(names) :]
-    message = MultiDOFJointTrajectory(header=_header(chunk), joint_names=[body, *joints])
-    message.points = [encode(row, time) for row, time in zip(chunk.values, due, strict=True)]
+    body, leading, encode = BODIES[chunk.kind]
+    if names[: len(leading)] != leading:
+        raise ContractError(f"chunk: {chunk.kind} with names {chunk.names}, expected {leading}")
+    bodies = [body, *names[len(leading) :]]
+    message = MultiDOFJointTrajectory(header=header(chunk.stamp), joint_names=bodies)
+    message.points = [encode(row, time) for row, time in zip(values, due, strict=True)]
     return message
 
 
@@ -89,6 +72,7 @@ def decode_chunk(message: JointTrajectory | MultiDOFJointTrajectory) -> ActionCh
         ContractError: If rows are missing, uneven in time, or of different make, or the limits
             cannot be read.
     """
+    _refuse_old_limits(message.header.frame_id)
     points: list[Any] = list(message.points)
     dt = _time_step([to_seconds(point.time_from_start) for point in points])
     stamp = to_seconds(message.header.stamp)
@@ -105,34 +89,16 @@ def decode_chunk(message: JointTrajectory | MultiDOFJointTrajectory) -> ActionCh
     for k, row in enumerate(rows):
         if len(row) != len(names):
             raise ContractError(f"chunk: row {k} has {len(row)} values for {len(names)} names")
-    values, limits = np.array(rows, dtype=np.float64), _read_limits(message.header.frame_id)
+    names, values, limits = without_limits(names, np.array(rows, dtype=np.float64))
     return ActionChunk(stamp, dt, values, names, kind, limits)
 
 
-def encode_command(robot: RobotSpec, command: Command) -> JointState | TwistStamped:
-    """Return what was sent, stamped with the moment it was applied; the frame says the mode."""
-    if command.kind is ActionKind.BASE_VELOCITY:
-        return encode_velocity(command.values, command.stamp)
-    message = JointState(header=header(command.stamp, str(command.mode)))
-    message.name = list(robot.joint_names)
-    field = "velocity" if command.kind is ActionKind.JOINT_VELOCITY else "position"
-    setattr(message, field, array("d", np.asarray(command.values, np.float64).tobytes()))
-    return message
-
-
-def _header(chunk: ActionChunk) -> Header:
-    text = f"{LIMITS}{json.dumps(limits_to_json(chunk.limits))}" if chunk.limits else ""
-    return header(chunk.stamp, text)
-
-
-@lru_cache(maxsize=8)  # the same with every chunk, until the skills change
-def _read_limits(frame: str) -> JointLimits:
-    if not frame.startswith(LIMITS):
-        return {}  # a frame, as others write one
-    try:
-        return limits_from_json(json.loads(frame.removeprefix(LIMITS)), "chunk: limits")
-    except (ValueError, RecursionError, ConfigError) as error:
-        raise ContractError(f"chunk: limits {frame[:80]!r} cannot be read: {error}") from None
+def _refuse_old_limits(frame: str) -> None:
+    """Refuse limits where version 1 of the format had them: to overlook them would allow more."""
+    if frame.startswith(OLD_LIMITS):
+        raise ContractError(
+            f"chunk: limits in header.frame_id are of an older release: {frame[:80]!r}"
+        )
 
 
 def _duration(seconds: float) -> Duration:
@@ -178,20 +144,23 @@ def _read_displacement(point: MultiDOFJointTrajectoryPoint) -> list[float]:
 
 
 def _velocity(row: np.ndarray, due: Duration) -> MultiDOFJointTrajectoryPoint:
-    twist = encode_velocity(row, 0.0).twist
-    return MultiDOFJointTrajectoryPoint(velocities=[twist], time_from_start=due)
+    twists = [encode_velocity(row[:3], 0.0).twist, *(Twist() for _ in row[3:])]
+    for twist, value in zip(twists[1:], row[3:], strict=True):
+        twist.linear.x = float(value)
+    return MultiDOFJointTrajectoryPoint(velocities=twists, time_from_start=due)
 
 
 def _read_velocity(point: MultiDOFJointTrajectoryPoint) -> list[float]:
     twists: list[Any] = list(point.velocities)
-    if len(twists) != 1:
-        raise ContractError(f"chunk: a row has {len(twists)} velocities, expected 1")
-    return [twists[0].linear.x, twists[0].linear.y, twists[0].angular.z]
+    if not twists:
+        raise ContractError("chunk: a row without a velocity")
+    base, *behind = twists
+    return [base.linear.x, base.linear.y, base.angular.z, *(twist.linear.x for twist in behind)]
 
 
 Encode = Callable[[np.ndarray, Duration], MultiDOFJointTrajectoryPoint]
-# Name of the body that moves, leading elements, and how a row is written. Further elements of a
-# gripper displacement are joints, each a body whose translation.x is the joint's position.
+# Name of the body that moves, leading elements, and how a row is written. Each further element is
+# a body of its own with the element's value in x: a joint of a gripper displacement, or a limit.
 BODIES: dict[ActionKind, tuple[str, tuple[str, ...], Encode]] = {
     ActionKind.CARTESIAN_DELTA: ("gripper", CARTESIAN_DELTA_NAMES, _displacement),
     ActionKind.BASE_VELOCITY: ("base_link", VELOCITY_COMMAND_NAMES, _velocity),

@@ -4,6 +4,7 @@ Stamps are `header.stamp` on one side and node-clock seconds on the other. `node
 `nodes/clouds.py` do the same for what cameras give.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -11,9 +12,12 @@ from typing import Any
 import numpy as np
 from geometry_msgs.msg import TwistStamped, WrenchStamped
 from sensor_msgs.msg import Imu, JointState
-from std_msgs.msg import String
+from std_msgs.msg import Header, String
 
-from robot_policies.interface import ContractError
+from robot_policies.interface import CommandMode, ContractError
+
+MODE = "mode"  # element of a command that is no joint
+MODES = (CommandMode.POLICY, CommandMode.HOLD, CommandMode.DAMP)  # by number
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,28 +48,33 @@ def decode_joints(message: JointState) -> Sample:
     Raises:
         ContractError: If a name repeats or an array is not as long as the names.
     """
-    return _read_joints("joint_states", message, pos=message.position, vel=message.velocity)
+    position, velocity = message.position, message.velocity
+    names = list(message.name)
+    return _read_joints("joint_states", message.header, names, pos=position, vel=velocity)
 
 
 def decode_command(message: JointState) -> Sample:
-    """Read the joint targets that were sent.
+    """Read the joint targets that were sent; how they are tracked is left out.
 
     Raises:
         ContractError: If a name repeats or there is not one position per name.
     """
-    return _read_joints("command_sent", message, target=message.position)
+    names, targets = list(message.name), message.position
+    if names[-1:] == [MODE]:
+        names, targets = names[:-1], targets[:-1]
+    return _read_joints("command_sent", message.header, names, target=targets)
 
 
-def _read_joints(topic: str, message: JointState, **fields: Any) -> Sample:
+def _read_joints(topic: str, header: Header, joints: Sequence[str], **fields: Any) -> Sample:
     parts = {suffix: data for suffix, data in fields.items() if len(data)}
     for suffix, data in parts.items():
-        if len(data) != len(message.name):
+        if len(data) != len(joints):
             raise ContractError(
-                f"{topic}: {len(data)} values of '{suffix}' for {len(message.name)} names"
+                f"{topic}: {len(data)} values of '{suffix}' for {len(joints)} names"
             )
-    names = _joint_elements(topic, tuple(message.name), tuple(parts))
+    names = _joint_elements(topic, tuple(joints), tuple(parts))
     values = [np.frombuffer(data, dtype=np.float64) for data in parts.values()]
-    return Sample(np.concatenate(values), to_seconds(message.header.stamp), names)
+    return Sample(np.concatenate(values), to_seconds(header.stamp), names)
 
 
 @lru_cache(maxsize=64)  # a robot says the same names with every message

@@ -114,9 +114,9 @@ def encode_state(
     messages[STATE] = JointState(
         header=header(state.stamp),
         name=list(robot.joint_names),
-        position=_doubles(state.joint_position),
-        velocity=_doubles(state.joint_velocity),
-        effort=_doubles(state.joint_effort),
+        position=doubles(state.joint_position),
+        velocity=doubles(state.joint_velocity),
+        effort=doubles(state.joint_effort),
     )
     return messages
 
@@ -153,7 +153,7 @@ def encode_feature(
     elif name == VELOCITY_COMMAND:
         message = encode_velocity(values, stamp)
     elif name == ENVIRONMENT_STATE:
-        message = JointState(header=header(stamp), name=list(names), position=_doubles(values))
+        message = JointState(header=header(stamp), name=list(names), position=doubles(values))
     elif name == POINTS:
         message = encode_cloud(values, header(stamp, frame))
     elif is_picture(name):
@@ -175,7 +175,8 @@ def encode_velocity(values: np.ndarray, stamp: float) -> TwistStamped:
     return message
 
 
-def _doubles(values: np.ndarray) -> array:
+def doubles(values: np.ndarray) -> array:
+    """Return numbers as a message's field takes them without a look at each."""
     return array("d", np.asarray(values, dtype=np.float64).tobytes())
 
 

@@ -15,7 +15,7 @@ from robot_policies.control.stamps import shifted
 from robot_policies.interface import ActionKind, Command, CommandMode
 from robot_policies.interface.observation import COMMAND as COMMAND_IN_FORCE
 from robot_policies.interface.observation import TASK, is_picture
-from robot_policies.nodes.chunks import encode_command
+from robot_policies.nodes.commands import encode_command
 from robot_policies.nodes.decoding import to_seconds
 from robot_policies.nodes.graph_node import COMMAND, ERROR, LATCHED, OK, SENSOR, WARN, GraphNode
 from robot_policies.nodes.messages import PICTURES_WANTED, encode_feature, encode_state, stream

@@ -8,7 +8,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import GetState
 from rcl_interfaces.msg import Parameter, ParameterValue
 from rcl_interfaces.srv import SetParameters, SetParametersAtomically
-from ros_graph import Graph
+from ros_graph import Graph, mode_of
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
@@ -26,7 +26,7 @@ def statuses(heard, name):
 
 
 def modes(heard):
-    return [message.header.frame_id for _, message in heard]
+    return [mode_of(message) for _, message in heard]
 
 
 def left(memory):
@@ -141,7 +141,7 @@ def test_a_killed_policy_is_held_then_damped_and_named():
         graph.wait(lambda: statuses(diagnostics, "bringup"), 10.0)
         status, errors = graph.end(None)
 
-    after = [(to_seconds(m.header.stamp) - killed, m.header.frame_id) for _, m in commands]
+    after = [(to_seconds(m.header.stamp) - killed, mode_of(m)) for _, m in commands]
     after = [(age, mode) for age, mode in after if age > 0.0]
     # An answer may still have been under way. That holding also begins by then is
     # test_loop's to say: here a busy machine may delay the control step itself.

@@ -13,7 +13,7 @@ from geometry_msgs.msg import TwistStamped
 from lifecycle_msgs.srv import GetState
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
-from ros_graph import Graph
+from ros_graph import Graph, mode_of
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
@@ -44,7 +44,7 @@ class Walk:
 
     @property
     def modes(self) -> list[str]:
-        return [message.header.frame_id for _, message in self.sent]
+        return [mode_of(message) for _, message in self.sent]
 
     @contextmanager
     def undisturbed(self, seconds: float = 3.0) -> Iterator[None]:

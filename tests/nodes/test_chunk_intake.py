@@ -48,8 +48,9 @@ class Stage:
         publisher = node.create_publisher(JointTrajectory, "/action_chunk", CHUNKS)
         self.others.append(node)
         self.spin(publisher.get_subscription_count)
-        self.spin(lambda: len(self.publishers()) == len(self.others))
-        self.spin(lambda: name in self.publishers())
+        # A publisher is found before the name of its node is.
+        names = sorted(node.get_name() for node in self.others)
+        self.spin(lambda: sorted(self.publishers()) == names, 30.0)
         return publisher
 
     def publishers(self) -> list[str]:

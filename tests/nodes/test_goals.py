@@ -50,7 +50,7 @@ class Stage:
         speaker = Speaker(name)
         self.others.append(speaker)
         self.spin(speaker._publisher.get_subscription_count)
-        self.spin(lambda: name in self.publishers())
+        self.spin(lambda: name in self.publishers(), 30.0)
         return speaker
 
     def publishers(self) -> list[str]:

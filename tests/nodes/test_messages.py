@@ -13,11 +13,11 @@ from robot_policies.interface import (
     Command,
     CommandMode,
     ContractError,
-    JointLimit,
     RobotState,
 )
 from robot_policies.interface.action import CARTESIAN_DELTA_NAMES
 from robot_policies.interface.observation import (
+    COMMAND,
     ENVIRONMENT_STATE,
     IMU,
     POINTS,
@@ -26,7 +26,8 @@ from robot_policies.interface.observation import (
     VELOCITY_COMMAND,
     WRENCH,
 )
-from robot_policies.nodes.chunks import chunk_type, decode_chunk, encode_chunk, encode_command
+from robot_policies.nodes.chunks import chunk_type, decode_chunk, encode_chunk
+from robot_policies.nodes.commands import encode_command
 from robot_policies.nodes.messages import encode_feature, encode_state, stream
 
 STAMP = 1_700_000_000.123456
@@ -191,26 +192,9 @@ def test_a_command_is_echoed_with_its_moment_and_mode():
     robot = load_robot("go1")
     message = encode_command(robot, Command(STAMP, robot.default, mode=CommandMode.HOLD))
 
-    assert message.name == list(robot.joint_names)
-    assert message.header.frame_id == "hold"
-    np.testing.assert_array_equal(message.position, robot.default)
-
-
-@pytest.mark.parametrize("kind", [ActionKind.JOINT_POSITION, ActionKind.CARTESIAN_DELTA])
-def test_limits_travel_with_the_chunk_they_are_about(kind):
-    names = ("elbow",) if kind is ActionKind.JOINT_POSITION else CARTESIAN_DELTA_NAMES
-    limits = {"elbow": JointLimit(-0.1, np.inf, 1 / 3)}
-    chunk = ActionChunk(STAMP, 0.02, np.zeros((2, len(names))), names, kind, limits)
-    assert decode_chunk(encode_chunk(chunk)).limits == limits
-
-
-def test_a_frame_is_no_limit_and_a_limit_that_cannot_be_read_lets_no_chunk_pass():
-    chunk = ActionChunk(STAMP, 0.02, np.zeros((1, 1)), ("elbow",))
-    message = encode_chunk(chunk)
+    assert message.name == [*robot.joint_names, "mode"]
     assert message.header.frame_id == ""
-    message.header.frame_id = "base_link"
-    assert decode_chunk(message).limits == {}
-    for text in ("{", '{"elbow": {"upper": NaN}}', '{"elbow": 1.0}', "[" * 100_000):
-        message.header.frame_id = f"limits {text}"
-        with pytest.raises(ContractError, match="limits"):
-            decode_chunk(message)
+    np.testing.assert_array_equal(message.position, [*robot.default, 1.0])
+    heard = stream(COMMAND).decode(message)
+    assert heard.names == tuple(f"{joint}.target" for joint in robot.joint_names)
+    np.testing.assert_array_equal(heard.values, robot.default)
