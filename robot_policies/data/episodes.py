@@ -43,8 +43,11 @@ class Episodes:
         """
         import av.logging
         from lerobot.datasets.dataset_metadata import LeRobotDatasetMetadata
+        from tqdm import tqdm
 
         av.logging.set_libav_level(av.logging.ERROR)  # else every video prints its statistics
+        # Its own one is between processes, and left over by a process that ends at once.
+        tqdm.set_lock(threading.RLock())
         name = f"local/{root.name}"
         self._features = features
         self._videos = [key for key, feature in features.items() if feature["dtype"] == "video"]

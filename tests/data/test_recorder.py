@@ -74,6 +74,17 @@ def test_two_episodes_load_in_lerobot_with_equal_values(tmp_path):
     assert [bool(dataset[i]["next.success"]) for i in (4, 8)] == [True, False]
 
 
+def test_progress_bars_of_libraries_take_no_semaphore(tmp_path, monkeypatch):
+    def refuse(*arguments: object, **more: object) -> None:
+        raise AssertionError("a semaphore that a process which ends at once leaves over")
+
+    monkeypatch.delattr("tqdm.std.tqdm._lock", raising=False)
+    monkeypatch.delattr("tqdm.std.TqdmDefaultWriteLock.mp_lock", raising=False)
+    monkeypatch.setattr("multiprocessing.synchronize.SemLock.__init__", refuse)
+    record(tmp_path / "wave", images="png")
+    assert len(load(record(tmp_path / "wave", images="png"))) == 10
+
+
 def test_capture_stamps_are_kept_to_the_last_bit(tmp_path):
     root = record(tmp_path / "wave")
     for k, row in enumerate(rows(root)):
