@@ -11,9 +11,9 @@ from typing import Any
 from std_msgs.msg import Empty
 from std_srvs.srv import Trigger
 
+from robot_policies.control import operations
 from robot_policies.control.loop import ControlLoop, Decision
 from robot_policies.control.mode_table import LeggedMode
-from robot_policies.control.operations import emergency_stop, go, release
 from robot_policies.nodes.graph_node import COMMAND, GraphNode
 
 MODES = {"stand": LeggedMode.STAND, "walk": LeggedMode.POLICY, "lie_down": LeggedMode.LIE_DOWN}
@@ -48,13 +48,15 @@ class OperatorServices:
         loop = self._loop()
         response.success = loop is not None
         response.message = "stopped" if loop else NO_ROBOT
-        if loop and (decision := emergency_stop(loop, "~/estop was called", self._node.now())):
+        if loop and (
+            decision := operations.emergency_stop(loop, "~/estop was called", self._node.now())
+        ):
             self._decided(decision)
         return response
 
     def _on_reset(self, request: Any, response: Trigger.Response) -> Trigger.Response:
         loop = self._loop()
-        refusal = release(loop, self._node.now()) if loop else None
+        refusal = operations.release(loop, self._node.now()) if loop else None
         response.success = refusal is None
         released = "released" if loop and loop.modes else "released; it holds until `go`"
         response.message = f"stays stopped: {refusal.text}" if refusal else released
@@ -62,7 +64,7 @@ class OperatorServices:
 
     def _on_go(self, request: Any, response: Trigger.Response) -> Trigger.Response:
         loop = self._loop()
-        refusal = go(loop) if loop else NO_ROBOT
+        refusal = operations.go(loop) if loop else NO_ROBOT
         response.success, response.message = not refusal, refusal or "going on"
         return response
 
@@ -70,7 +72,7 @@ class OperatorServices:
         self, mode: LeggedMode, request: Any, response: Trigger.Response
     ) -> Trigger.Response:
         loop = self._loop()
-        refusal = request(loop, mode) if loop else NO_ROBOT
+        refusal = operations.request(loop, mode) if loop else NO_ROBOT
         response.success = not refusal
         modes = loop.modes if loop else None
         response.message = f"refused: {refusal}" if refusal or not modes else str(modes.mode)
