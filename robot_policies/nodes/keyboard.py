@@ -8,6 +8,7 @@ import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import rclpy
 from rclpy.executors import ExternalShutdownException
 
@@ -16,6 +17,7 @@ from robot_policies.nodes.lifetime import leave
 from robot_policies.nodes.operator_node import OperatorNode
 
 PERIOD = 0.02  # s; how long a key may wait
+LINE = "\r\x1b[K"  # back to the beginning of an empty line
 
 
 def has_terminal() -> bool:
@@ -31,7 +33,8 @@ def steer(namespace: str, keyboard: bool) -> None:
         keyboard: Whether to read this terminal; else the node only hears its topics.
     """
     rclpy.init()
-    node = OperatorNode(told=lambda line: print(f"\r{line}"), namespace=namespace)
+    screen = Screen()
+    node = OperatorNode(told=screen.tell, namespace=namespace)
     try:
         if not keyboard:
             rclpy.spin(node)
@@ -42,13 +45,37 @@ def steer(namespace: str, keyboard: bool) -> None:
                 for key in pressed():
                     if wish := keys.press(key):
                         node.wish(wish)
-                    print(f"\r{keys.velocity} ", end="", flush=True)
+                screen.show(f"{node.status}   {spoken(keys.velocity)}")
                 node.teleop.command(keys.velocity, node.now())
                 rclpy.spin_once(node, timeout_sec=PERIOD)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:
         leave(node)
+
+
+class Screen:
+    """A terminal whose last line is the present state."""
+
+    def __init__(self) -> None:
+        """Begin without one."""
+        self._state = ""
+
+    def show(self, state: str) -> None:
+        """Replace the last line, if it is another."""
+        if state != self._state:
+            self._state = state
+            print(f"{LINE}{state}", end="", flush=True)
+
+    def tell(self, line: str) -> None:
+        """Print a line that stays, above the last one."""
+        print(f"{LINE}{line}\n{self._state}", end="", flush=True)
+
+
+def spoken(velocity: np.ndarray) -> str:
+    """Return forward [m/s], left [m/s] and turn [rad/s] as people read them."""
+    forward, left, turn = velocity
+    return f"forward {forward:.1f} m/s, left {left:.1f} m/s, turn {turn:.1f} rad/s"
 
 
 @contextmanager

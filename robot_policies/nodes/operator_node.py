@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import TwistStamped
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
@@ -27,6 +28,7 @@ from robot_policies.nodes.lifetime import leave
 from robot_policies.nodes.messages import encode_velocity
 
 RATE = 20.0  # Hz; ten heartbeats may be lost before the robot stops
+SILENCE = 3.0  # s; the robot's node reports once a second
 
 
 class OperatorNode(Guarded, Node):
@@ -58,22 +60,40 @@ class OperatorNode(Guarded, Node):
         self._heartbeat = self.create_publisher(Empty, "heartbeat", COMMAND)
         self.create_subscription(Joy, "joy", self._on_joy, COMMAND)
         self.create_subscription(TwistStamped, "cmd_vel_in", self._on_command, COMMAND)
+        self._robot = f"{self.get_namespace().strip('/')}/{backend}".lstrip("/")
+        self._heard: tuple[float, str] | None = None
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 100)
         self.create_timer(1.0 / RATE, self._tick)
 
     def now(self) -> float:
         """Return the node clock. [s]."""
         return self.get_clock().now().nanoseconds * 1e-9
 
+    @property
+    def status(self) -> str:
+        """The robot's mode and safety level, or what is awaited."""
+        if self._heard is None:
+            return f"waiting for '{self._robot}', which has the robot"
+        since, said = self.now() - self._heard[0], self._heard[1]
+        return said if since < SILENCE else f"'{self._robot}' has been silent for {since:.0f} s"
+
     def wish(self, wish: str) -> None:
         """Ask the robot's node; the answer is told when it comes."""
         client = self._wishes[wish]
         if not client.service_is_ready():
-            self._told(f"{wish}: nobody has a robot")
+            self._told(f"{wish}: {self.status}")
             return
         client.call_async(Trigger.Request()).add_done_callback(partial(self._answered, wish))
 
     def _answered(self, wish: str, future: Any) -> None:
         self._told(f"{wish}: {future.result().message}")
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            values = {pair.key: pair.value for pair in status.values}
+            if status.name == self._robot and "level" in values:
+                mode = f"mode {values['mode']}, " if "mode" in values else ""
+                self._heard = self.now(), f"{mode}safety {values['level']}"
 
     def _on_joy(self, message: Joy) -> None:
         try:

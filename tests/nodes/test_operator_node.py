@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from geometry_msgs.msg import TwistStamped
 from rclpy.executors import SingleThreadedExecutor
 from ros_graph import free_domain
@@ -12,6 +13,8 @@ from sensor_msgs.msg import Joy
 from std_msgs.msg import Empty
 from std_srvs.srv import Trigger
 
+from robot_policies.nodes import operator_node
+from robot_policies.nodes.keyboard import Screen
 from robot_policies.nodes.operator_node import OperatorNode
 
 
@@ -86,6 +89,41 @@ def test_sticks_buttons_and_navigation_reach_the_robot_and_silence_is_zero(stage
     assert stage.until(lambda: stage.asked == ["estop"])
     assert stage.until(lambda: stage.told == ["estop: as you wish"])
     assert stage.until(lambda: stage.forward() == 0.0)
+
+
+def test_what_the_robot_says_of_itself_is_known_and_its_silence_too(stage, monkeypatch):
+    assert stage.operator.status == "waiting for 'backend', which has the robot"
+    publisher = stage.robot.create_publisher(DiagnosticArray, "/diagnostics", 1)
+
+    def say(name: str, **values: str) -> None:
+        pairs = [KeyValue(key=key, value=value) for key, value in values.items()]
+        publisher.publish(DiagnosticArray(status=[DiagnosticStatus(name=name, values=pairs)]))
+
+    assert stage.until(lambda: publisher.get_subscription_count() > 0)
+    say("left/backend", level="estop", mode="estop")
+    say("backend", level="pass", mode="stand")
+    assert stage.until(lambda: stage.operator.status == "mode stand, safety pass")
+    say("backend", level="hold")
+    assert stage.until(lambda: stage.operator.status == "safety hold")
+    monkeypatch.setattr(operator_node, "SILENCE", 0.0)
+    assert stage.operator.status == "'backend' has been silent for 0 s"
+
+
+def test_a_key_that_nobody_can_answer_is_answered_with_what_is_awaited(stage):
+    stage.robot.destroy_node()
+    assert stage.until(lambda: not stage.operator._wishes["stand"].service_is_ready())
+    stage.operator.wish("stand")
+    assert stage.told == ["stand: waiting for 'backend', which has the robot"]
+
+
+def test_the_state_stays_below_what_is_told(capsys):
+    screen = Screen()
+    screen.show("mode stand")
+    screen.show("mode stand")
+    screen.tell("walk: policy")
+    screen.show("mode policy")
+    lines = capsys.readouterr().out.replace("\x1b[K", "").split("\n")
+    assert lines == ["\rmode stand\rwalk: policy", "mode stand\rmode policy"]
 
 
 def test_the_heartbeat_ends_with_a_joystick_that_falls_silent(stage):
