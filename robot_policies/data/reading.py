@@ -57,12 +57,14 @@ class Recorded:
         fps: Rows per second.
         robot: Robot it was recorded on; empty if it does not say.
         features: LeRobot's description of each column.
+        tasks: How many instructions there are.
     """
 
     root: Path
     fps: float
     robot: str
     features: Mapping[str, Mapping[str, Any]]
+    tasks: int = 1
 
     def require_robot(self, robot: str) -> None:
         """Refuse another robot; a data set that names none is judged by its joints alone.
@@ -243,7 +245,21 @@ def open_dataset(root: Path) -> Recorded:
     """
     info = read_info(root)
     require_files(root, info)
-    return Recorded(root, float(info["fps"]), str(info.get("robot_type") or ""), info["features"])
+    return _recorded(root, info)
+
+
+def describe_dataset(root: Path) -> Recorded:
+    """Read what a data set says of itself, whether or not its other files are there.
+
+    Raises:
+        ConfigError: If the folder is no LeRobotDataset v3.
+    """
+    return _recorded(root, read_info(root))
+
+
+def _recorded(root: Path, info: Mapping[str, Any]) -> Recorded:
+    robot, tasks = str(info.get("robot_type") or ""), int(info.get("total_tasks", 1))
+    return Recorded(root, float(info["fps"]), robot, info["features"], tasks)
 
 
 def _short(units: Sequence[str]) -> str:

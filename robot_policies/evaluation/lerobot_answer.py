@@ -18,8 +18,8 @@ from lerobot.configs import FeatureType, PreTrainedConfig
 from lerobot.policies.utils import prepare_observation_for_inference
 
 from robot_policies.control.warm_up import choose_threads
+from robot_policies.policies.actions import answers_in_chunks
 from robot_policies.policies.checkpoint import read_checkpoint
-from robot_policies.policies.contract import answers_in_chunks
 
 ANSWERS = 7  # after one that does not count
 DEVICE = "cpu"

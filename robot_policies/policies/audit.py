@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from robot_policies.data.dataset import INFO, read_info
-from robot_policies.data.reading import FOLLOWER, Recorded
+from robot_policies.data.dataset import INFO
+from robot_policies.data.reading import FOLLOWER, Recorded, describe_dataset
 from robot_policies.documents import read_json
 from robot_policies.interface import ConfigError, Finding, Statistics
 from robot_policies.interface.normalization_audit import ENDS
@@ -83,11 +83,7 @@ def audit_dataset(folder: Path, contract: Contract) -> Iterator[Finding]:
     if root is None:
         return
     try:
-        info = read_info(root)
-        recorded = Recorded(
-            root, float(info["fps"]), str(info.get("robot_type") or ""), info["features"]
-        )
-        yield from _compare(recorded, contract)
+        yield from _compare(describe_dataset(root), contract)
     except ConfigError as error:
         text = f"the data set of {TRAINING} cannot be read: {error}"
         yield Finding("warning", "dataset", text)

@@ -61,7 +61,7 @@ def action_spec_of(name: str, robot: RobotSpec) -> ActionSpec:
     """
     if name in BUILT_IN:
         return _built_in(name, robot).action_spec
-    from robot_policies.policies.contract import read_action_spec
+    from robot_policies.policies.actions import read_action_spec
 
     return read_action_spec(find_checkpoint(name))
 

@@ -44,6 +44,7 @@ class Checkpoint:
     """A checkpoint whose parts fit each other.
 
     Attributes:
+        folder: Where it was read.
         config: LeRobot's configuration of the policy.
         policy: The network, in evaluation mode on its device.
         preprocessor: LeRobot's pipeline in front of it.
@@ -51,6 +52,7 @@ class Checkpoint:
         statistics: Per feature of the configuration, in the units of the training data.
     """
 
+    folder: Path
     config: PreTrainedConfig
     policy: PreTrainedPolicy
     preprocessor: Any
@@ -69,6 +71,7 @@ def read_checkpoint(folder: Path, device: str) -> Checkpoint:
     preprocessor, postprocessor = read_processors(config, folder, device)
     policy = read_network(config, folder)
     return Checkpoint(
+        folder=folder,
         config=config,
         policy=policy,
         preprocessor=preprocessor,

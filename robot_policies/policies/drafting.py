@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from robot_policies.catalog import load_robot
-from robot_policies.data.dataset import read_info
 from robot_policies.data.reading import FOLLOWER, Recorded, open_dataset
 from robot_policies.documents import read_json
 from robot_policies.interface import ActionKind, CheckpointError, ConfigError, RobotSpec
@@ -48,9 +47,8 @@ def draft_contract(folder: Path, dataset: Path, robot: str, said: Sequence[str])
     units = {name: _units(recorded, name, said, table) for name in names}
     speeds = all(unit.endswith("/s") for unit in units[ACTION])
     kind = ActionKind.JOINT_VELOCITY if speeds else ActionKind.JOINT_POSITION
-    instructions = read_info(dataset).get("total_tasks", 1)
     write_contract(
-        folder, table.name, 1.0 / recorded.fps, names, units, kind, task=instructions > 1
+        folder, table.name, 1.0 / recorded.fps, names, units, kind, task=recorded.tasks > 1
     )
     return path
 

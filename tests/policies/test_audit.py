@@ -8,7 +8,8 @@ import yaml
 
 from robot_policies.interface import Statistics
 from robot_policies.policies.audit import audit_dataset, audit_units
-from robot_policies.policies.contract import Contract, read_contract
+from robot_policies.policies.contract import Contract
+from robot_policies.policies.contract_file import read_contract
 
 STATE = "observation.state"
 JOINTS = ["shoulder_pan", "elbow_flex", "gripper"]

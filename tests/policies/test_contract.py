@@ -6,7 +6,7 @@ import yaml
 
 from robot_policies.interface import CheckpointError, ConfigError, ContractError, ObservationSpec
 from robot_policies.learning.elements import write_contract
-from robot_policies.policies.contract import read_contract
+from robot_policies.policies.contract_file import read_contract
 from robot_policies.policies.locate import checkpoints, find_checkpoint
 
 STATE, POINTS = "observation.state", "observation.points"

@@ -280,7 +280,7 @@ def test_sees_images(trained_on_images):
 
     network = ACTPolicy.from_pretrained(
         trained_on_images,
-        config=policy._config,  # its backbone would be downloaded otherwise
+        config=policy.checkpoint.config,  # its backbone would be downloaded otherwise
     )
     preprocess, postprocess = make_pre_post_processors(
         network.config, pretrained_path=str(trained_on_images)
@@ -311,7 +311,7 @@ def test_statistics_are_in_si(trained, dataset):
 def test_samples_from_its_own_seed_and_leaves_torch_alone(trained, monkeypatch):
     policy = load_policy(str(trained))
     monkeypatch.setattr(
-        policy._network, "predict_action_chunk", lambda batch: torch.randn(1, CHUNK, 3)
+        policy.checkpoint.policy, "predict_action_chunk", lambda batch: torch.randn(1, CHUNK, 3)
     )
     torch.manual_seed(7)
     expected = torch.randn(2)
@@ -338,9 +338,9 @@ def test_instruction_is_passed_on(trained, tmp_path, monkeypatch):
     path.write_text(yaml.safe_dump(CONTRACT | {"task": True}))
     policy = LerobotRuntime(trained, contract=path)
     heard = []
-    network = policy._network.predict_action_chunk
+    network = policy.checkpoint.policy.predict_action_chunk
     monkeypatch.setattr(
-        policy._network,
+        policy.checkpoint.policy,
         "predict_action_chunk",
         lambda batch: heard.append(batch["task"]) or network(batch),
     )

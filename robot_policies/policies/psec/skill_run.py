@@ -55,7 +55,7 @@ def load_base(folder: Path, name: str = "") -> PsecBase:
             f"{name or folder} is a policy of type '{checkpoint.config.type}'; this trains skills "
             "of psec. For others, train an adapter with lerobot-train --peft and pack that"
         )
-    base = describe_base(checkpoint, folder, name)
+    base = describe_base(checkpoint, name)
     return PsecBase(checkpoint.policy, checkpoint.preprocessor, base)
 
 

@@ -78,7 +78,7 @@ class UniO4Policy(PreTrainedPolicy):
         return self.select_action(batch).unsqueeze(1)
 
     def on_arrays(self) -> Callable[[Mapping[str, np.ndarray]], np.ndarray] | None:
-        """Return `select_action` on NumPy's arrays; see `policies/single.py`.
+        """Return `select_action` on NumPy's arrays; see `policies/numpy_inference.py`.
 
         It has the same memory, so either may answer the next observation. Noise is torch's alone.
         """

@@ -47,18 +47,18 @@ def read_base(folder: Path, name: str = "") -> SkillBase:
     Raises:
         CheckpointError: If the checkpoint is damaged.
     """
-    return describe_base(read_checkpoint(folder, "cpu"), folder, name)
+    return describe_base(read_checkpoint(folder, "cpu"), name)
 
 
-def describe_base(checkpoint: Checkpoint, folder: Path, name: str = "") -> SkillBase:
+def describe_base(checkpoint: Checkpoint, name: str = "") -> SkillBase:
     """Describe a checkpoint that is loaded.
 
     Args:
         checkpoint: Without skills in its network; they do not change the hash, for they are not
-            part of it.
-        folder: Where it lies, with its `contract.yaml` if it drives a robot.
+            part of it. It lies beside its `contract.yaml`, if it drives a robot.
         name: What it is called in messages.
     """
+    folder = checkpoint.folder
     data = read_yaml(own_file(folder, CONTRACT)) if (folder / CONTRACT).exists() else {}
     try:
         observation = {

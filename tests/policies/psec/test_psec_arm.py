@@ -24,7 +24,7 @@ def arm(tmp_path_factory):
     folder = find_checkpoint("psec/arm")
     checkpoint = read_checkpoint(folder, "cpu")
     library = SkillLibrary(tmp_path_factory.mktemp("library"))
-    base = describe_base(checkpoint, folder, "psec/arm")
+    base = describe_base(checkpoint, "psec/arm")
     return checkpoint, {name: library.load(name, base) for name in SKILLS}
 
 

@@ -59,7 +59,7 @@ def refuse(*arguments, **options):
 
 
 def test_the_answers_are_those_of_lerobots_pipelines(runtime, monkeypatch):
-    monkeypatch.setattr(runtime._network, "select_action", refuse)
+    monkeypatch.setattr(runtime.checkpoint.policy, "select_action", refuse)
     observations = list(episode(runtime.observation_spec))
     for observation, expected in zip(
         observations, through_lerobot(FOLDER, observations), strict=True
@@ -104,7 +104,7 @@ def test_a_skill_that_comes_and_goes_finds_the_same_memory(runtime, tmp_path):
         if k in ensembles:
             runtime.skills.put(ensembles[k])
         answered = runtime.act(observations[k]).values[0]
-        if isinstance(runtime._network.memory.command, torch.Tensor):
+        if isinstance(runtime.checkpoint.policy.memory.command, torch.Tensor):
             answered_by_torch.append(k)
         np.testing.assert_allclose(answered, expected, rtol=0, atol=ROUNDING)
     assert answered_by_torch[0] == 10

@@ -31,7 +31,7 @@ class OnArrays(Protocol):
         ...
 
 
-class Single:
+class NumpyInference:
     """Answers one observation, in SI on both sides."""
 
     def __init__(
