@@ -112,12 +112,15 @@ def _write(out: Path, document: dict[str, Any], outcomes: "Sequence[Outcome]") -
 
 
 def _tables(document: dict[str, Any]) -> list[Any]:
+    from robot_policies.evaluation.metrics import titled
+
+    meanings = document["metrics"]
     shown = [
         table(
             "{policy} on {task} in {backend}, {episodes} episodes".format(**found),
             ("metric", "mean", "95 % interval"),
             [
-                (name, cell(estimate["mean"]), _bounds(estimate["ci95"]))
+                (titled(name, meanings), cell(estimate["mean"]), _bounds(estimate["ci95"]))
                 for name, estimate in {"success": found["success"], **found["metrics"]}.items()
             ],
         )
@@ -126,7 +129,11 @@ def _tables(document: dict[str, Any]) -> list[Any]:
     pairs: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
     for entry in document["comparisons"]:
         where = f" in {entry['backend']}" if entry["backend"] else ""
-        row = (entry["metric"], cell(entry["difference"]), _bounds(entry["ci95"]))
+        row = (
+            titled(entry["metric"], meanings),
+            cell(entry["difference"]),
+            _bounds(entry["ci95"]),
+        )
         pairs.setdefault((entry["a"], entry["b"], entry["task"] + where), []).append(
             (*row, f"{entry['p']:.2g}", entry["test"])
         )

@@ -1,9 +1,10 @@
 """What the tasks' metrics are measured in, and in which direction they get better."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 Better = Literal["higher", "lower", ""]  # empty where neither is better
+ARROWS = {"higher": " ↑", "lower": " ↓", "": ""}
 MEANINGS: dict[str, tuple[str, Better]] = {
     "success": ("1", "higher"),
     "progress": ("1", "higher"),
@@ -22,6 +23,11 @@ MEANINGS: dict[str, tuple[str, Better]] = {
     "upper_arm_ratio": ("1", "higher"),
     "peak_force": ("N", "lower"),
     "stops": ("1", "lower"),
+    "distance": ("m", ""),
+    "mean_force": ("N", "lower"),
+    "stretch": ("1", "lower"),
+    "self_intersections": ("1", "lower"),
+    "wrong_pad": ("1", "lower"),
 }
 
 
@@ -32,3 +38,15 @@ def describe(names: Iterable[str]) -> dict[str, dict[str, str]]:
         for name in names
         if name in MEANINGS
     }
+
+
+def titled(name: str, meanings: Mapping[str, Mapping[str, str]]) -> str:
+    """Return a metric's name for people, with its unit and an arrow towards the better.
+
+    Args:
+        name: The metric.
+        meanings: As of `describe`.
+    """
+    known = meanings.get(name, {"unit": "1", "better": ""})
+    unit = "" if known["unit"] == "1" else f" [{known['unit']}]"
+    return name + unit + ARROWS[known["better"]]

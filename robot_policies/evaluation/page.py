@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from robot_policies.evaluation.metrics import titled
+
+Meanings = Mapping[str, Mapping[str, str]]
 AXIS, ROW, LETTER, MARGIN = 380, 26, 7, 20  # of the plots: widths and a row's height [px]
 
 STYLE = """
@@ -29,16 +32,17 @@ def page(document: Mapping[str, Any], episodes: Sequence[Mapping[str, Any]]) -> 
         document: The evaluation document of `report.document`.
         episodes: The rows of `report.episodes`.
     """
-    cells = document["cells"]
+    cells, meanings = document["cells"], document["metrics"]
     metrics = list(dict.fromkeys(name for cell in cells for name in cell["metrics"]))
     sections = [
         "<h1>Evaluation</h1>",
         f"<p class=quiet>{escape(document['provenance']['created'])} · intervals are 95 %: Wilson "
-        "for rates, Student's t for means · a crashed episode counts as no success</p>",
-        _summary(cells, metrics),
-        "<h2>Success</h2>",
+        "for rates, Student's t for means · a crashed episode counts as no success · ↑ more is "
+        "better, ↓ less is better</p>",
+        _summary(cells, metrics, meanings),
+        f"<h2>{escape(titled('success', meanings))}</h2>",
         _intervals([(_label(cell), cell["success"]) for cell in cells]),
-        *(_metric(name, cells, episodes) for name in metrics),
+        *(_metric(name, cells, episodes, meanings) for name in metrics),
         _comparisons(document["comparisons"]),
         _errors(cells),
         _episodes(episodes, metrics),
@@ -53,8 +57,11 @@ def page(document: Mapping[str, Any], episodes: Sequence[Mapping[str, Any]]) -> 
     )
 
 
-def _summary(cells: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> str:
-    head = ("policy", "task", "backend", "episodes", "errors", "success", *metrics)
+def _summary(
+    cells: Sequence[Mapping[str, Any]], metrics: Sequence[str], meanings: Meanings
+) -> str:
+    named = [titled(name, meanings) for name in ("success", *metrics)]
+    head = ("policy", "task", "backend", "episodes", "errors", *named)
     rows = [
         (
             *(cell[key] for key in ("policy", "task", "backend", "episodes")),
@@ -68,14 +75,17 @@ def _summary(cells: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> str:
 
 
 def _metric(
-    name: str, cells: Sequence[Mapping[str, Any]], episodes: Sequence[Mapping[str, Any]]
+    name: str,
+    cells: Sequence[Mapping[str, Any]],
+    episodes: Sequence[Mapping[str, Any]],
+    meanings: Meanings,
 ) -> str:
     rows = [(_label(cell), cell["metrics"][name]) for cell in cells if name in cell["metrics"]]
     values: dict[str, list[float]] = {}
     for episode in episodes:
         if name in episode["metrics"]:
             values.setdefault(_label(episode), []).append(episode["metrics"][name])
-    return f"<h2>{escape(name)}</h2>" + _intervals(rows, values)
+    return f"<h2>{escape(titled(name, meanings))}</h2>" + _intervals(rows, values)
 
 
 def _intervals(

@@ -1,11 +1,16 @@
+import ast
 import json
+from pathlib import Path
 
 import pytest
 from sample_work import random_walk
 
 from robot_policies.evaluation import report, statistics
 from robot_policies.evaluation.episode import Job, Outcome, crashed
+from robot_policies.evaluation.metrics import describe
 from robot_policies.evaluation.page import page
+
+ROOT = Path(__file__).resolve().parents[2]
 
 WENT = (1.0, 1.0, 0.4)
 ORIGIN = {"command": "robot-policies evaluate", "created": "2026-01-01T00:00:00+00:00"}
@@ -42,6 +47,36 @@ def test_a_metric_says_what_it_is_measured_in_and_what_is_better():
         "success": {"unit": "1", "better": "higher"},
         "speed_error": {"unit": "m/s", "better": "lower"},
     }
+
+
+def test_every_metric_of_every_task_has_a_unit_and_a_direction():
+    named = set()
+    for path in (ROOT / "sim" / "robot_policies_sim" / "worlds").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and node.name == "metrics":
+                named |= metrics_of(node)
+    assert {"success", "distance", "collision", "stretch", "yaw_rate_error"} <= named
+    assert named == set(describe(named))
+
+
+def metrics_of(function: ast.FunctionDef) -> set[str]:
+    """Return the texts that are keys of a dictionary which a function makes or fills."""
+    keys: list[ast.expr | None] = []
+    for node in ast.walk(function):
+        if isinstance(node, ast.Dict):
+            keys += node.keys
+        elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+            keys.append(node.slice)
+    return {str(key.value) for key in keys if isinstance(key, ast.Constant)}
+
+
+def test_the_page_says_units_and_directions():
+    done = [Outcome(Job("a", "t", "x", 0, {}), True, {"speed_error": 0.1, "own": 1.0})]
+    document = report.document(done, ORIGIN)
+    text = page(document, report.episodes(done))
+    for title in ("success ↑", "speed_error [m/s] ↓", "own"):
+        assert f"<h2>{title}</h2>" in text
+        assert f"<th>{title}</th>" in text
 
 
 def test_a_crash_is_no_success_and_is_listed_with_its_seed():
