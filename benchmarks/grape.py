@@ -230,15 +230,15 @@ def checkpoints(out: Path) -> Iterator[Path]:
 def describe(path: Path) -> str:
     """Return the figures of a cell in words."""
     rows = json.loads(path.read_text())
-    said = []
+    parts = []
     for name in ("success", "collision", "wrong_pad"):
         hits = round(sum(row.get(name, 0.0) for row in rows))
         found = rate(hits, len(rows))
-        said.append(f"{name} {found.mean:.1%} [{found.low:.0%}, {found.high:.0%}]")
+        parts.append(f"{name} {found.mean:.1%} [{found.low:.0%}, {found.high:.0%}]")
     done = [row["steps"] for row in rows if row["success"]]
-    said.append(f"steps of successes {np.mean(done):.1f}" if done else "no success")
-    said.append(f"clearance {100 * np.mean([row['clearance'] for row in rows]):.1f} cm")
-    return ", ".join(said)
+    parts.append(f"steps of successes {np.mean(done):.1f}" if done else "no success")
+    parts.append(f"clearance {100 * np.mean([row['clearance'] for row in rows]):.1f} cm")
+    return ", ".join(parts)
 
 
 def main() -> None:

@@ -86,7 +86,7 @@ def true_score(policy: UniO4Policy, task: str = TASK) -> Score:
         robots.close()
 
 
-def record(out: Path, name: str, policy: UniO4Policy, task: str = TASK, **said: Any) -> None:
+def record(out: Path, name: str, policy: UniO4Policy, task: str = TASK, **more: Any) -> None:
     """Append a policy's score to the file of its seed."""
     result = true_score(policy, task)
     line = {
@@ -95,8 +95,8 @@ def record(out: Path, name: str, policy: UniO4Policy, task: str = TASK, **said: 
         "falls": int(result.fell.sum()),
     }
     with (out / "scores.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps({**line, "robots": ROBOTS, **said}) + "\n")
-    print(json.dumps({**line, **said}), flush=True)
+        file.write(json.dumps({**line, "robots": ROBOTS, **more}) + "\n")
+    print(json.dumps({**line, **more}), flush=True)
 
 
 def recorded(out: Path) -> dict[str, dict[str, Any]]:
@@ -137,7 +137,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def improve(out: Path, method: Method, data: Transitions, seed: int) -> None:
     folder, began = out / method, time.process_time()
-    said = offline_on(
+    found = offline_on(
         load(find_checkpoint(SHIPPED)),
         data,
         folder,
@@ -145,7 +145,7 @@ def improve(out: Path, method: Method, data: Transitions, seed: int) -> None:
         seed=seed,
         resume=(folder / STATE_FILE).exists(),
     )
-    accepted = sum(sum(check["accepted"]) for check in said.get("checks", []))
+    accepted = sum(sum(check["accepted"]) for check in found.get("checks", []))
     record(
         out,
         method,
@@ -161,8 +161,8 @@ def go_on(out: Path, name: str, seed: int, done: set[str]) -> None:
     """Train online to each milestone in turn, and score there."""
     folder = out / name
     for steps in MILESTONES:
-        said = f"{name} {steps}"
-        if said in done or (name == "scratch" and steps < MILESTONES[-1]):
+        label = f"{name} {steps}"
+        if label in done or (name == "scratch" and steps < MILESTONES[-1]):
             continue
         robots = environment(robots=TRAINED, seed=seed)
         common: dict[str, Any] = {"seed": seed, "steps": steps}
@@ -175,7 +175,7 @@ def go_on(out: Path, name: str, seed: int, done: set[str]) -> None:
                 run_online(robots, config, folder, settings=SCRATCH, **common)
         finally:
             robots.close()
-        record(out, said, load(folder))
+        record(out, label, load(folder))
 
 
 def ceiling(arguments: argparse.Namespace) -> None:

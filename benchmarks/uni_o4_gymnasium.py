@@ -149,8 +149,8 @@ def practise(
         save_box(policy, folder.with_name(f"{name}-00.safetensors"))
         case.record(f"{name} 0", policy)
     for part in range(1, scores + 1):
-        said = f"{name} {steps * part // scores}"
-        if said in known:
+        label = f"{name} {steps * part // scores}"
+        if label in known:
             continue
         torch.manual_seed(case.seed)
         path = folder.with_name(f"{name}-{part:02d}.safetensors")
@@ -163,7 +163,7 @@ def practise(
                 resume=(folder / ONLINE_STATE).exists(),
                 on_save=lambda path=path: save_box(policy, path),
             )
-        case.record(said, load_box(case.policy(), path))
+        case.record(label, load_box(case.policy(), path))
 
 
 def generate(case: Case, kind: str) -> Path:
@@ -192,7 +192,7 @@ def expert_curve(case: Case) -> list[float]:
     return [known[f"expert {steps * part // SNAPSHOTS}"] for part in range(SNAPSHOTS + 1)]
 
 
-def write_d4rl(path: Path, parts: list[tuple[Transitions, Any]], said: dict[str, Any]) -> None:
+def write_d4rl(path: Path, parts: list[tuple[Transitions, Any]], metadata: dict[str, Any]) -> None:
     """Write rows in the task's own units."""
 
     def joined(name: str) -> np.ndarray:
@@ -211,7 +211,7 @@ def write_d4rl(path: Path, parts: list[tuple[Transitions, Any]], said: dict[str,
         file["actions"], file["rewards"] = joined("action"), joined("reward")
         file["terminals"] = joined("terminal")
         file["timeouts"] = joined("last") & ~joined("terminal")
-        file.attrs.update(said)
+        file.attrs.update(metadata)
     partial.replace(path)
 
 

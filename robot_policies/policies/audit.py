@@ -37,11 +37,11 @@ def audit_units(
         statistics: By the features' names in `config.json`, in the units of the training data.
         sources: Names in the contract of features that are renamed.
     """
-    said = {**contract.observation, ACTION: contract.action}
+    vectors = {**contract.observation, ACTION: contract.action}
     for key, entry in statistics.items():
         name = sources.get(key, key)
-        if name in said and (ends := _ends(entry)):
-            yield from _units(name, said[name], *ends)
+        if name in vectors and (ends := _ends(entry)):
+            yield from _units(name, vectors[name], *ends)
 
 
 def _ends(entry: Statistics) -> tuple[np.ndarray, np.ndarray] | None:
@@ -58,7 +58,7 @@ def _ends(entry: Statistics) -> tuple[np.ndarray, np.ndarray] | None:
 def _units(
     name: str, elements: Elements, lower: np.ndarray, upper: np.ndarray
 ) -> Iterator[Finding]:
-    unit = np.array(elements.said)
+    unit = np.array(elements.written)
     greatest = np.maximum(np.abs(lower), np.abs(upper))
     degrees, share = unit == "deg", unit == PERCENT
     if degrees.any() and (greatest[degrees] < TURN).all():
@@ -120,7 +120,7 @@ def _compare(recorded: Recorded, contract: Contract) -> Iterator[Finding]:
         if given and list(map(joint_of, given)) != list(map(joint_of, elements.names)):
             text = f"{where} has the elements {given}, {FILE} names {[*elements.names]}"
             yield Finding("error", "dataset_names", text)
-        elif units and units != [*elements.said]:
-            i = next(i for i, unit in enumerate(units) if unit != elements.said[i])
-            text = f"{where} has '{given[i]}' in {units[i]}, {FILE} says {elements.said[i]}"
+        elif units and units != [*elements.written]:
+            i = next(i for i, unit in enumerate(units) if unit != elements.written[i])
+            text = f"{where} has '{given[i]}' in {units[i]}, {FILE} says {elements.written[i]}"
             yield Finding("error", "dataset_unit", text)

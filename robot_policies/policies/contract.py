@@ -44,7 +44,7 @@ class Contract:
     Attributes:
         version: Of the file's form.
         robot: Robot the checkpoint was trained for.
-        said_dt: Time between two actions, as the file has it. [s]
+        written_dt: Time between two actions, as the file has it. [s]
         dt: The same; a whole number of the robot's control periods where it is one within 1 %. [s]
         kind: What the elements of an action are.
         action: Elements of an action.
@@ -59,7 +59,7 @@ class Contract:
 
     version: int
     robot: str
-    said_dt: float
+    written_dt: float
     dt: float
     kind: ActionKind
     action: Elements
@@ -81,7 +81,7 @@ class Contract:
                 f"{FILE} is of version {self.version}: add 'version: {CONTRACT_VERSION}'{frames}"
             )
             found.append(Finding("info", "contract_version", text))
-        if abs(self.dt / self.said_dt - 1.0) > ROUNDING:
-            text = f"{FILE}: dt {self.said_dt:g} s is taken as {self.dt:.6g} s of {self.robot}"
+        if abs(self.dt / self.written_dt - 1.0) > ROUNDING:
+            text = f"{FILE}: dt {self.written_dt:g} s is taken as {self.dt:.6g} s of {self.robot}"
             found.append(Finding("info", "rate", text))
         return tuple(found)

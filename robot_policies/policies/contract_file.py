@@ -134,7 +134,7 @@ def _contract(
     return Contract(
         version=data.version,
         robot=data.robot,
-        said_dt=float(data.dt),
+        written_dt=float(data.dt),
         dt=_time_step(data),
         kind=ActionKind(kind),
         action=read_elements(action, action_width, data.robot, f"{where}: action"),

@@ -14,14 +14,14 @@ from robot_policies.policies.contract import FILE
 CONFIG = "config.json"
 
 
-def draft_contract(folder: Path, dataset: Path, robot: str, said: Sequence[str]) -> Path:
+def draft_contract(folder: Path, dataset: Path, robot: str, stated: Sequence[str]) -> Path:
     """Write `contract.yaml` beside a checkpoint's `config.json`.
 
     Args:
         folder: The checkpoint.
         dataset: What it was trained on.
         robot: Its robot; that of the data set if empty.
-        said: Units the data set does not say: `UNIT` of all elements, or `JOINT=UNIT` of one.
+        stated: Units the data set does not say: `UNIT` of all elements, or `JOINT=UNIT` of one.
 
     Returns:
         The file.
@@ -44,7 +44,7 @@ def draft_contract(folder: Path, dataset: Path, robot: str, said: Sequence[str])
             raise CheckpointError(
                 f"{folder}: {name} has {width} elements, {dataset} names {names[name]}"
             )
-    units = {name: _units(recorded, name, said, table) for name in names}
+    units = {name: _units(recorded, name, stated, table) for name in names}
     speeds = all(unit.endswith("/s") for unit in units[ACTION])
     kind = ActionKind.JOINT_VELOCITY if speeds else ActionKind.JOINT_POSITION
     write_contract(
@@ -64,12 +64,12 @@ def _widths(folder: Path) -> dict[str, int]:
         raise CheckpointError(f"{folder / CONFIG}: no features with shapes: {error!r}") from None
 
 
-def _units(recorded: Recorded, feature: str, said: Sequence[str], robot: RobotSpec) -> list[str]:
+def _units(recorded: Recorded, feature: str, stated: Sequence[str], robot: RobotSpec) -> list[str]:
     where, names = f"{recorded.root}: {feature}", recorded.elements(feature)
     units = recorded.units(feature)
     if not units:
         given: dict[str, str] = {}
-        for entry in said:
+        for entry in stated:
             joint, _, unit = entry.rpartition("=")
             given[joint] = unit
         for name in given:

@@ -19,7 +19,7 @@ class Elements:
 
     Attributes:
         names: Shape (width,).
-        said: Unit of each element in the checkpoint.
+        written: Unit of each element in the checkpoint.
         units: SI unit of each element.
         scale: SI value of one unit of the checkpoint. Shape (width,).
         offset: SI value of the checkpoint's zero. Shape (width,).
@@ -28,7 +28,7 @@ class Elements:
     """
 
     names: tuple[str, ...]
-    said: tuple[str, ...]
+    written: tuple[str, ...]
     units: tuple[str, ...]
     scale: np.ndarray
     offset: np.ndarray

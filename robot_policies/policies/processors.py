@@ -75,8 +75,8 @@ def _read_steps(
     settings = [check_step(entry, known, where) for entry in entries]
     check_order([entry["registry_name"] for entry in entries], where)
     return [
-        _make(config, folder, entry, said, device, where)
-        for entry, said in zip(entries, settings, strict=True)
+        _make(config, folder, entry, chosen, device, where)
+        for entry, chosen in zip(entries, settings, strict=True)
     ]
 
 

@@ -41,10 +41,12 @@ def read_tokenizer(folder: Path, name: str) -> Any:
     path = own_file(home, "tokenizer.json")
     if path.stat().st_size > MAX_BYTES:
         raise CheckpointError(f"{path} has {path.stat().st_size} bytes, at most {MAX_BYTES}")
-    said = read_json(home, "tokenizer_config.json")
-    if "auto_map" in said:
+    metadata = read_json(home, "tokenizer_config.json")
+    if "auto_map" in metadata:
         raise CheckpointError(f"{home}: tokenizer_config.json names code ('auto_map')")
-    special = {key: _token(said[key], home) for key in SPECIAL if said.get(key) is not None}
+    special = {
+        key: _token(metadata[key], home) for key in SPECIAL if metadata.get(key) is not None
+    }
     if "pad_token" not in special:
         raise CheckpointError(f"{home}: tokenizer_config.json names no 'pad_token'")
     try:
@@ -70,8 +72,8 @@ def cached(name: str) -> Path:
         ) from None
 
 
-def _token(said: Any, home: Path) -> str:
-    text = said.get("content") if isinstance(said, dict) else said
+def _token(entry: Any, home: Path) -> str:
+    text = entry.get("content") if isinstance(entry, dict) else entry
     if not isinstance(text, str):
-        raise CheckpointError(f"{home}: tokenizer_config.json has a special token {said!r}")
+        raise CheckpointError(f"{home}: tokenizer_config.json has a special token {entry!r}")
     return text

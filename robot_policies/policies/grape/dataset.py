@@ -41,14 +41,14 @@ def prepare(config: GrapeConfig, meta: LeRobotDatasetMetadata) -> None:
         for name, feature in (config.input_features or {}).items()
         if name in (STATE, config.camera)
     }
-    said = known_words(map(str, meta.tasks.index))
+    words = known_words(map(str, meta.tasks.index))
     if config.words:
-        for word in said:
+        for word in words:
             if word not in config.words:
                 raise ConfigError(
                     f"{where}: no word '{word}' in the checkpoint.{suggestion(word, config.words)}"
                 )
-    config.words = config.words or said
+    config.words = config.words or words
     for name in (STATE, ACTION):
         known, units = config.element_names.get(name, []), config.element_units.get(name, [])
         recorded.require_same(name, known, units)

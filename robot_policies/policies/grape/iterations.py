@@ -131,8 +131,8 @@ def _grape(checkpoint: Checkpoint, folder: Path) -> GrapePolicy:
 
 
 def _read(folder: Path) -> Iteration:
-    said = json.loads((folder / TABLE).read_text(encoding="utf-8"))["summary"]
-    return Iteration(folder=folder, **said)
+    summary = json.loads((folder / TABLE).read_text(encoding="utf-8"))["summary"]
+    return Iteration(folder=folder, **summary)
 
 
 def _row(pair: Pair, objective: Objective) -> dict[str, Any]:

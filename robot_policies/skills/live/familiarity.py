@@ -37,16 +37,18 @@ class Familiarity:
         self._features = tuple(features)
         mean, scale = torch.zeros(len(cards), width), torch.zeros(len(cards), width)
         for row, card in enumerate(cards):
-            said = card.training
-            if not said.state_distance:
+            training = card.training
+            if not training.state_distance:
                 continue
-            if len(said.state_mean) != width:
+            if len(training.state_mean) != width:
                 raise ConfigError(
-                    f"skill '{card.name}': training.state_mean has {len(said.state_mean)} values, "
-                    f"the base observes {width}"
+                    f"skill '{card.name}': training.state_mean has "
+                    f"{len(training.state_mean)} values, the base observes {width}"
                 )
-            mean[row] = torch.tensor(said.state_mean)
-            scale[row] = 1.0 / (torch.tensor(said.state_std) * said.state_distance * width**0.5)
+            mean[row] = torch.tensor(training.state_mean)
+            scale[row] = 1.0 / (
+                torch.tensor(training.state_std) * training.state_distance * width**0.5
+            )
         self.known = scale.any(dim=1).tolist()  # which skills say something
         self._mean, self._scale = mean, scale
 

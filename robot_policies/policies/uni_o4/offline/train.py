@@ -88,9 +88,9 @@ def run_offline(
                 if on_save is not None:
                     on_save(run)
                 saved = time.monotonic()
-    said = {**run.result, **run.identity()}
-    (out / RESULT).write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
-    return said
+    found = {**run.result, **run.identity()}
+    (out / RESULT).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    return found
 
 
 def _advance(run: OfflineRun, count: int) -> None:

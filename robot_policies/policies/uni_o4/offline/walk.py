@@ -102,11 +102,11 @@ def offline_on(
     def on_save(run: OfflineRun) -> None:
         export(adapted(result, run), out)
 
-    said = dict(run_offline(run, out, resume=resume, on_save=on_save))
+    found = dict(run_offline(run, out, resume=resume, on_save=on_save))
     export(adapted(result, run), out)
     if held is not None:
-        said["held_out"] = held_out_report(run, held)
-    return said
+        found["held_out"] = held_out_report(run, held)
+    return found
 
 
 def load(folder: Path) -> UniO4Policy:
