@@ -1,15 +1,11 @@
 """What the servo tracks in a mode: a smooth way from where the last mode left the robot.
 
-A movement is a quintic, at rest at both ends:
-
-    x(s) = start + (10 s^3 - 15 s^4 + 6 s^5) (goal - start),   s = time / duration in [0, 1]
-
-which is the polynomial of least degree with no speed and no acceleration at either end (Flash &
-Hogan 1985, minimum jerk). Gains go the same way in `ModeTimes.blend`.
+Poses go the way of `control/minimum_jerk.py`, and so do gains, in `ModeTimes.blend`.
 """
 
 import numpy as np
 
+from robot_policies.control.minimum_jerk import between
 from robot_policies.control.mode_table import GAINS, LeggedMode, ModeTimes
 from robot_policies.interface import Command, Gains, RobotSpec
 
@@ -64,17 +60,9 @@ class ModeMotion:
         elapsed = now - self.since
         if goal is None:  # the policy has said nothing yet
             goal, elapsed = self._start, 0.0
-        target = mix(self._start, goal, elapsed / duration)
+        target = between(self._start, goal, elapsed / duration)
         before, after = self._start_gains, self._robot.gains[GAINS[mode]]
         share = elapsed / self._times.blend
-        stiffness = mix(before.stiffness, after.stiffness, share)
-        gains = Gains(stiffness, mix(before.damping, after.damping, share))
+        stiffness = between(before.stiffness, after.stiffness, share)
+        gains = Gains(stiffness, between(before.damping, after.damping, share))
         return Command(now, target, mode=GAINS[mode], gains=gains)
-
-
-def mix(start: np.ndarray, goal: np.ndarray, time: float) -> np.ndarray:
-    """Return where a movement is at a share of its time; it is at rest at both ends."""
-    if time >= 1.0:
-        return goal
-    x = max(time, 0.0)
-    return start + x**3 * (10.0 - 15.0 * x + 6.0 * x**2) * (goal - start)

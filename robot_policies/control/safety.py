@@ -3,7 +3,8 @@
     pass      a valid action, or the last one while it is not yet `command_timeout` old
     approach  after anything but `pass`, an action that is allowed but too far from the command in
               force: the robot moves towards it, within every rule, for `approach_time` at most
-    hold      the last safe command at the holding gains; before any action, the pose found
+    hold      at the holding gains an arm stays at its last safe command and a legged robot goes to
+              its default pose; before any action, the pose found
     damp      no stiffness; after `hold_time` of holding. A valid action ends it
     estop     as damp, but latched until `reset`, which is refused while its cause lasts
 
@@ -28,6 +29,7 @@ from robot_policies.control.approach import Approach
 from robot_policies.control.command_history import CommandHistory
 from robot_policies.control.measurement import MeasurementJudge, rest_pose
 from robot_policies.control.refusal import Cause, Refusal
+from robot_policies.control.resting import Resting
 from robot_policies.control.restriction import Restriction
 from robot_policies.control.rules import Rules
 from robot_policies.control.safety_limits import SafetyLimits
@@ -88,6 +90,7 @@ class SafetyGate:
         self._waiting = Waiting(limits, period)
         self._commands = CommandHistory(len(names), period, limits.command_timeout)
         self._approach = Approach(velocity, limits.approach_time)
+        self._resting = Resting(robot, limits)
         self._refusing = Streak(limits.command_timeout)
         self._measured = MeasurementJudge(robot, limits.state_timeout)
         self._now = -np.inf
@@ -156,7 +159,7 @@ class SafetyGate:
             return None
         # Every age stays what it was, so that a jump neither grants nor takes time.
         shift = now - before if np.isfinite(before) else 0.0
-        keepers = (self._waiting, self._commands, self._approach, self._refusing)
+        keepers = (self._waiting, self._commands, self._approach, self._resting, self._refusing)
         for keeper in (*keepers, *self._envelopes()):
             keeper.shift(shift)
         self._measured.forget()
@@ -200,14 +203,19 @@ class SafetyGate:
     def _follow(self, target: np.ndarray, now: float, far: Refusal | None = None) -> Verdict:
         """Send an action, or a step towards one that is too far."""
         self._waiting.over(now)
-        self._commands.follow(target, now)
         self._refusing.end()
-        for envelope in self._envelopes():
-            envelope.sent(target, now)
+        self._resting.end()
+        self._note(target, now)
         if far is None:
             self._approach.end()
         sent = self._send(target, now, CommandMode.POLICY)
         return replace(sent, refusal=far, level=Level.APPROACH) if far else sent
+
+    def _note(self, target: np.ndarray, now: float) -> None:
+        """Remember a new command, so that the next ones are compared with it."""
+        self._commands.follow(target, now)
+        for envelope in self._envelopes():
+            envelope.sent(target, now)
 
     def _without_action(self, state: RobotState, now: float, refusal: Refusal | None) -> Verdict:
         if not self._commands.anchored:
@@ -220,7 +228,16 @@ class SafetyGate:
         refusal = refusal or self._waiting.refusal(now)
         if level is Level.DAMP:
             return self._damp(state, now, refusal, Level.DAMP)
-        rest = self._commands.current if self._holds_a_pose else self._still
+        return self._hold(now, refusal)
+
+    def _hold(self, now: float, refusal: Refusal) -> Verdict:
+        rest = current = self._commands.current
+        if not self._holds_a_pose:
+            rest = self._still
+        elif self._waiting.begun:
+            rest = self._resting.target(current, now)
+        if not np.array_equal(rest, current):
+            self._note(rest, now)
         return self._send(rest, now, CommandMode.HOLD, refusal)
 
     def _stand_by(self, state: RobotState, now: float) -> Verdict:
@@ -248,6 +265,7 @@ class SafetyGate:
     ) -> Verdict:
         self._commands.anchored = False
         self._approach.end()
+        self._resting.end()
         command = Command(now, self._rest(state), self._kind, CommandMode.DAMP)
         return Verdict(command, refusal, level)
 
@@ -267,5 +285,6 @@ class SafetyGate:
         self._waiting.forget()
         self._commands.forget()
         self._approach.end()
+        self._resting.end()
         self._refusing.end()
         self._level = self._level_before = Level.HOLD  # now, and at the end of the slot before

@@ -15,6 +15,8 @@ class SafetyLimits:
     Attributes:
         command_timeout: After the last valid action the robot holds within this time. [s]
         hold_time: It holds for this long, then damps. [s]
+        settle_time: A legged robot that holds is in its default pose after this long, unless its
+            speed limits are lower; a robot with a fixed base stays at its last command. [s]
         state_timeout: Oldest measurement a command may be judged by. [s]
         plan_age: Oldest observation whose plan may still be followed. [s]
         approach_time: An action that is too far from the command in force is approached for at
@@ -30,6 +32,7 @@ class SafetyLimits:
 
     command_timeout: float = 0.1
     hold_time: float = 1.0
+    settle_time: float = 0.2
     state_timeout: float = 0.1
     plan_age: float = 2.0
     approach_time: float = 0.4

@@ -43,20 +43,25 @@ class Waiting:
         self._held += min(now - self._checked, 2.0 * self._period) if holds else 0.0
         self._checked = now
 
+    @property
+    def begun(self) -> bool:
+        """Whether there was a valid action."""
+        return self._valid > -np.inf
+
     def level(self, now: float) -> Level:
         """Return `PASS` while the last command may serve, then `HOLD`, then `DAMP`."""
         limits, idle = self._limits, now - self._valid
         # Until the last step at which holding can begin and still be in time.
         if idle + self._period <= limits.command_timeout * (1.0 + ROUNDING):
             return Level.PASS
-        if self._held >= limits.hold_time * (1.0 - ROUNDING) and idle < np.inf:
+        if self._held >= limits.hold_time * (1.0 - ROUNDING) and self.begun:
             return Level.DAMP
         return Level.HOLD
 
     def refusal(self, now: float) -> Refusal:
         """Return what is said while the robot waits."""
         idle, limit = now - self._valid, self._limits.command_timeout
-        if idle == np.inf:
+        if not self.begun:
             return Refusal(Cause.NO_ACTION, "no action yet, holding the pose found")
         text = f"waiting for the policy, {idle:.2f} s without a valid action, limit {limit:.2f} s"
         return Refusal(Cause.NO_ACTION, text, "", idle, limit, limit - idle)
