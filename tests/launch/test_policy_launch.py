@@ -62,7 +62,8 @@ def test_a_chunk_arrives_and_is_applied(pair, sent):
     assert pair.wait(lambda: len(chunks) > 5 and len(states) > 5)
 
     chunk, command = chunks[-1][1], sent["left"][-1][1]
-    assert tuple(chunk.joint_names) == tuple(command.name) == ROBOT.joint_names
+    assert tuple(chunk.joint_names) == ROBOT.joint_names
+    assert tuple(command.name) == (*ROBOT.joint_names, "mode")
     stamps = {to_seconds(message.header.stamp) for _, message in states}
     assert any(to_seconds(message.header.stamp) in stamps for _, message in chunks)
 
