@@ -45,7 +45,8 @@ def test_skills_are_added_and_used_while_the_arm_moves(own_skill, tmp_path, monk
     with Graph(f"policy:={BASE}", *task, domain=domain) as graph:
         sent = graph.listen(JointState, "/command_sent")
         said = graph.listen(Float64MultiArray, "/skill_weights")
-        assert graph.wait(lambda: any(len(m.velocity) == 4 for _, m in sent), 90.0)
+        # Speeds of four joints, and the mode beside them.
+        assert graph.wait(lambda: any(len(m.velocity) == 5 for _, m in sent), 90.0)
 
         assert main(["skill", "add", str(own_skill), "--base", BASE]) == 0
         assert use_skills("/policy", ["own"], [0.5]) == ""
