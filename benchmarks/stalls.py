@@ -1,17 +1,15 @@
 """What stalls do to a walking robot: of the control thread, the policy and the messages.
 
-    python benchmarks/stalls.py [--quick] [--backend mujoco] [--backend pybullet] [--json FILE]
+    python benchmarks/stalls.py [--quick] [--in mujoco] [--in pybullet] [--in nodes] [--json FILE]
 
-Everything runs on the logical clock. Each stall begins at a random phase of the walk, and every
+In MuJoCo and PyBullet everything runs on the logical clock (`stalled_episode.py`), through the
+nodes in real time (`stalled_graph.py`). Each stall begins at a random phase of the walk, and every
 place and length is tried from the same conditions.
-
-    control    the loop does nothing: the robot goes on under its last command
-    policy     it answers nothing, then what it was asked when the stall began
-    messages   answers are kept back, then arrive all at once
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,172 +18,91 @@ import typer
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from stalled_episode import Outcome, Stall, stall_an_episode
 
 from robot_policies.catalog import load_robot, load_task
-from robot_policies.control.episode import run_episode
-from robot_policies.control.records import EpisodeResult, StepRecord
-from robot_policies.control.timing import NetworkChannel, NetworkModel
 from robot_policies.evaluation.statistics import rate
-from robot_policies.interface import ActionChunk, CommandMode, Policy, RobotSpec, Simulator, Task
 from robot_policies.policies.catalog import load_policy
 from robot_policies.stage import open_stage
 
 POLICY, TASK = "uni_o4/go1_walk", "go1_walk"
 PLACES = ("control", "policy", "messages")
-STALLS = (0.02, 0.06, 0.1, 0.2, 0.5, 1.5)  # s
+LENGTHS = (0.02, 0.06, 0.1, 0.2, 0.5, 1.5)  # s
 EARLIEST, SPREAD = 1.0, 1.0  # s; when a stall begins
 AFTER = 3.0  # s; how long the robot is watched afterwards
+NODES = "nodes"
+
+Try = Callable[[Stall, int], Outcome]
 
 
-@dataclass(frozen=True)
-class Stall:
-    """One stall.
-
-    Attributes:
-        place: What stalls.
-        begin: When. [s]
-        length: How long. [s]
-    """
-
-    place: str
-    begin: float
-    length: float
-
-    def covers(self, now: float) -> bool:
-        """Return whether it is on."""
-        return self.begin <= now < self.begin + self.length
-
-
-class StalledClock:
-    """A logical clock and a simulator whose control thread once does nothing for a while."""
-
-    def __init__(self, simulator: Simulator, stall: Stall, period: float) -> None:
-        self._simulator, self._stall, self._period = simulator, stall, period
-        self._now, self._open = 0.0, stall.place == "control"
-
-    def now(self) -> float:
-        """Return the time. [s]."""
-        return self._now
-
-    def tick(self) -> None:
-        """Let a period pass, and the stall when its time has come."""
-        self._now += self._period
-        if self._open and self._now >= self._stall.begin:
-            self._open = False
-            steps = round(self._stall.length / self._period)
-            for _ in range(steps):
-                self._simulator.advance(self._period)
-            self._now += steps * self._period
-
-
-class StalledChannel(NetworkChannel):
-    """Answers that come late once."""
-
-    def __init__(self, stall: Stall) -> None:
-        super().__init__(NetworkModel(), seed=0)
-        self._stall = stall
-
-    def answer(self, chunk: ActionChunk, now: float) -> None:
-        """Send an answer on its way, at the end of the stall if it is on."""
-        if self._stall.place == "control" or not self._stall.covers(now):
-            super().answer(chunk, now)
-            return
-        end = self._stall.begin + self._stall.length
-        self._sent += 1
-        self._under_way.append((end, self._sent, chunk))
-        self._busy_until = end if self._stall.place == "policy" else now
-
-
-class Watch:
-    """Observer that notes when the robot held and when it followed again."""
-
-    def __init__(self, stall: Stall) -> None:
-        self._stall = stall
-        self.held, self.followed = np.inf, np.inf
-
-    def begin(self, robot: RobotSpec, policy: Policy, task: Task, initial: Any) -> None:
-        """Nothing to prepare."""
-
-    def step(self, record: StepRecord) -> None:
-        """Note the first hold after the stall began, and the first valid action after its end."""
-        since = record.time - self._stall.begin
-        if since >= 0.0 and record.sent.mode is CommandMode.HOLD:
-            self.held = min(self.held, since)
-        if since >= self._stall.length and record.verdict.level == "pass":
-            self.followed = min(self.followed, since - self._stall.length)
-
-    def end(self, result: EpisodeResult) -> None:
-        """Nothing to finish."""
-
-
-def trial(policy: Policy, backend: Simulator, stall: Stall, seed: int) -> dict[str, Any]:
-    """Walk with one stall and return what became of it."""
-    task = load_task(TASK)
-    task.horizon = stall.begin + stall.length + AFTER
-    watch, period = Watch(stall), 1.0 / backend.spec.control_rate
-    clock, channel = StalledClock(backend, stall, period), StalledChannel(stall)
-    result = run_episode(
-        backend, policy, task, seed=seed, clock=clock, network=channel, observers=(watch,)
+def in_process(engine: str) -> Try:
+    """Return what tries a stall on the logical clock."""
+    policy, device = (
+        load_policy(POLICY, robot=load_robot("go1")),
+        open_stage(engine, TASK).simulator,
     )
-    fell = bool(result.metrics["fall"])
-    latched = result.ended_by not in ("success", "failure", "horizon")
-    return {
-        "fell": fell,
-        "latched": latched,
-        "walks": not fell and not latched and bool(result.metrics["success"]),
-        "held": watch.held,
-        "followed": watch.followed,
-    }
+    device.connect()
+    return lambda stall, seed: stall_an_episode(
+        policy, device, load_task(TASK), stall, AFTER, seed
+    )
+
+
+def through_nodes(domain: int) -> Try:
+    """Return what tries a stall in a launched graph."""
+    from stalled_graph import StalledGraph  # in one process there need be no ROS
+
+    names = {"policy": POLICY, "task": TASK, "backend": "mujoco"}
+    return lambda stall, seed: StalledGraph(
+        names | {"seed": str(seed)}, stall, AFTER, domain
+    ).run()
 
 
 def main(
-    backend: Annotated[list[str], typer.Option("--backend")] = ["mujoco", "pybullet"],  # noqa: B006
+    where: Annotated[list[str], typer.Option("--in")] = ["mujoco", "pybullet"],  # noqa: B006
     trials: Annotated[int, typer.Option("--trials", min=1)] = 20,
     quick: Annotated[bool, typer.Option("--quick", help="Four trials in MuJoCo.")] = False,
+    places: Annotated[list[str], typer.Option("--place")] = list(PLACES),  # noqa: B006
+    lengths: Annotated[list[float], typer.Option("--length")] = list(LENGTHS),  # noqa: B006
+    domain: Annotated[int, typer.Option("--domain", help="ROS domain of the nodes.")] = 98,
     out: Annotated[Path | None, typer.Option("--json", metavar="FILE")] = None,
 ) -> None:
     """Measure, print a table, and write the rows."""
     if quick:
-        backend, trials = ["mujoco"], 4
-    robot = load_robot("go1")
-    policy = load_policy(POLICY, robot=robot)
+        where, trials = ["mujoco"], 4
     begins = EARLIEST + SPREAD * np.random.default_rng(0).random(trials)
-    cells = [(name, place, length) for name in backend for place in PLACES for length in STALLS]
-    rows = []
-    for name, place, length in track(cells, description="stalls"):
-        device = open_stage(name, TASK).simulator
-        device.connect()
-        ran = [
-            trial(policy, device, Stall(place, float(begin), length), seed)
-            for seed, begin in enumerate(begins)
-        ]
-        device.close()
-        rows.append({"backend": name, "place": place, "stall": length, **summed_up(ran)})
+    rows, document = [], []
+    for name in where:
+        attempt = through_nodes(domain) if name == NODES else in_process(name)
+        cells = [(place, length) for place in places for length in lengths]
+        for place, length in track(cells, description=name):
+            stalls = [Stall(place, float(begin), length) for begin in begins]
+            ran = [attempt(stall, seed) for seed, stall in enumerate(stalls)]
+            rows.append({"in": name, "place": place, "stall": length, **summed_up(ran)})
+            document.append({**rows[-1], "each": [asdict(one) for one in ran]})
+            if out:
+                out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     table = Table(title=f"{POLICY}, {trials} stalls each")
     for column in rows[0]:
         table.add_column(column)
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))
-    Console(width=120).print(table)
-    if out:
-        out.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    Console(width=140).print(table)
 
 
-def summed_up(ran: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the counts of some trials, and their median times. [s]."""
-    walks = sum(one["walks"] for one in ran)
-    times = {}
-    for what in ("held", "followed"):
-        seen = [one[what] for one in ran if np.isfinite(one[what])]
-        times[what] = float(np.median(seen)) if seen else None
-    return {
-        "trials": len(ran),
-        "falls": sum(one["fell"] for one in ran),
-        "latched": sum(one["latched"] and not one["fell"] for one in ran),
-        "walks_on": walks,
-        "ci95": rate(walks, len(ran)).to_json()["ci95"],
-        **times,
+def summed_up(ran: Sequence[Outcome]) -> dict[str, Any]:
+    """Return the counts of some trials with their intervals, and their median times. [s]."""
+    counts = {
+        "falls": sum(one.fell for one in ran),
+        "latched": sum(one.latched and not one.fell for one in ran),
+        "walks_on": sum(one.walks for one in ran),
     }
+    summary: dict[str, Any] = {"trials": len(ran)}
+    for name, count in counts.items():
+        summary |= {name: count, f"{name}_ci95": rate(count, len(ran)).to_json()["ci95"]}
+    for name in ("held", "followed"):
+        seen = [time for one in ran if (time := getattr(one, name)) is not None]
+        summary[name] = float(np.median(seen)) if seen else None
+    return summary
 
 
 def _cell(value: Any) -> str:
