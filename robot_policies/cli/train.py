@@ -15,8 +15,13 @@ from robot_policies.policies.lerobot_training import (
     train_by_lerobot,
 )
 
-# Policies that register a command of their own: `train` in `policies/<type>/command.py`.
-OWN = ("act_jepa", "dressing", "uni_o4")
+# Policies with a command of their own, and the module whose `train` it is. The one of dressing has
+# episodes made in a simulator, and may therefore not lie among the policies.
+OWN = {
+    "act_jepa": "robot_policies.policies.act_jepa.command",
+    "dressing": "robot_policies.cli.train_dressing",
+    "uni_o4": "robot_policies.policies.uni_o4.command",
+}
 ANY = "TYPE"
 FORWARDING = {"allow_extra_args": True, "ignore_unknown_options": True}
 
@@ -32,7 +37,7 @@ class PolicyTypes(TyperGroup):
         """Return the training of a type of policy."""
         if cmd_name not in OWN:
             return super().get_command(ctx, ANY)
-        module = import_module(f"robot_policies.policies.{cmd_name}.command")
+        module = import_module(OWN[cmd_name])
         own = typer.Typer(add_completion=False)
         own.command(cmd_name, context_settings=FORWARDING)(module.train)
         return typer.main.get_command(own)

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from robot_policies.cli.output import progress
 from robot_policies.interface import ConfigError, UnknownNameError
 
 STAGES = ("teachers", "distil")
@@ -34,7 +35,6 @@ def train(
     import torch
 
     from robot_policies.catalog import load_robot, load_task
-    from robot_policies.cli.output import progress
     from robot_policies.evaluation.guided_episodes import Guidance, make_episodes
     from robot_policies.policies.dressing.recipe import QUICK, Amount, Recipe
 
