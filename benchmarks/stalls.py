@@ -1,10 +1,9 @@
 """What stalls do to a walking robot: of the control thread, the policy and the messages.
 
-    python benchmarks/stalls.py [--quick] [--in mujoco] [--in pybullet] [--in nodes] [--json FILE]
+    python benchmarks/stalls.py [--quick] [--in mujoco] [--in pybullet] [--json FILE]
 
-In MuJoCo and PyBullet everything runs on the logical clock (`stalled_episode.py`), through the
-nodes in real time (`stalled_graph.py`). Each stall begins at a random phase of the walk, and every
-place and length is tried from the same conditions.
+Everything runs on the logical clock (`stalled_episode.py`). Each stall begins at a random phase of
+the walk, and every place and length is tried from the same conditions.
 """
 
 import json
@@ -30,7 +29,6 @@ PLACES = ("control", "policy", "messages")
 LENGTHS = (0.02, 0.06, 0.1, 0.2, 0.5, 1.5)  # s
 EARLIEST, SPREAD = 1.0, 1.0  # s; when a stall begins
 AFTER = 3.0  # s; how long the robot is watched afterwards
-NODES = "nodes"
 
 Try = Callable[[Stall, int], Outcome]
 
@@ -47,23 +45,12 @@ def in_process(engine: str) -> Try:
     )
 
 
-def through_nodes(domain: int) -> Try:
-    """Return what tries a stall in a launched graph."""
-    from stalled_graph import StalledGraph  # in one process there need be no ROS
-
-    names = {"policy": POLICY, "task": TASK, "backend": "mujoco"}
-    return lambda stall, seed: StalledGraph(
-        names | {"seed": str(seed)}, stall, AFTER, domain
-    ).run()
-
-
 def main(
     where: Annotated[list[str], typer.Option("--in")] = ["mujoco", "pybullet"],  # noqa: B006
     trials: Annotated[int, typer.Option("--trials", min=1)] = 20,
     quick: Annotated[bool, typer.Option("--quick", help="Four trials in MuJoCo.")] = False,
     places: Annotated[list[str], typer.Option("--place")] = list(PLACES),  # noqa: B006
     lengths: Annotated[list[float], typer.Option("--length")] = list(LENGTHS),  # noqa: B006
-    domain: Annotated[int, typer.Option("--domain", help="ROS domain of the nodes.")] = 98,
     out: Annotated[Path | None, typer.Option("--json", metavar="FILE")] = None,
 ) -> None:
     """Measure, print a table, and write the rows."""
@@ -72,7 +59,7 @@ def main(
     begins = EARLIEST + SPREAD * np.random.default_rng(0).random(trials)
     rows, document = [], []
     for name in where:
-        attempt = through_nodes(domain) if name == NODES else in_process(name)
+        attempt = in_process(name)
         cells = [(place, length) for place in places for length in lengths]
         for place, length in track(cells, description=name):
             stalls = [Stall(place, float(begin), length) for begin in begins]

@@ -131,7 +131,7 @@ def test_saved_checkpoint_answers_bit_for_bit_as_the_trained_policy(
     chunk = loaded.act(observation)
     assert np.array_equal(load_policy(str(folder)).act(observation).values, chunk.values)
     with torch.inference_mode():
-        batch = loaded._preprocess(loaded._batch(observation))
+        batch = loaded.prepare(observation)
         assert torch.equal(
             trained.predict_action_chunk(batch), loaded._network.predict_action_chunk(batch)
         )

@@ -122,11 +122,12 @@ def test_an_action_is_never_longer_than_the_fastest_and_never_rolls():
 
 
 def test_one_batch_can_be_learned():
+    torch.manual_seed(0)
     policy, seen = DressingPolicy(CONFIG), cloud(8)
     batch = {"observation.points": seen, "action": torch.rand(8, 6) * 1.6 - 0.8}
     optimiser = torch.optim.Adam(policy.parameters(), 1e-3)
     first = policy(batch)[0].item()
-    for _ in range(30):
+    for _ in range(100):  # for 50 it predicts the mean, then it tells the clouds apart
         loss, _ = policy(batch)
         optimiser.zero_grad()
         loss.backward()
