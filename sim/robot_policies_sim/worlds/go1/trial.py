@@ -92,7 +92,7 @@ class Go1WalkTrial:
         """Return `success`, `fall` and what could be measured.
 
         `speed_error` is the mean length of (velocity averaged over the last stride - command) in
-        the plane [m/s], `yaw_rate_error` likewise [rad/s], both from `START_UP` on; `power` the
+        the plane [m/s], `yaw_rate_error` the same of the turn [rad/s], both from `START_UP` on; `power` the
         mean of the summed |torque x speed| [W]; `distance` the length of the path, sampled once a
         stride [m].
         """
@@ -135,7 +135,8 @@ class Go1WalkTrial:
         linear = state.truth.get("base_velocity", np.full(3, np.nan))
         turn = state.truth.get("base_angular_velocity", state.features[IMU][4:7])
         self._stride.append(np.array([linear[0], linear[1], turn[2]]))
-        while len(self._stride) * self._period > STRIDE + 1e-9:
+        # After a pause longer than a stride the newest measurement is all there is.
+        while len(self._stride) > 1 and len(self._stride) * self._period > STRIDE + 1e-9:
             self._stride.popleft()
         if self._elapsed >= START_UP:
             error = np.mean(self._stride, axis=0) - self._command

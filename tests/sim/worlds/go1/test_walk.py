@@ -93,6 +93,14 @@ def test_swaying_with_the_stride_is_no_error_but_a_late_start_is_forgiven():
     assert metrics["success"] == 1.0
 
 
+def test_a_pause_longer_than_a_stride_is_judged_by_what_was_measured_after_it():
+    one = trial()
+    for time in (*np.arange(0.0, 2.5, PERIOD), *np.arange(4.0, 10.0, PERIOD)):
+        one.observe(state(time, [0.5, 0.0, 0.5]), None)
+    assert one.metrics()["speed_error"] == pytest.approx(0.0, abs=1e-9)
+    assert one.metrics()["success"] == 1.0
+
+
 def test_a_fall_decides_the_trial():
     one = trial()
     walk(one, 3.0, [0.5, 0.0, 0.5])
