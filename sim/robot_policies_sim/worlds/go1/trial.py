@@ -92,9 +92,9 @@ class Go1WalkTrial:
         """Return `success`, `fall` and what could be measured.
 
         `speed_error` is the mean length of (velocity averaged over the last stride - command) in
-        the plane [m/s], `yaw_rate_error` the same of the turn [rad/s], both from `START_UP` on; `power` the
-        mean of the summed |torque x speed| [W]; `distance` the length of the path, sampled once a
-        stride [m].
+        the plane [m/s], `yaw_rate_error` the same of the turn [rad/s], both from `START_UP` on;
+        `power` the mean of the summed |torque x speed| [W]; `distance` the length of the path,
+        sampled once a stride [m].
         """
         measured: dict[str, float] = {"fall": float(self._fallen)}
         if self._errors:
