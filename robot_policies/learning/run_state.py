@@ -40,6 +40,22 @@ def read_state(path: Path) -> tuple[Tensors, dict[str, str]]:
         return tensors, file.metadata() or {}
 
 
+def begin_run(path: Path, resume: bool) -> None:
+    """Make the folder of a run, new or to go on with.
+
+    Args:
+        path: The file of its state.
+        resume: Whether it goes on.
+
+    Raises:
+        CheckpointError: If there is nothing to resume, or a run would be overwritten.
+    """
+    if resume != path.exists():
+        verb = "nothing to resume in" if resume else "already holds a training state, resume it:"
+        raise CheckpointError(f"{verb} {path.parent}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+
+
 @contextmanager
 def resuming(path: Path) -> Iterator[None]:
     """Turn whatever a damaged or foreign state raises into one line.

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from robot_policies.interface import CheckpointError, RobotPoliciesError
+from robot_policies.interface import RobotPoliciesError
+from robot_policies.learning.run_state import begin_run
 from robot_policies.policies.uni_o4.offline.improvement import choose
 from robot_policies.policies.uni_o4.offline.run import STAGES, OfflineRun
 from robot_policies.policies.uni_o4.offline.stages import Improvement
@@ -56,10 +57,7 @@ def run_offline(
         TrainingDiverged: With the reason; the last good state stays.
     """
     state_file = out / STATE_FILE
-    if resume != state_file.exists():
-        verb = "nothing to resume in" if resume else "already holds a training state, resume it:"
-        raise CheckpointError(f"{verb} {out}")
-    out.mkdir(parents=True, exist_ok=True)
+    begin_run(state_file, resume)
     if resume:
         load_offline_state(run, state_file)
     stages = STAGES[run.settings.method]

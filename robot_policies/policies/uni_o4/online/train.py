@@ -13,6 +13,7 @@ import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from robot_policies.interface import CheckpointError, ConfigError, TrainingEnvironment
+from robot_policies.learning.run_state import begin_run
 from robot_policies.policies.uni_o4.configuration_uni_o4 import UniO4Config
 from robot_policies.policies.uni_o4.export import export
 from robot_policies.policies.uni_o4.modeling_uni_o4 import UniO4Policy
@@ -100,10 +101,7 @@ def train(
     if minutes is None and steps is None:
         raise ConfigError("say when to stop: minutes or steps")
     state_file = out / STATE_FILE
-    if resume != state_file.exists():
-        verb = "nothing to resume in" if resume else "already holds a training state, resume it:"
-        raise CheckpointError(f"{verb} {out}")
-    out.mkdir(parents=True, exist_ok=True)
+    begin_run(state_file, resume)
     if resume:
         load_state(trainer, state_file)
         if trainer.progress.seed != seed:
