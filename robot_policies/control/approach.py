@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from robot_policies.control.rules import Motion, Rules
+from robot_policies.control.rules import CommandStep, Rules
 
 SHARES = (1.0, 0.75, 0.5, 0.25, 0.1, 0.05)  # of the longest step that is tried, in turn
 
@@ -34,31 +34,31 @@ class Approach:
         """Follow a clock that jumped by some seconds."""
         self._since += by
 
-    def step(self, motion: Motion, rules: Rules, under_way: bool) -> Motion | None:
+    def step(self, refused: CommandStep, rules: Rules, under_way: bool) -> CommandStep | None:
         """Return the longest step towards an action that is only too far away.
 
         The longest that is tried is as long as the speed limits allow.
 
         Args:
-            motion: The action that was refused.
+            refused: The step of the action that was refused.
             rules: What a step must satisfy.
             under_way: Whether the robot followed its policy until now. The first refusal of such
                 a robot is no way back from anything.
 
         Returns:
-            A motion that every rule allows; `None` if none is found, or nothing is approached now.
+            A step that every rule allows; `None` if none is found, or nothing is approached now.
         """
         begins = self._since == np.inf
         if begins and under_way:
             return None
-        since = 0.0 if begins else motion.now - self._since
-        if since >= self._longest or rules.judge_place(motion):
+        since = 0.0 if begins else refused.now - self._since
+        if since >= self._longest or rules.judge_place(refused):
             return None
-        way = motion.target - motion.previous
-        whole = 1.0 / max(1.0, float(np.max(np.abs(way) / (self._velocity * motion.span))))
+        way = refused.target - refused.previous
+        whole = 1.0 / max(1.0, float(np.max(np.abs(way) / (self._velocity * refused.span))))
         for share in SHARES:
-            step = replace(motion, target=motion.previous + whole * share * way)
+            step = replace(refused, target=refused.previous + whole * share * way)
             if rules.judge(step) is None:
-                self._since = motion.now if begins else self._since
+                self._since = refused.now if begins else self._since
                 return step
         return None

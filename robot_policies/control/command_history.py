@@ -7,7 +7,7 @@ stands for as long, when it is judged and when the next step is compared with it
 
 import numpy as np
 
-from robot_policies.control.rules import Motion
+from robot_policies.control.rules import CommandStep
 from robot_policies.interface import RobotState
 
 
@@ -56,7 +56,7 @@ class CommandHistory:
         self._given += by
         self._given_before += by
 
-    def motion(self, target: np.ndarray, now: float, state: RobotState) -> Motion:
+    def step_to(self, target: np.ndarray, now: float, state: RobotState) -> CommandStep:
         """Return a command in the light of those before it.
 
         Args:
@@ -64,7 +64,7 @@ class CommandHistory:
             now: Time. [s]
             state: What the robot measured.
         """
-        return Motion(target, self._previous, self._speed, self._span(now), now, state)
+        return CommandStep(target, self._previous, self._speed, self._span(now), now, state)
 
     def _span(self, now: float) -> float:
         """Return how long a step stands for that is made now. [s]."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from robot_policies.control.bounds import Bound, joint_units
 from robot_policies.control.refusal import Cause, Refusal
-from robot_policies.control.rules import Motion, Rules, leads_inside, pace_rule
+from robot_policies.control.rules import CommandStep, Rules, leads_inside, pace_rule
 from robot_policies.control.speed_envelope import SpeedEnvelope
 from robot_policies.interface import ActionKind, JointLimit, JointLimits, RobotSpec
 from robot_policies.interface.errors import suggestion
@@ -69,24 +69,31 @@ class Restriction:
         if self._kind is ActionKind.JOINT_POSITION:
             envelope = SpeedEnvelope(fastest, period)
             return Rules(
-                place=(lambda m: _approaches(m, position),),
+                place=(lambda step: _approaches(step, position),),
                 way=(
-                    lambda m: speed.judge((m.target - m.previous) / m.span),
+                    lambda step: speed.judge((step.target - step.previous) / step.span),
                     pace_rule(envelope, names, units),
                 ),
                 envelope=envelope,
             )
         return Rules(
-            (lambda m: speed.judge(m.target), lambda m: leads_inside(m, position, period)), ()
+            (
+                lambda step: speed.judge(step.target),
+                lambda step: leads_inside(step, position, period),
+            ),
+            (),
         )
 
 
 def _always(cause: Cause, text: str, joint: str = "") -> Rules:
     refusal = Refusal(cause, text, joint)
-    return Rules(place=(lambda m: refusal,))
+    return Rules(place=(lambda step: refusal,))
 
 
-def _approaches(m: Motion, position: Bound) -> Refusal | None:
+def _approaches(step: CommandStep, position: Bound) -> Refusal | None:
     # A joint that is outside when a limit comes into force may move, but only back.
-    lower, upper = np.minimum(position.lower, m.previous), np.maximum(position.upper, m.previous)
-    return replace(position, lower=lower, upper=upper).judge(m.target)
+    lower, upper = (
+        np.minimum(position.lower, step.previous),
+        np.maximum(position.upper, step.previous),
+    )
+    return replace(position, lower=lower, upper=upper).judge(step.target)

@@ -19,7 +19,7 @@ from robot_policies.interface.observation import VELOCITY_COMMAND_NAMES
 
 
 @dataclass(frozen=True, eq=False)
-class Motion:
+class CommandStep:
     """A command in the light of what it follows; all arrays in `RobotSpec.joints` order.
 
     Attributes:
@@ -40,7 +40,7 @@ class Motion:
     state: RobotState
 
 
-Rule = Callable[[Motion], Refusal | None]
+Rule = Callable[[CommandStep], Refusal | None]
 
 
 @dataclass(frozen=True)
@@ -58,26 +58,26 @@ class Rules:
     way: tuple[Rule, ...] = ()
     envelope: SpeedEnvelope | None = None
 
-    def judge(self, motion: Motion) -> Refusal | None:
+    def judge(self, step: CommandStep) -> Refusal | None:
         """Return the first refusal, those about the place before those about the way."""
-        return self.judge_place(motion) or _first_refusal(self.way, motion)
+        return self.judge_place(step) or _first_refusal(self.way, step)
 
-    def judge_place(self, motion: Motion) -> Refusal | None:
+    def judge_place(self, step: CommandStep) -> Refusal | None:
         """Return the first refusal of those about the place."""
-        return _first_refusal(self.place, motion)
+        return _first_refusal(self.place, step)
 
 
-def _first_refusal(rules: tuple[Rule, ...], motion: Motion) -> Refusal | None:
-    return next((refusal for rule in rules if (refusal := rule(motion))), None)
+def _first_refusal(rules: tuple[Rule, ...], step: CommandStep) -> Refusal | None:
+    return next((refusal for rule in rules if (refusal := rule(step))), None)
 
 
 def pace_rule(envelope: SpeedEnvelope, names: tuple[str, ...], units: tuple[str, ...]) -> Rule:
     """Return the rule that no target runs ahead of what its speed limit allows in true time."""
 
-    def judge(m: Motion) -> Refusal | None:
-        lower, upper = envelope.bounds(m.now)
+    def judge(step: CommandStep) -> Refusal | None:
+        lower, upper = envelope.bounds(step.now)
         what = "target within the speed limit,"
-        return Bound(Cause.VELOCITY, what, names, units, lower, upper).judge(m.target)
+        return Bound(Cause.VELOCITY, what, names, units, lower, upper).judge(step.target)
 
     return judge
 
@@ -89,25 +89,25 @@ def position_rules(robot: RobotSpec, limits: SafetyLimits) -> Rules:
     workspace = workspace_rule(robot)
     envelope = SpeedEnvelope(limits.velocity_margin * robot.velocity, period)
 
-    def acceleration(m: Motion) -> np.ndarray:
+    def acceleration(step: CommandStep) -> np.ndarray:
         """(v - v') / T: the step's speed, less that of the step before, over the step's time."""
-        return ((m.target - m.previous) / m.span - m.speed) / m.span
+        return ((step.target - step.previous) / step.span - step.speed) / step.span
 
-    def servo_effort(m: Motion) -> np.ndarray:
+    def servo_effort(step: CommandStep) -> np.ndarray:
         """What the servo's law gives: stiffness (target - q) - damping q'."""
-        spring = gains.stiffness * (m.target - m.state.joint_position)
-        return spring - gains.damping * m.state.joint_velocity
+        spring = gains.stiffness * (step.target - step.state.joint_position)
+        return spring - gains.damping * step.state.joint_velocity
 
     return Rules(
         place=(
-            lambda m: position.judge(m.target),
-            lambda m: workspace(m.target, m.previous),
+            lambda step: position.judge(step.target),
+            lambda step: workspace(step.target, step.previous),
         ),
         way=(
-            lambda m: speed.judge((m.target - m.previous) / m.span),
-            lambda m: change.judge(acceleration(m)),
-            lambda m: following.judge(m.target - m.state.joint_position),
-            lambda m: effort.judge(servo_effort(m)),
+            lambda step: speed.judge((step.target - step.previous) / step.span),
+            lambda step: change.judge(acceleration(step)),
+            lambda step: following.judge(step.target - step.state.joint_position),
+            lambda step: effort.judge(servo_effort(step)),
             pace_rule(envelope, robot.joint_names, joint_units(robot)[0]),
         ),
         envelope=envelope,
@@ -120,26 +120,26 @@ def velocity_rules(robot: RobotSpec, limits: SafetyLimits) -> Rules:
     position, speed, change, *_ = joint_bounds(robot, limits)
     workspace = workspace_rule(robot)
 
-    def leads_to(m: Motion) -> Refusal | None:
-        here = m.state.joint_position
-        return workspace(here + m.target * period, here)
+    def leads_to(step: CommandStep) -> Refusal | None:
+        here = step.state.joint_position
+        return workspace(here + step.target * period, here)
 
     return Rules(
         place=(
-            lambda m: speed.judge(m.target),
-            lambda m: leads_inside(m, position, period),
+            lambda step: speed.judge(step.target),
+            lambda step: leads_inside(step, position, period),
             leads_to,
         ),
-        way=(lambda m: change.judge((m.target - m.previous) / period),),
+        way=(lambda step: change.judge((step.target - step.previous) / period),),
     )
 
 
-def leads_inside(m: Motion, position: Bound, period: float) -> Refusal | None:
+def leads_inside(step: CommandStep, position: Bound, period: float) -> Refusal | None:
     """Judge where a velocity target leads within a control period."""
-    here = m.state.joint_position
+    here = step.state.joint_position
     # A joint that is beyond its range may move, but only back.
     lower, upper = np.minimum(position.lower, here), np.maximum(position.upper, here)
-    return replace(position, lower=lower, upper=upper).judge(here + m.target * period)
+    return replace(position, lower=lower, upper=upper).judge(here + step.target * period)
 
 
 def base_rules(robot: RobotSpec, limits: SafetyLimits) -> Rules:
@@ -151,8 +151,8 @@ def base_rules(robot: RobotSpec, limits: SafetyLimits) -> Rules:
     units = tuple(f"{unit}^2" for unit in units)
     change = Bound(Cause.ACCELERATION, "base acceleration", names, units, -steepest, steepest)
     return Rules(
-        place=(lambda m: speed.judge(m.target),),
-        way=(lambda m: change.judge((m.target - m.previous) / period),),
+        place=(lambda step: speed.judge(step.target),),
+        way=(lambda step: change.judge((step.target - step.previous) / period),),
     )
 
 

@@ -183,13 +183,13 @@ class SafetyGate:
             return self._without_action(state, now, refusal)
         refusal = refusal or self._actions.judge(action, now)
         if refusal is None:
-            motion = self._commands.motion(self._actions.target(action), now, state)
+            step = self._commands.step_to(self._actions.target(action), now, state)
             rules = self._rules_for(action, now)
-            refusal = rules.judge(motion)
+            refusal = rules.judge(step)
             if refusal is None:
-                return self._follow(motion.target, now)
+                return self._follow(step.target, now)
             under_way = self._level_before is Level.PASS
-            if nearer := self._approach.step(motion, rules, under_way):
+            if nearer := self._approach.step(step, rules, under_way):
                 return self._follow(nearer.target, now, refusal)
         if self._keeps_refusing(refusal, now):
             return self._damp(state, now, self.latched, Level.ESTOP)
