@@ -1,9 +1,9 @@
-"""Figures of Uni-O4 on `go1_shifted`: logged walking, offline methods, online continuation, gate.
+"""Figures of Uni-O4 on `go1_shifted`: logs, offline methods, online continuation, acceptance test.
 
-    python benchmarks/uni_o4.py run     --out DIR --seed 4   # everything of one seed; resumable
-    python benchmarks/uni_o4.py gate    --out DIR --seed 4   # AM-Q against the true score
-    python benchmarks/uni_o4.py ceiling --out DIR --steps 1000000
-    python benchmarks/uni_o4.py table   --out DIR            # over all seeds found in DIR
+    python benchmarks/uni_o4.py run        --out DIR --seed 4   # everything of one seed; resumable
+    python benchmarks/uni_o4.py acceptance --out DIR --seed 4   # AM-Q against the true score
+    python benchmarks/uni_o4.py ceiling    --out DIR --steps 1000000
+    python benchmarks/uni_o4.py table      --out DIR            # over all seeds found in DIR
 
 A seed is that of the logs, of every weight and of all noise. The shipped policy walks under all
 shifts with noise, `ROWS` steps; each method learns from these rows; PPO continues from what
@@ -199,7 +199,7 @@ def ceiling(arguments: argparse.Namespace) -> None:
     record(folder, f"ceiling {arguments.steps}", load(folder))
 
 
-def gate(arguments: argparse.Namespace) -> None:
+def acceptance(arguments: argparse.Namespace) -> None:
     """Rank policies by AM-Q and by the true score."""
     out = arguments.out / str(arguments.seed)
     shipped = load(find_checkpoint(SHIPPED))
@@ -216,7 +216,7 @@ def gate(arguments: argparse.Namespace) -> None:
         print(json.dumps({"policy": name, "am_q": estimated[-1], "reward": true[-1]}), flush=True)
     result = {"policies": len(true), "spearman": float(spearmanr(estimated, true).statistic)}
     result |= agreement(np.array(estimated), np.array(true))
-    (out / "gate.json").write_text(json.dumps(result) + "\n", encoding="utf-8")
+    (out / "acceptance.json").write_text(json.dumps(result) + "\n", encoding="utf-8")
     print(json.dumps(result))
 
 
@@ -288,7 +288,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    stages = {"run": run, "gate": gate, "ceiling": ceiling, "table": table}
+    stages = {"run": run, "acceptance": acceptance, "ceiling": ceiling, "table": table}
     parser.add_argument("stage", choices=stages)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=4)

@@ -96,7 +96,7 @@ def settings(method: Method, size: Size) -> OfflineSettings:
         baseline_rate=5e-4,
         model_rate=1e-3,
         improvement_steps=size.improvement,
-        gate_every=size.improvement // 10,
+        acceptance_every=size.improvement // 10,
         baseline_steps=size.critics,
         # 3 where the best return is scaled to 1000 (Kostrikov et al. 2021); here it is about 165.
         iql_temperature=18.0,

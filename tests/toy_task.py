@@ -30,7 +30,7 @@ SMALL = OfflineSettings(
     improvement_steps=60,
     improvement_rate=0.02,
     baseline_rate=0.02,
-    gate_every=20,
+    acceptance_every=20,
     horizon=5,
     start_states=128,
 )

@@ -1,6 +1,7 @@
 """What Uni-O4 is compared with: policies learned from the same data with the same networks.
 
-BC is the supervised phase with one member, BPPO the improvement with one member and no gate.
+BC is the supervised phase with one member; BPPO is the improvement with one member and without
+acceptance test.
 """
 
 from collections.abc import Mapping
@@ -76,7 +77,7 @@ class Td3Bc(nn.Module):
         follow(self.slow_policy.parameters(), self.policy.parameters(), rate)
 
 
-class Weighted(Stage):
+class AdvantageWeighted(Stage):
     """The advantage-weighted policy of implicit Q-learning."""
 
     name = "weighted"

@@ -1,4 +1,4 @@
-"""Offline multi-step improvement: clipped policy steps on states of the data, gated by AM-Q.
+"""Offline multi-step improvement: clipped policy steps on states of the data, accepted by AM-Q.
 
 Each member i takes steps of PPO against its own frozen behaviour copy, from which the actions are
 drawn; the advantage is min Q - V. At every check a member that scores better than its copy, by a
@@ -22,7 +22,7 @@ from robot_policies.policies.uni_o4.spaces import Space
 
 @dataclass(frozen=True)
 class Check:
-    """What the gate decided at one check.
+    """What the acceptance test decided at one check.
 
     Attributes:
         step: Steps taken before it.
@@ -43,7 +43,7 @@ class Improver:
         members: Policies that take steps.
         behavior: The copies actions are drawn from, and what is handed on.
         expansion: Q from the model; min Q of the critics if not given.
-        checks: What the gate decided.
+        checks: What the acceptance test decided.
     """
 
     members: nn.ModuleList
@@ -116,13 +116,13 @@ class Improver:
     def check(self, done: int) -> Check:
         """Let every member that scores better than its copy become it."""
         gains, accepted = [], []
-        if self.evaluator is None or self.settings.gate == "off":
+        if self.evaluator is None or self.settings.acceptance == "off":
             gains, accepted = [0.0] * len(self.members), [True] * len(self.members)
         else:
             chance = self.evaluator.draw(self.settings.start_states)
             for member, copy in zip(self.members, self.behavior, strict=True):
                 score, before = (self.evaluator.score(p, chance) for p in (member, copy))
-                better, gain = is_better(score, before, self.settings.gate_margin)
+                better, gain = is_better(score, before, self.settings.acceptance_margin)
                 gains.append(gain)
                 accepted.append(better)
         for i, better in enumerate(accepted):

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from robot_policies.policies.uni_o4.data.transitions import Transitions
-from robot_policies.policies.uni_o4.offline.baselines import Td3BcFit, Weighted
+from robot_policies.policies.uni_o4.offline.baselines import AdvantageWeighted, Td3BcFit
 from robot_policies.policies.uni_o4.offline.critics import Critics
 from robot_policies.policies.uni_o4.offline.settings import OfflineSettings
 from robot_policies.policies.uni_o4.offline.stages import (
@@ -29,7 +29,7 @@ from robot_policies.policies.uni_o4.spaces import Space
 
 STAGES: Mapping[str, tuple[type[Stage], ...]] = {
     "bc": (Behavior,),
-    "iql": (Behavior, CriticFit, Weighted),
+    "iql": (Behavior, CriticFit, AdvantageWeighted),
     "td3_bc": (Behavior, CriticFit, Td3BcFit),
     "bppo": (Behavior, CriticFit, Improvement),
     "uni_o4": (Behavior, CriticFit, ModelFit, Improvement),

@@ -21,12 +21,12 @@ class OfflineSettings:
 
     Attributes:
         method: `uni_o4`, or what it is compared with: `bc`, `iql` (advantage-weighted policy),
-            `td3_bc`, `bppo` (one member, no gate).
+            `td3_bc`, `bppo` (one member, no acceptance test).
         diversity: `kl` sampled divergence from the other members; `upstream` the term of the
             public code, whose gradient knows no other member; `none`.
         value_target: `expectile` (IQL) or `monte_carlo` returns.
-        gate: `paired` scores on common start states and noise; `off` replaces the behaviour copy
-            at every check.
+        acceptance: `paired` scores on common start states and noise; `off` replaces the
+            behaviour copy at every check.
     """
 
     method: Method = "uni_o4"
@@ -65,9 +65,9 @@ class OfflineSettings:
     improvement_steps: int = 240  # [code] 1e4
     improvement_rate: float = 3e-4  # falls linearly to 0; [code] 1e-4
     clip: float = 0.25  # falls linearly to 0, as said; [code] stops falling after 200 steps
-    gate: Literal["paired", "off"] = "paired"
-    gate_every: int = 40  # steps between two checks; [code] 100
-    gate_margin: float = 1.0  # standard errors a member must be better by [own; code: none]
+    acceptance: Literal["paired", "off"] = "paired"
+    acceptance_every: int = 40  # steps between two checks; [code] 100
+    acceptance_margin: float = 1.0  # standard errors a member must be better by [own; code: none]
     horizon: int = 20  # steps of a rollout [code, real Go1]
     start_states: int = 512  # [code]
     support: float = (
@@ -84,7 +84,14 @@ class OfflineSettings:
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot be."""
-        for name in ("members", "batch", "horizon", "start_states", "gate_every", "model_epochs"):
+        for name in (
+            "members",
+            "batch",
+            "horizon",
+            "start_states",
+            "acceptance_every",
+            "model_epochs",
+        ):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be >= 1, got {getattr(self, name)}")
         for name in ("gamma", "expectile"):

@@ -232,7 +232,7 @@ class ModelFit(Stage):
 
 
 class Improvement(Stage):
-    """Improve the members where the data are, behind the gate."""
+    """Improve the members where the data are, behind the acceptance test."""
 
     name = "improvement"
 
@@ -240,10 +240,10 @@ class Improvement(Stage):
         super().__init__(networks)
         settings = self.settings
         self.total = settings.improvement_steps
-        gated = settings.method == "uni_o4" and settings.gate == "paired"
+        tested = settings.method == "uni_o4" and settings.acceptance == "paired"
         data = dict(networks.data)
         self.evaluator = (
-            ModelRollouts(networks.model, networks.critics, data, settings) if gated else None
+            ModelRollouts(networks.model, networks.critics, data, settings) if tested else None
         )
         modelled = settings.method == "uni_o4" and settings.expansion > 0
         self.improver = Improver(
@@ -262,7 +262,7 @@ class Improvement(Stage):
         """Take one clipped step with every member, and check them when it is time."""
         batch = self.networks.batch()
         record = {"loss": self.improver.step(batch["observation"], self.done)}
-        if (self.done + 1) % self.settings.gate_every == 0 or self.done + 1 == self.total:
+        if (self.done + 1) % self.settings.acceptance_every == 0 or self.done + 1 == self.total:
             check = self.improver.check(self.done + 1)
             record["accepted"] = float(np.mean(check.accepted))
             record["gain"] = float(np.mean(check.gain))
@@ -270,7 +270,7 @@ class Improvement(Stage):
 
     @property
     def policies(self) -> nn.ModuleList:
-        """What the gate let pass."""
+        """What was accepted."""
         return self.improver.behavior
 
 

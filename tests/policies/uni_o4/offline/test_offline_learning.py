@@ -261,7 +261,7 @@ def test_scores_rank_policies_as_the_task_does(finished):
     assert spearmanr(scores, truth).statistic > 0.8
 
 
-def test_the_gate_refuses_an_over_trained_policy(finished):
+def test_the_acceptance_test_refuses_an_over_trained_policy(finished):
     run, _ = finished
     networks = run.networks
     evaluator = ModelRollouts(networks.model, networks.critics, dict(networks.data), SMALL)
@@ -272,8 +272,10 @@ def test_the_gate_refuses_an_over_trained_policy(finished):
     check = improver.check(1)
     assert check.accepted == (False,)
     assert float(improver.behavior[0].gain) == pytest.approx(0.9)
-    open_gate = Improver(policies, networks.critics, SPACE, evaluator, replace(SMALL, gate="off"))
-    assert open_gate.check(1).accepted == (True,)
+    untested = Improver(
+        policies, networks.critics, SPACE, evaluator, replace(SMALL, acceptance="off")
+    )
+    assert untested.check(1).accepted == (True,)
 
 
 def test_a_margin_is_asked_for():
@@ -299,7 +301,12 @@ class Killed(Exception):
 @pytest.mark.parametrize("after", [3, 9, 13, 20])  # one in each phase
 def test_a_killed_run_continues_bit_for_bit(data, tmp_path, monkeypatch, after):
     settings = replace(
-        SMALL, behavior_steps=5, critic_steps=6, model_epochs=2, improvement_steps=12, gate_every=4
+        SMALL,
+        behavior_steps=5,
+        critic_steps=6,
+        model_epochs=2,
+        improvement_steps=12,
+        acceptance_every=4,
     )
     whole = make(data, settings)
     run_offline(whole, tmp_path / "whole")

@@ -33,7 +33,7 @@ TINY = OfflineSettings(
     model_epochs=2,
     expansion=2,
     improvement_steps=6,
-    gate_every=3,
+    acceptance_every=3,
     horizon=3,
     start_states=16,
 )
