@@ -9,7 +9,7 @@
 right, shy, noisy; failures included) for the base and the skills `fast` (weighted by reward) and
 `careful` (by cost); and, anew for each seed, demonstrations of each new task. `run` trains what is
 new and scores it on the same 300 trials in MuJoCo, many arms at once; base, `fast` and `careful`
-are those of the first run. A gate is trained on episodes that trained no skill.
+are those of the first run. A router is trained on episodes that trained no skill.
 """
 
 import argparse

@@ -21,17 +21,17 @@ from psec_lab import (
 from torch import Tensor
 
 from robot_policies.policies.psec.fit import FitSettings
-from robot_policies.policies.psec.levels import LevelMixture, train_gate
+from robot_policies.policies.psec.levels import LevelMixture, train_router
 from robot_policies.policies.psec.sample_weights import router_weights
 from robot_policies.policies.psec.train import composed, train_weights
 from robot_policies.skills.mixing.arrow import ArrowRouter
-from robot_policies.skills.mixing.gate import Gate
+from robot_policies.skills.mixing.skill_router import SkillRouter
 
 SHIFTS = ("mass", "damping", "gain")
 LEVELS = {"parameter": "PSEC", "noise": "noise level", "action": "action level"}
-GATE = FitSettings(steps=400, batch=128, lr=1e-3)
+ROUTER = FitSettings(steps=400, batch=128, lr=1e-3)
 FIXED = FitSettings(steps=300, batch=128, lr=2e-2)
-PULL = 0.05  # of a gate towards the weights it begins at
+PULL = 0.05  # of a router towards the weights it begins at
 SEARCHED = tuple(product((0.0, 0.25, 0.5), repeat=3))[1:]  # fixed weights to try
 SEARCH = range(3_000_000, 3_000_100)  # seeds of the trials they are tried in
 
@@ -41,7 +41,7 @@ class Mixtures:
 
     Attributes:
         skills: The library.
-        near: How much each held-out step counts for a gate: most near the obstacle.
+        near: How much each held-out step counts for a router: most near the obstacle.
     """
 
     def __init__(self, lab: Lab) -> None:
@@ -62,14 +62,14 @@ class Mixtures:
         for i, name in enumerate(self.skills):
             self.fixed(f"detour {name}", lambda i=i: torch.eye(len(self.skills))[i])
 
-    def gated(
-        self, cell: str, level: str, gate: Callable[[], Gate], shifts: Sequence[str] = ()
+    def routed(
+        self, cell: str, level: str, router: Callable[[], SkillRouter], shifts: Sequence[str] = ()
     ) -> None:
-        """Score a gate on the task, or on shifted arms."""
+        """Score a router on the task, or on shifted arms."""
         tasks = {f"{cell}, {name}": f"arm_shifted/{name}" for name in shifts} or {cell: TASK}
         if not any(map(self.lab.lacks, tasks)):
             return
-        made = gate()
+        made = router()
         with composed(self.lab.policy, self.skills) as mixer:
             mixture = LevelMixture(self.lab.policy, mixer, made, level)
             for each in filter(self.lab.lacks, tasks):
@@ -87,15 +87,15 @@ class Mixtures:
         """Score the routing that needs no training."""
         if self.lab.lacks("Arrow"):
             with composed(self.lab.policy, self.skills) as mixer:
-                mixer.swap(mixer.stack, router=ArrowRouter(mixer.stack))
+                mixer.swap(mixer.stack, layer_router=ArrowRouter(mixer.stack))
                 self.lab.score("Arrow", TASK)
 
-    def gate(self, level: str, *, published: bool = False) -> Gate:
-        """Train a gate: with the loss of every step alike, or near the obstacle above all."""
+    def router(self, level: str, *, published: bool = False) -> SkillRouter:
+        """Train a router: with the loss of every step alike, or near the obstacle above all."""
         objective = "action" if level == "action" else "diffusion"
         settle = self.lab.settings(FIXED)
         ours = {} if published else {"weight": self.near, "settle": settle, "pull": PULL}
-        return train_gate(*self._train, self.lab.settings(GATE), level, objective, **ours)
+        return train_router(*self._train, self.lab.settings(ROUTER), level, objective, **ours)
 
     def least_loss(self, weight: Tensor | None = None) -> Tensor:
         """Return the fixed weights with the least loss."""
@@ -114,23 +114,23 @@ def composition(lab: Lab) -> None:
     """Compose skills for the detour, at every level."""
     mixtures = Mixtures(lab)
     mixtures.alone()
-    mixtures.gated("PSEC", "parameter", partial(mixtures.gate, "parameter"))
+    mixtures.routed("PSEC", "parameter", partial(mixtures.router, "parameter"))
     mixtures.fixed("fixed, even", lambda: torch.ones(3) / 3)
     mixtures.fixed("fixed, least loss", mixtures.least_loss)
     mixtures.fixed("fixed, least weighted loss", partial(mixtures.least_loss, mixtures.near))
     mixtures.fixed("fixed, searched", mixtures.search)
     mixtures.arrow()
     for level in ("noise", "action"):
-        mixtures.gated(LEVELS[level], level, partial(mixtures.gate, level))
+        mixtures.routed(LEVELS[level], level, partial(mixtures.router, level))
 
 
 def ablation(lab: Lab) -> None:
-    """Train gates with the published loss alone, and try PSEC on shifted arms."""
+    """Train routers with the published loss alone, and try PSEC on shifted arms."""
     mixtures = Mixtures(lab)
     for level, name in LEVELS.items():
-        published = partial(mixtures.gate, level, published=True)
-        mixtures.gated(f"{name}, published loss", level, published)
+        published = partial(mixtures.router, level, published=True)
+        mixtures.routed(f"{name}, published loss", level, published)
     for shift in SHIFTS:
         if lab.lacks(f"detour base, {shift}"):
             lab.score(f"detour base, {shift}", f"arm_shifted/{shift}")
-    mixtures.gated("PSEC", "parameter", partial(mixtures.gate, "parameter"), SHIFTS)
+    mixtures.routed("PSEC", "parameter", partial(mixtures.router, "parameter"), SHIFTS)

@@ -40,7 +40,7 @@ SEEDS = range(3)
 # Episodes and first seed by data set; those of a new task are recorded anew for each seed.
 MIXED = {"mixed": (1500, 0)}
 DEMONSTRATED = {"detour": (130, 10_000), "orbit": (100, 20_000), "push": (30, 30_000)}
-FEW, HELD_OUT = 10, 30  # demonstrations of a library's newest skill, and of the gates
+FEW, HELD_OUT = 10, 30  # demonstrations of a library's newest skill, and of the routers
 WANDER = 0.05  # m/s, of who demonstrates a new task
 
 # Chosen with other demonstrations and other trials than those that are reported.

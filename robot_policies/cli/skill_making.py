@@ -86,12 +86,12 @@ def compose(
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option("--data", help="Data set to train a gate on; Arrow without it or weights."),
+        typer.Option("--data", help="Data set to train a router on; Arrow without it or weights."),
     ] = None,
     costs: Annotated[
         Path | None,
         typer.Option(
-            "--costs", help="Data set with costs; a gate minds most where those did harm."
+            "--costs", help="Data set with costs; a router minds most where those did harm."
         ),
     ] = None,
     fallback: Annotated[
@@ -102,24 +102,24 @@ def compose(
     ] = None,
     version: Annotated[str, typer.Option("--version", help="Three numbers.")] = "1.0.0",
     steps: Steps = 1000,
-    rate: Annotated[float, typer.Option("--rate", help="Learning rate of a gate.")] = 3e-4,
+    rate: Annotated[float, typer.Option("--rate", help="Learning rate of a router.")] = 3e-4,
     pull: Annotated[
-        float, typer.Option("--pull", min=0.0, help="Of a gate towards the best fixed weights.")
+        float, typer.Option("--pull", min=0.0, help="Of a router towards the best fixed weights.")
     ] = 0.0,
     seed: Seed = 0,
     library: Library = None,
     json: Json = None,
 ) -> None:
-    """Put skills together by fixed weights, by a gate trained on data, or by Arrow."""
+    """Put skills together by fixed weights, by a router trained on data, or by Arrow."""
     from robot_policies.skills.library import composition as compositions
 
     if weight and data is not None:
-        raise ConfigError("--weight or --data, not both: fixed weights or a gate")
+        raise ConfigError("--weight or --data, not both: fixed weights or a router")
     if costs is not None and data is None:
-        raise ConfigError("--costs says which steps a gate minds most; it needs --data as well")
+        raise ConfigError("--costs says which steps a router minds most; it needs --data as well")
     if node is not None and data is not None and library is not None:
         raise ConfigError(
-            "--node with a gate needs the node's own library, where it looks for gates: set "
+            "--node with a router needs the node's own library, where it looks for routers: set "
             "$ROBOT_POLICIES_SKILLS for both, instead of --library"
         )
     reason = ""
@@ -127,14 +127,14 @@ def compose(
         opened, known = open_library(library), read_base_of(base)
         opened.check_new(name, version)
         chosen = [opened.load(each, known) for each in skill]
-        gate = None
+        router = None
         if data is not None:
             from robot_policies.policies.locate import find_checkpoint
             from robot_policies.policies.psec.fit import FitSettings
-            from robot_policies.policies.psec.skill_run import load_base, run_gate
+            from robot_policies.policies.psec.skill_run import load_base, run_router
 
-            task = bar.add_task("gate", total=steps)
-            gate = run_gate(
+            task = bar.add_task("router", total=steps)
+            router = run_router(
                 load_base(find_checkpoint(base), base),
                 chosen,
                 data,
@@ -144,7 +144,7 @@ def compose(
                 report=lambda step, loss: bar.update(task, completed=step),
             )
         made = compositions.compose(
-            name, version, known, chosen, weights=weight or None, gate=gate, fallback=fallback
+            name, version, known, chosen, weights=weight or None, router=router, fallback=fallback
         )
         folder = opened.save(made)
         pairs = _interference(base, chosen)

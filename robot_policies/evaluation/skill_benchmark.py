@@ -23,9 +23,9 @@ from robot_policies.interface import BackendError
 from robot_policies.policies.psec.configuration_psec import PsecConfig
 from robot_policies.policies.psec.modeling_psec import PsecPolicy
 from robot_policies.policies.psec.processor_psec import make_psec_pre_post_processors
-from robot_policies.skills.mixing.gate import Gate
 from robot_policies.skills.mixing.layers import Adapter, LowRank, SkillStack, linear_layers
 from robot_policies.skills.mixing.mixer import SkillMixer
+from robot_policies.skills.mixing.skill_router import SkillRouter
 from robot_policies.skills.package.base import SkillBase, read_base
 from robot_policies.skills.package.skill import pack
 
@@ -42,7 +42,7 @@ Row = dict[str, Any]
 
 
 def control_steps(repeats: int, tick: Callable[[], None]) -> list[Row]:
-    """Measure gate and sampling of one action, T = 5, on one thread; candidates interleaved.
+    """Measure router and sampling of one action, T = 5, on one thread; candidates interleaved.
 
     Args:
         repeats: Bursts of each candidate.
@@ -145,13 +145,13 @@ def _control_step(network: str, count: int) -> Callable[[], None]:
     policy = _make_policy(network=network)
     mixer = SkillMixer(policy)
     mixer.swap(SkillStack(policy, {f"skill_{i}": _adapter(policy, i) for i in range(count)}))
-    gate = Gate({STATE: OBSERVED}, count).start_at([0.5] * count) if count else None
+    router = SkillRouter({STATE: OBSERVED}, count).start_at([0.5] * count) if count else None
     batch = {STATE: torch.randn(1, OBSERVED)}
 
     def step() -> None:
         with torch.inference_mode():
-            if gate is not None:
-                mixer.weigh(gate.read(batch)[0])
+            if router is not None:
+                mixer.weigh(router.read(batch)[0])
             policy.predict_action_chunk(batch)
 
     return step

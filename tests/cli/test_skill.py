@@ -194,7 +194,7 @@ def test_listing_skills_imports_no_torch(command):
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 
-def test_a_gate_is_trained_on_other_data_than_the_skill(skill, base, data, trained, capsys):
+def test_a_router_is_trained_on_other_data_than_the_skill(skill, base, data, trained, capsys):
     skill("add", trained("reach"), "--base", base)
     arguments = ["skill", "compose", "ctx", "--base", str(base), "--skill", "reach"]
     assert main([*arguments, "--data", str(data), "--steps", "2"]) == 2
@@ -202,7 +202,7 @@ def test_a_gate_is_trained_on_other_data_than_the_skill(skill, base, data, train
     assert skill("list")[1]["compositions"] == []
 
 
-def test_a_gate_minds_where_others_did_harm(skill, base, data, trained, tmp_path, monkeypatch):
+def test_a_router_minds_where_others_did_harm(skill, base, data, trained, tmp_path, monkeypatch):
     from robot_policies.policies.psec import skill_run
 
     monkeypatch.setattr(skill_run, "CRITIC", replace(skill_run.CRITIC, steps=50))

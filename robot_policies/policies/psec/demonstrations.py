@@ -81,9 +81,9 @@ class Demonstrations:
         return f"sha256:{digest.hexdigest()}"
 
     def split(self, share: float) -> tuple["Demonstrations", "Demonstrations"]:
-        """Return the first episodes, and the rest: one part for a skill, one for its gate.
+        """Return the first episodes, and the rest: one part for a skill, one for its router.
 
-        A gate trained on its newest skill's own demonstrations leans on that skill alone.
+        A router trained on its newest skill's own demonstrations leans on that skill alone.
 
         Args:
             share: Of the episodes, that go to the first part; each part gets at least one.

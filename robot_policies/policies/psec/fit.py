@@ -1,4 +1,4 @@
-"""One training loop for everything around a frozen base: skills, gates, critics, baselines.
+"""One training loop for everything around a frozen base: skills, routers, critics, baselines.
 
 Batches, noise and dropout depend on the seed and the step alone, so that a run that was stopped
 goes on as if it had not been, bit for bit.

@@ -1,4 +1,4 @@
-"""Gates over a library, which mixes in parameters, or for comparison in noise or in actions.
+"""Skill routers over a library that mixes in parameters, or to compare in noise or in actions.
 
     parameter  eps = eps_{W_0 + sum_i alpha_i(s) dW_i}        PSEC; the default
     noise      eps = sum_i w_i(s) eps_i, base included        NSEC
@@ -21,9 +21,9 @@ from robot_policies.policies.psec.fit import FitSettings, Report, fit
 from robot_policies.policies.psec.losses import diffusion_loss
 from robot_policies.policies.psec.modeling_psec import PsecPolicy
 from robot_policies.policies.psec.train import composed
-from robot_policies.skills.mixing.gate import Gate
 from robot_policies.skills.mixing.layers import Adapter
 from robot_policies.skills.mixing.mixer import SkillMixer
+from robot_policies.skills.mixing.skill_router import SkillRouter
 from robot_policies.skills.package.digest import base_hash
 
 LEVELS = ("parameter", "noise", "action")
@@ -31,28 +31,30 @@ OBJECTIVES = ("diffusion", "action")
 
 
 class LevelMixture:
-    """A library and a gate, mixed at one level.
+    """A library and a router, mixed at one level.
 
     Attributes:
-        gate: Weights of the skills; of the base first, at the levels of noise and action.
+        router: Weights of the skills; of the base first, at the levels of noise and action.
     """
 
-    def __init__(self, policy: PsecPolicy, mixer: SkillMixer, gate: Gate, level: str) -> None:
+    def __init__(
+        self, policy: PsecPolicy, mixer: SkillMixer, router: SkillRouter, level: str
+    ) -> None:
         """Mix the skills that are in place.
 
         Args:
             policy: The base.
             mixer: Its skills.
-            gate: Chooses the weights.
+            router: Chooses the weights.
             level: One of `LEVELS`.
         """
         if level not in LEVELS:
             raise UnknownNameError("level", level, LEVELS)
-        self.policy, self.mixer, self.gate, self.level = policy, mixer, gate, level
+        self.policy, self.mixer, self.router, self.level = policy, mixer, router, level
 
     def denoise(self, noisy: Tensor, observation: Tensor, step: Tensor) -> Tensor:
         """Return the predicted noise. (B, N), (B, O), (B,) -> (B, N)."""
-        weights = self.gate(observation)
+        weights = self.router(observation)
         if self.level == "parameter":
             self.mixer.weigh(weights)
             return self.policy.network(noisy, observation, step)
@@ -79,13 +81,13 @@ class LevelMixture:
 
     def blend(self, observation: Tensor, candidates: Tensor) -> Tensor:
         """Return the weighted sum. Shape (B, T, A)."""
-        return (self.gate(observation)[:, None, None] * candidates).sum(-1)
+        return (self.router(observation)[:, None, None] * candidates).sum(-1)
 
     def _members(self) -> list[Tensor | None]:
         return [None, *torch.eye(len(self.mixer.names))]
 
 
-def train_gate(
+def train_router(
     policy: PsecPolicy,
     skills: Mapping[str, Adapter],
     data: Demonstrations,
@@ -99,23 +101,23 @@ def train_gate(
     hidden: int = 256,
     state: Path | None = None,
     report: Report | None = None,
-) -> Gate:
+) -> SkillRouter:
     """Train alpha(s) over a library at one level; base and skills are frozen.
 
     Args:
         policy: The base.
         skills: The library.
         data: Demonstrations of the task, none of which trained the newest skill: on those, that
-            skill is the best answer to everything, and the gate would learn nothing else.
+            skill is the best answer to everything, and the router would learn nothing else.
         settings: Numbers of the run; 1,001 steps in the authors' code.
         level: One of `LEVELS`.
         objective: `diffusion`, or `action`: the squared error of the action, through the sampler.
         weight: Of each step. Shape (N,).
-        settle: Numbers of a run before, that finds the constant weights the gate begins at; by
+        settle: Numbers of a run before, that finds the constant weights the router begins at; by
             default these are even.
-        pull: Weight of the squared distance to where the gate begins. The authors pull the means
+        pull: Weight of the squared distance to where the router begins. The authors pull the means
             of alpha to constants of their two skills instead.
-        hidden: Width of the gate.
+        hidden: Width of the router.
         state: File to go on from.
         report: Called after each step.
 
@@ -127,14 +129,14 @@ def train_gate(
     if (level, objective) == ("action", "diffusion"):
         raise ConfigError("the action level predicts no noise; its objective is 'action'")
     if not skills:
-        raise ConfigError("a gate needs skills to weigh")
+        raise ConfigError("a router needs skills to weigh")
     members = len(skills) + (level != "parameter")
     features = {name: f.shape[0] for name, f in (policy.config.input_features or {}).items()}
     with torch.random.fork_rng([]):
         torch.manual_seed(settings.seed)
-        gate = Gate(features, members, hidden).start_at([1.0 / members] * members)
+        router = SkillRouter(features, members, hidden).start_at([1.0 / members] * members)
     with composed(policy, skills) as mixer:
-        mixture = LevelMixture(policy, mixer, gate, level)
+        mixture = LevelMixture(policy, mixer, router, level)
 
         def error(rows: Tensor) -> Tensor:
             observation, action = data.observation[rows], data.action[rows]
@@ -148,20 +150,20 @@ def train_gate(
             return diffusion_loss(drawn, action, valid, chosen)  # the same error, of actions
 
         if settle is not None:
-            fit([gate.output.bias], error, len(data), settle)
-            gate.zero_grad()
-        start = gate.output.bias.detach().clone()
+            fit([router.output.bias], error, len(data), settle)
+            router.zero_grad()
+        start = router.output.bias.detach().clone()
 
         def loss(rows: Tensor) -> Tensor:
             value = error(rows)
             if pull:
-                away = gate(data.observation[rows]) - start
+                away = router(data.observation[rows]) - start
                 value = value + pull * away.square().sum(-1).mean()
             return value
 
         about = f"{level} {objective} {list(skills)} {pull} {start.tolist()}"
         fit(
-            list(gate.parameters()),
+            list(router.parameters()),
             loss,
             len(data),
             settings,
@@ -169,4 +171,4 @@ def train_gate(
             about=f"{about} {base_hash(policy, policy.config)} {data.digest}",
             report=report,
         )
-    return gate.eval().requires_grad_(False)
+    return router.eval().requires_grad_(False)

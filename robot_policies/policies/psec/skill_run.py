@@ -12,19 +12,19 @@ from robot_policies.policies.psec.criteria import CriticSettings
 from robot_policies.policies.psec.critics import train_critic
 from robot_policies.policies.psec.demonstrations import Demonstrations, read_demonstrations
 from robot_policies.policies.psec.fit import FitSettings, Report
-from robot_policies.policies.psec.levels import train_gate
+from robot_policies.policies.psec.levels import train_router
 from robot_policies.policies.psec.modeling_psec import PsecPolicy
 from robot_policies.policies.psec.sample_weights import router_weights, sample_weights
 from robot_policies.policies.psec.train import RANK, SCALE, composed, train_skill
-from robot_policies.skills.mixing.gate import Gate
+from robot_policies.skills.mixing.skill_router import SkillRouter
 from robot_policies.skills.package.base import SkillBase, describe_base
 from robot_policies.skills.package.card import Training, check_name
 from robot_policies.skills.package.skill import Skill, check_limits_fit, pack
 
 STATE, CRITIC_STATE = "training_state.safetensors", "critic_state.safetensors"
 PROBES = 2048  # samples that a loss is measured on
-SETTLE = FitSettings(steps=300, lr=2e-2)  # until the constant weights of a gate are found
-CRITIC = FitSettings(steps=3000, lr=1e-3)  # of what judges the steps of a gate
+SETTLE = FitSettings(steps=300, lr=2e-2)  # until the constant weights of a router are found
+CRITIC = FitSettings(steps=3000, lr=1e-3)  # of what judges the steps of a router
 WITHIN = 0.99  # share of the training states that lie within `state_distance`
 
 
@@ -138,7 +138,7 @@ def run_skill(
     return Skill(packed.card, packed.adapter, out)
 
 
-def run_gate(
+def run_router(
     loaded: PsecBase,
     skills: list[Skill],
     data_root: Path,
@@ -147,8 +147,8 @@ def run_gate(
     costs_root: Path | None = None,
     pull: float = 0.0,
     report: Report | None = None,
-) -> Gate:
-    """Train a gate over skills; it begins at the constant weights of least loss.
+) -> SkillRouter:
+    """Train a router over skills; it begins at the constant weights of least loss.
 
     Args:
         loaded: The base.
@@ -167,8 +167,8 @@ def run_gate(
     for skill in skills:
         if skill.card.training.data == data.digest:
             raise ConfigError(
-                f"{data_root}: skill '{skill.card.name}' was trained on these steps, and the gate "
-                "would lean on it alone; give other episodes"
+                f"{data_root}: skill '{skill.card.name}' was trained on these steps, and the "
+                "router would lean on it alone; give other episodes"
             )
     adapters = {skill.card.name: skill.adapter for skill in skills}
     weight = None
@@ -176,7 +176,7 @@ def run_gate(
         others = read_demonstrations(costs_root, loaded.policy, loaded.preprocessor)
         numbers, fitting = CriticSettings(), replace(CRITIC, seed=settings.seed)
         weight = router_weights(train_critic(others, "safety", fitting, numbers), data, numbers)
-    return train_gate(
+    return train_router(
         *(loaded.policy, adapters, data, settings),
         weight=weight,
         settle=replace(SETTLE, batch=settings.batch, seed=settings.seed),

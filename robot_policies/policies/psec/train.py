@@ -2,7 +2,7 @@
 
     train_skill      low-rank additions to every linear layer; or one full matrix each
     train_network    full fine-tuning, or the same network from scratch
-    train_weights    the best fixed alpha over a library; for alpha(s) see `levels.train_gate`
+    train_weights    the best fixed alpha over a library; for alpha(s) see `levels.train_router`
 
 The base is trained by `lerobot-train --policy.type=psec`.
 """

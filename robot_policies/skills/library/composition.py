@@ -1,10 +1,10 @@
 """A composition: which skills, exactly, and how they are weighed. An artefact with a version.
 
     composition.json   name, version, base, skills by digest, weighting, fallback
-    gate.safetensors   the gate's weights, if one was trained
+    gate.safetensors   the router's weights, if one was trained
 
 Skills added to a composition get weight 0 until somebody changes it: what it does stays the same.
-torch is imported where a gate is read, saved or put in place.
+torch is imported where a router is read, saved or put in place.
 """
 
 import json
@@ -20,15 +20,15 @@ from robot_policies.skills.package.digest import file_digest
 from robot_policies.skills.package.skill import Skill
 
 if TYPE_CHECKING:
-    from robot_policies.skills.mixing.gate import Gate
     from robot_policies.skills.mixing.mixer import SkillMixer
+    from robot_policies.skills.mixing.skill_router import SkillRouter
     from robot_policies.skills.package.base import SkillBase
 
-FILE, GATE = "composition.json", "gate.safetensors"
+FILE, ROUTER = "composition.json", "gate.safetensors"
 FORMAT = 1
-KINDS = ("fixed", "gate", "arrow")
-MAX_GATE_BYTES = 64 << 20
-NO_FALLBACK = "arrow knows no weights to fade to; a fallback needs fixed weights or a gate"
+KINDS = ("fixed", "gate", "arrow")  # format 1 calls a skill router a gate
+MAX_ROUTER_BYTES = 64 << 20
+NO_FALLBACK = "arrow knows no weights to fade to; a fallback needs fixed weights or a router"
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,11 @@ class Weighting:
     """How the skills are weighed.
 
     Attributes:
-        kind: `fixed`, `gate` or `arrow`.
+        kind: `fixed`, `gate` (a skill router) or `arrow`.
         weights: Of each skill, where fixed.
-        features: What the gate reads, and how wide each is.
-        hidden: Width of the gate's layers.
-        digest: Of the gate's file.
+        features: What the router reads, and how wide each is.
+        hidden: Width of the router's layers.
+        digest: Of the router's file.
         top: Skills that share the weight, of arrow.
         temperature: Of arrow's softmax.
     """
@@ -79,7 +79,7 @@ class Composition:
         base: Digest of the base.
         skills: In the order of the weights.
         weighting: How they are weighed.
-        gate: The gate, if there is one.
+        router: The router, if there is one.
         fallback: Skill to fade to where no skill was trained; empty is the base alone.
     """
 
@@ -88,7 +88,7 @@ class Composition:
     base: str
     skills: tuple[SkillReference, ...]
     weighting: Weighting
-    gate: "Gate | None" = None
+    router: "SkillRouter | None" = None
     fallback: str = ""
 
     def __post_init__(self) -> None:
@@ -108,9 +108,9 @@ class Composition:
         if not all(abs(weight) < float("inf") for weight in weighting.weights):
             raise ConfigError(f"{self.name}: weights {weighting.weights} must be finite")
         if weighting.kind == "gate" and (
-            self.gate is None or self.gate.output.out_features != count
+            self.router is None or self.router.output.out_features != count
         ):
-            raise ConfigError(f"{self.name}: needs a gate of {count} weights")
+            raise ConfigError(f"{self.name}: needs a router of {count} weights")
 
     def with_skill(self, skill: Skill, version: str) -> "Composition":
         """Return a composition with one skill more, which does what this one does.
@@ -127,7 +127,7 @@ class Composition:
             (*self.skills, reference(skill)),
             version,
             (*self.weighting.weights, 0.0),
-            None if self.gate is None else self.gate.with_skill(),
+            None if self.router is None else self.router.with_skill(),
         )
 
     def without_skill(self, name: str, version: str) -> "Composition":
@@ -144,7 +144,7 @@ class Composition:
             self.skills[:index] + self.skills[index + 1 :],
             version,
             self.weighting.weights[:index] + self.weighting.weights[index + 1 :],
-            None if self.gate is None else self.gate.without_skill(index),
+            None if self.router is None else self.router.without_skill(index),
         )
 
     def _with(
@@ -152,7 +152,7 @@ class Composition:
         skills: tuple[SkillReference, ...],
         version: str,
         weights: tuple[float, ...],
-        gate: "Gate | None",
+        router: "SkillRouter | None",
     ) -> "Composition":
         weights = weights if self.weighting.kind == "fixed" else ()
         kept = self.fallback if self.fallback in [skill.name for skill in skills] else ""
@@ -161,7 +161,7 @@ class Composition:
             version=version,
             skills=skills,
             weighting=replace(self.weighting, weights=weights, digest=""),
-            gate=gate,
+            router=router,
             fallback=kept,
         )
 
@@ -169,11 +169,11 @@ class Composition:
         """Write the composition's files."""
         folder.mkdir(parents=True, exist_ok=True)
         weighting = self.weighting
-        if self.gate is not None:
+        if self.router is not None:
             from safetensors.torch import save_file
 
-            save_file(self.gate.state_dict(), folder / GATE, {"format": "pt"})
-            weighting = replace(weighting, digest=file_digest(folder / GATE))
+            save_file(self.router.state_dict(), folder / ROUTER, {"format": "pt"})
+            weighting = replace(weighting, digest=file_digest(folder / ROUTER))
         document = {
             "format": FORMAT,
             "name": self.name,
@@ -199,26 +199,26 @@ def compose(
     skills: Sequence[Skill],
     *,
     weights: Sequence[float] | None = None,
-    gate: "Gate | None" = None,
+    router: "SkillRouter | None" = None,
     fallback: str = "",
     top: int = 3,
     temperature: float = 1.0,
 ) -> Composition:
-    """Put skills together: by fixed weights, by a gate, or by Arrow where neither is given.
+    """Put skills together: by fixed weights, by a router, or by Arrow where neither is given.
 
     Raises:
-        ConfigError: If weights or gate do not fit the skills.
+        ConfigError: If weights or router do not fit the skills.
     """
-    if weights is not None and gate is not None:
-        raise ConfigError(f"{name}: fixed weights or a gate, not both")
+    if weights is not None and router is not None:
+        raise ConfigError(f"{name}: fixed weights or a router, not both")
     if weights is not None:
         weighting = Weighting("fixed", tuple(float(weight) for weight in weights))
-    elif gate is not None:
-        weighting = Weighting("gate", features=gate.features, hidden=gate.output.in_features)
+    elif router is not None:
+        weighting = Weighting("gate", features=router.features, hidden=router.output.in_features)
     else:
         weighting = Weighting("arrow", top=top, temperature=temperature)
     return Composition(
-        name, version, base.hash, tuple(map(reference, skills)), weighting, gate, fallback
+        name, version, base.hash, tuple(map(reference, skills)), weighting, router, fallback
     )
 
 
@@ -228,8 +228,8 @@ def apply(composition: Composition, skills: Sequence[Skill], mixer: "SkillMixer"
     Args:
         composition: What to apply.
         skills: Its skills, in its order.
-        mixer: The policy. With a gate, its weights are set for every observation by the caller:
-            `mixer.weigh(composition.gate.read(batch))`; until then the base acts alone.
+        mixer: The policy. With a router, its weights are set for every observation by the caller:
+            `mixer.weigh(composition.router.read(batch))`; until then the base acts alone.
 
     Raises:
         CheckpointError: If a skill is not the one that is named.
@@ -271,36 +271,36 @@ def read_composition(folder: Path) -> Composition:
             if not DIGEST.fullmatch(str(skill.digest)):
                 raise ConfigError(f"skill '{skill.name}' has no sha256 digest")
         weighting = build(Weighting, data.pop("weighting", None), "weighting")
-        gate = None
+        router = None
         if weighting.kind == "gate":
-            gate = _read_gate(folder / GATE, weighting, len(skills))
-        return build(Composition, data, FILE, skills=skills, weighting=weighting, gate=gate)
+            router = _read_router(folder / ROUTER, weighting, len(skills))
+        return build(Composition, data, FILE, skills=skills, weighting=weighting, router=router)
     except (ConfigError, TypeError) as error:
         raise CheckpointError(f"{path}: {error}") from None
 
 
-def _read_gate(path: Path, weighting: Weighting, skills: int) -> "Gate":
+def _read_router(path: Path, weighting: Weighting, skills: int) -> "SkillRouter":
     import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    from robot_policies.skills.mixing.gate import Gate
+    from robot_policies.skills.mixing.skill_router import SkillRouter
 
-    check_file(path, MAX_GATE_BYTES)
+    check_file(path, MAX_ROUTER_BYTES)
     if file_digest(path) != weighting.digest:
         raise CheckpointError(f"{path} is not the file that {FILE} names: truncated or changed")
     features = weighting.features
     if not features:
-        raise ConfigError("weighting: a gate needs its 'features'")
+        raise ConfigError("weighting: a router needs its 'features'")
     with torch.device("meta"):  # first weights would be drawn from the sequence of who acts now
-        gate = Gate(features, skills, weighting.hidden)
-    gate.to_empty(device="cpu")
+        router = SkillRouter(features, skills, weighting.hidden)
+    router.to_empty(device="cpu")
     try:
         state = load_file(path)
-        gate.load_state_dict(state)
+        router.load_state_dict(state)
     except (SafetensorError, RuntimeError) as error:
         raise CheckpointError(f"{path}: {' '.join(str(error).split())}") from None
     for name, tensor in state.items():
         if not torch.isfinite(tensor).all():
             raise CheckpointError(f"{path}: '{name}' has NaN or infinite values")
-    return gate.eval()
+    return router.eval()

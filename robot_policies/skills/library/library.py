@@ -1,7 +1,7 @@
 """A folder of skills and compositions, and what people do with it.
 
     <root>/skills/<name>/<version>/          skill.json and peft's two files
-    <root>/compositions/<name>/<version>/    composition.json and a gate
+    <root>/compositions/<name>/<version>/    composition.json and a router
     <root>/trusted_keys                      one public key per line; with any, all must be signed
 
 Whatever comes in is copied to a place of its own, checked there, and moved in whole: a refused

@@ -24,8 +24,8 @@ from robot_policies.interface.limits import check_limits
 from robot_policies.policies.checkpoint import Checkpoint
 from robot_policies.skills.library.composition import NO_FALLBACK, Composition, reference
 from robot_policies.skills.library.library import SkillLibrary
-from robot_policies.skills.live.ensemble import LIMIT, Ensemble, SharedRouter
 from robot_policies.skills.live.familiarity import Familiarity
+from robot_policies.skills.live.mixture import LIMIT, SharedRouter, SkillMixture
 from robot_policies.skills.mixing.arrow import ArrowRouter
 from robot_policies.skills.mixing.layers import SkillStack
 from robot_policies.skills.mixing.mixer import SkillMixer
@@ -82,14 +82,14 @@ class LiveSkills:
 
     def prepare(
         self, skills: Sequence[str], weights: Sequence[float], fallback: str = ""
-    ) -> Ensemble:
+    ) -> SkillMixture:
         """Read, check and stack skills; what acts is not touched.
 
         Args:
             skills: Absolute folders, or names in the library, as `name` or `name@version`.
-            weights: One for each; with none, a gate of the library for just these skills, in
+            weights: One for each; with none, a router of the library for just these skills, in
                 this order, or else Arrow.
-            fallback: Name of the skill to fade to; empty: that of the gate's composition, or
+            fallback: Name of the skill to fade to; empty: that of the router's composition, or
                 else the base.
 
         Raises:
@@ -119,45 +119,45 @@ class LiveSkills:
             parts = {skill.card.name: skill.adapter for skill in loaded}
             stack = SkillStack(self._checkpoint.policy, parts)
         made = None if weights else self._find_composition(loaded)
-        gate = made.gate if made else None
+        router = made.router if made else None
         fallback = fallback or (made.fallback if made else "")
-        if fallback and not weights and not gate:
+        if fallback and not weights and not router:
             raise ConfigError(f"skill_fallback '{fallback}': {NO_FALLBACK}")
-        ensemble = Ensemble(
+        mixture = SkillMixture(
             names,
             digests,
             stack,
             torch.tensor(list(weights)) if weights else torch.ones(len(loaded)),
             Familiarity([skill.card for skill in loaded], self._features),
-            gate,
-            None if weights or gate else ArrowRouter(stack),
+            router,
+            None if weights or router else ArrowRouter(stack),
             fallback,
             tuple(skill.card.limits for skill in loaded),
         )
-        self._check(ensemble)
-        return ensemble
+        self._check(mixture)
+        return mixture
 
-    def _alone(self) -> Ensemble:
+    def _alone(self) -> SkillMixture:
         """Return no skills."""
         stack = SkillStack(self._checkpoint.policy, {})
-        return Ensemble((), (), stack, torch.zeros(0), Familiarity((), self._features))
+        return SkillMixture((), (), stack, torch.zeros(0), Familiarity((), self._features))
 
-    def _check(self, ensemble: Ensemble) -> None:
+    def _check(self, mixture: SkillMixture) -> None:
         """Refuse skills that cannot act together, or not with this fallback."""
-        limits = ensemble.limit(torch.ones(len(ensemble.names)))
+        limits = mixture.limit(torch.ones(len(mixture.names)))
         if limits:
-            check_limits(limits, load_robot(self.base.robot), f"skills {list(ensemble.names)}")
-        if ensemble.fallback:
-            for name, known in zip(ensemble.names, ensemble.familiarity.known, strict=True):
+            check_limits(limits, load_robot(self.base.robot), f"skills {list(mixture.names)}")
+        if mixture.fallback:
+            for name, known in zip(mixture.names, mixture.familiarity.known, strict=True):
                 if not known:
                     raise ConfigError(
                         f"skill '{name}' says nothing of the states it was trained in, so nobody "
-                        f"knows where to fade to '{ensemble.fallback}'"
+                        f"knows where to fade to '{mixture.fallback}'"
                     )
 
-    def put(self, ensemble: Ensemble) -> None:
+    def put(self, mixture: SkillMixture) -> None:
         """Let other skills act from the next answer on; those that leave fade first."""
-        self._wanted = ensemble
+        self._wanted = mixture
 
     def restart(self) -> None:
         """Begin an episode: what is wanted acts at once."""
@@ -190,9 +190,9 @@ class LiveSkills:
         if not torch.equal(target, self._now):
             self._weigh(target)
 
-    def _swap(self, ensemble: Ensemble) -> None:
-        """Put an ensemble in place; skills that stay keep the weights they have."""
-        kept = self._acting.kept_in(ensemble).tolist()
+    def _swap(self, mixture: SkillMixture) -> None:
+        """Put a mixture in place; skills that stay keep the weights they have."""
+        kept = self._acting.kept_in(mixture).tolist()
         before = {
             digest: weight
             for digest, weight, stays in zip(
@@ -200,13 +200,13 @@ class LiveSkills:
             )
             if stays
         }
-        share = None if ensemble.router is None else SharedRouter(ensemble.router)
-        self._mixer.swap(ensemble.stack, router=share)
-        self._acting = ensemble
-        self._weigh(torch.tensor([before.get(digest, 0.0) for digest in ensemble.digests]))
+        share = None if mixture.layer_router is None else SharedRouter(mixture.layer_router)
+        self._mixer.swap(mixture.stack, layer_router=share)
+        self._acting = mixture
+        self._weigh(torch.tensor([before.get(digest, 0.0) for digest in mixture.digests]))
 
     def _weigh(self, weights: Tensor) -> None:
-        router = self._mixer.router
+        router = self._mixer.layer_router
         if isinstance(router, SharedRouter):
             router.share = weights
         else:
@@ -228,14 +228,14 @@ class LiveSkills:
         return self._library.find(name).folder
 
     def _find_composition(self, skills: Sequence[Skill]) -> Composition | None:
-        """Return the newest composition of exactly these skills that has a gate, if any."""
+        """Return the newest composition of exactly these skills that has a router, if any."""
         wanted, found = tuple(map(reference, skills)), None
         for made in self._library.compositions():
-            if made.skills == wanted and made.base == self.base.hash and made.gate is not None:
+            if made.skills == wanted and made.base == self.base.hash and made.router is not None:
                 found = made
-        for feature, width in (found.gate.features if found and found.gate else {}).items():
+        for feature, width in (found.router.features if found and found.router else {}).items():
             if self._features.get(feature) != width:
                 raise ConfigError(
-                    f"the gate reads {width} numbers of '{feature}', {self.base.name} does not"
+                    f"the router reads {width} numbers of '{feature}', {self.base.name} does not"
                 )
         return found

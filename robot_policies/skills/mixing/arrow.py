@@ -2,7 +2,7 @@
 
 A skill's prototype in a layer is the direction it changes most, the first right singular vector
 of B A. A layer's input is compared with every prototype, up to sign; the nearest few skills share
-a softmax. The default while nobody has trained a gate.
+a softmax. The default while nobody has trained a router.
 """
 
 import torch

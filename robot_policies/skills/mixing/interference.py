@@ -60,8 +60,8 @@ def interference(mixer: SkillMixer, respond: Callable[[], Tensor]) -> list[Inter
         mixer: The policy with its skills.
         respond: Runs the policy on probe states, with the same noise at every call.
     """
-    before, router = mixer.weights, mixer.router
-    mixer.router = None
+    before, router = mixer.weights, mixer.layer_router
+    mixer.layer_router = None
     count = len(mixer.names)
 
     def response(*skills: int) -> Tensor:
@@ -85,7 +85,7 @@ def interference(mixer: SkillMixer, respond: Callable[[], Tensor]) -> list[Inter
             duplicate = likeness > DUPLICATE
             found.append(Interference(first, second, likeness, reads, writes, relative, duplicate))
     finally:
-        mixer.router = router
+        mixer.layer_router = router
         mixer.weigh(before)
     return found
 

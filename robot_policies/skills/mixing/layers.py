@@ -8,7 +8,7 @@ k skills cost two thin products more than none. `mixer.py` puts them in a policy
 Letters: `B` batch, `k` skills, `R` ranks of all skills together.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from robot_policies.interface import ConfigError, ContractError
 from robot_policies.interface.errors import suggestion
+from robot_policies.skills.mixing.patched_layers import Forward
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +36,6 @@ class LowRank:
 
 
 Adapter = Mapping[str, LowRank]  # layer name -> addition
-Forward = Callable[[Tensor], Tensor]
 
 
 def linear_layers(policy: nn.Module) -> dict[str, nn.Linear]:
@@ -88,11 +88,11 @@ class MixingLayer(nn.Module):
         self.register_buffer("scale", scale.repeat_interleave(ranks).to(like))
         self.layout = tuple(zip(owner.tolist(), ranks.tolist(), scale.tolist(), strict=True))
 
-    def weigh(self, weights: Tensor) -> "Weighed":
+    def weigh(self, weights: Tensor) -> "WeightedLora":
         """Return the additions with their factors. (k,) or (..., k) weights."""
-        return Weighed(self.down, self.up, self.coefficients(weights))
+        return WeightedLora(self.down, self.up, self.coefficients(weights))
 
-    def only(self, factors: Tensor, active: Sequence[bool]) -> "Weighed | None":
+    def only(self, factors: Tensor, active: Sequence[bool]) -> "WeightedLora | None":
         """Return the additions of some skills; the others leave not even rounding.
 
         Args:
@@ -106,9 +106,9 @@ class MixingLayer(nn.Module):
         if not any(mine):
             return None
         if all(mine):
-            return Weighed(self.down, self.up, factors)
+            return WeightedLora(self.down, self.up, factors)
         kept = torch.tensor(active, device=self.owner.device)[self.owner]
-        return Weighed(self.down[kept], self.up[kept], factors[kept])
+        return WeightedLora(self.down[kept], self.up[kept], factors[kept])
 
     def coefficients(self, weights: Tensor) -> Tensor:
         """Return the factor of every rank. (..., k) -> (..., R)."""
@@ -116,7 +116,7 @@ class MixingLayer(nn.Module):
 
 
 @dataclass(frozen=True, eq=False)
-class Weighed:
+class WeightedLora:
     """The additions to one linear layer, each rank with its factor.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""Training skills, gates and baselines on a kinematic arm: what is learned, and what stays."""
+"""Training skills, routers and baselines on a kinematic arm: what is learned, and what stays."""
 
 import dataclasses
 
@@ -16,7 +16,7 @@ from robot_policies.policies.psec.demonstrations import (
     read_demonstrations,
 )
 from robot_policies.policies.psec.fit import FitSettings
-from robot_policies.policies.psec.levels import LevelMixture, train_gate
+from robot_policies.policies.psec.levels import LevelMixture, train_router
 from robot_policies.policies.psec.modeling_psec import PsecPolicy
 from robot_policies.policies.psec.processor_psec import make_psec_pre_post_processors
 from robot_policies.policies.psec.sample_weights import router_weights, sample_weights
@@ -27,7 +27,7 @@ from robot_policies.policies.psec.train import (
     train_skill,
     train_weights,
 )
-from robot_policies.skills.mixing.gate import Gate
+from robot_policies.skills.mixing.skill_router import SkillRouter
 from robot_policies.skills.package.digest import base_hash
 
 FEW = FitSettings(steps=60, batch=64, lr=2e-3)
@@ -126,7 +126,7 @@ def stopped_after(monkeypatch, steps):
     return report
 
 
-@pytest.mark.parametrize("kind", ["low_rank", "full", "gate", "critic"])
+@pytest.mark.parametrize("kind", ["low_rank", "full", "router", "critic"])
 def test_a_stopped_run_goes_on_to_the_same_numbers(arm, tmp_path, monkeypatch, kind):
     base, data = arm
     torch.manual_seed(1)
@@ -141,8 +141,8 @@ def test_a_stopped_run_goes_on_to_the_same_numbers(arm, tmp_path, monkeypatch, k
         if kind == "full":
             made = train_network(base, train, TINY, state=state, report=report)
             return torch.cat([p.detach().flatten() for p in made.parameters()])
-        if kind == "gate":
-            made = train_gate(base, {"s": skill}, train, TINY, state=state, report=report)
+        if kind == "router":
+            made = train_router(base, {"s": skill}, train, TINY, state=state, report=report)
             return torch.cat([p.detach().flatten() for p in made.parameters()])
         return sample_weights(train, "reward", TINY, state=state, report=report)
 
@@ -172,7 +172,7 @@ def test_a_state_of_another_run_is_refused(arm, tmp_path, monkeypatch):
         train_skill(base, train, TINY, state=state)
 
 
-def test_a_gate_learns_which_skill_the_state_asks_for(arm):
+def test_a_router_learns_which_skill_the_state_asks_for(arm):
     base, data = arm
     avoid, orbit = data("avoid", 20), data("orbit", 20)
     skills = {
@@ -180,8 +180,8 @@ def test_a_gate_learns_which_skill_the_state_asks_for(arm):
         for name, d in (("avoid", avoid), ("orbit", orbit))
     }
     fresh = data("orbit", 20)
-    gate = train_gate(base, skills, fresh, FEW, hidden=32)
-    weights = gate(fresh.observation).mean(0)
+    router = train_router(base, skills, fresh, FEW, hidden=32)
+    weights = router(fresh.observation).mean(0)
     assert weights[1] > weights[0]
     fixed = train_weights(base, skills, fresh, FitSettings(steps=40, batch=64, lr=2e-2))
     assert fixed[1] > fixed[0]
@@ -190,27 +190,27 @@ def test_a_gate_learns_which_skill_the_state_asks_for(arm):
             base,
             fresh,
             LevelMixture(
-                base, mixer, Gate(gate.features, 2).start_at([0.5, 0.5]), "parameter"
+                base, mixer, SkillRouter(router.features, 2).start_at([0.5, 0.5]), "parameter"
             ).denoise,
         )
-        gated = loss_on(base, fresh, LevelMixture(base, mixer, gate, "parameter").denoise)
-    assert gated < even
+        routed = loss_on(base, fresh, LevelMixture(base, mixer, router, "parameter").denoise)
+    assert routed < even
 
 
 @pytest.mark.parametrize(
     ("level", "objective"),
     [("parameter", "action"), ("noise", "diffusion"), ("noise", "action"), ("action", "action")],
 )
-def test_every_level_trains_its_gate_and_nothing_else(arm, level, objective):
+def test_every_level_trains_its_router_and_nothing_else(arm, level, objective):
     base, data = arm
     train = data("orbit", 4)
     skills = {"a": train_skill(base, train, TINY), "b": train_skill(base, train, TINY)}
     fingerprint = base_hash(base, base.config)
-    gate = train_gate(base, skills, train, TINY, level, objective, hidden=8)
-    assert gate.output.weight.abs().sum() > 0
+    router = train_router(base, skills, train, TINY, level, objective, hidden=8)
+    assert router.output.weight.abs().sum() > 0
     assert base_hash(base, base.config) == fingerprint
     with composed(base, skills) as mixer:
-        drawn = LevelMixture(base, mixer, gate, level).sample(train.observation[:5])
+        drawn = LevelMixture(base, mixer, router, level).sample(train.observation[:5])
     assert drawn.shape == (5, 1, 4)
     assert drawn.abs().max() <= 1.0
 
@@ -218,21 +218,21 @@ def test_every_level_trains_its_gate_and_nothing_else(arm, level, objective):
 @pytest.mark.parametrize(
     ("level", "objective"), [("parameter", "diffusion"), ("noise", "action"), ("action", "action")]
 )
-def test_a_step_of_weight_zero_teaches_a_gate_nothing(arm, level, objective):
+def test_a_step_of_weight_zero_teaches_a_router_nothing(arm, level, objective):
     base, data = arm
     train = data("orbit", 4)
     skills = {"a": train_skill(base, train, TINY), "b": train_skill(base, train, TINY)}
     nothing = torch.zeros(len(train))
-    gate = train_gate(base, skills, train, TINY, level, objective, weight=nothing, hidden=8)
-    assert not gate.output.weight.any()
+    router = train_router(base, skills, train, TINY, level, objective, weight=nothing, hidden=8)
+    assert not router.output.weight.any()
     few = dataclasses.replace(TINY, lr=1e-2)
-    pulled = train_gate(base, skills, train, few, level, objective, pull=1e4, hidden=8)
-    free = train_gate(base, skills, train, few, level, objective, hidden=8)
+    pulled = train_router(base, skills, train, few, level, objective, pull=1e4, hidden=8)
+    free = train_router(base, skills, train, few, level, objective, hidden=8)
     even = 1.0 / free.output.out_features
     assert spread(pulled, train, even) < spread(free, train, even)
 
 
-def test_a_gate_can_begin_at_the_constant_weights_of_least_loss(arm):
+def test_a_router_can_begin_at_the_constant_weights_of_least_loss(arm):
     base, data = arm
     skill = train_skill(base, data("orbit", 20), FEW, scale=2.0)
     skills, fresh = (
@@ -240,14 +240,14 @@ def test_a_gate_can_begin_at_the_constant_weights_of_least_loss(arm):
         data("orbit", 4),
     )
     settle = FitSettings(steps=40, batch=64, lr=2e-2)
-    gate = train_gate(base, skills, fresh, TINY, settle=settle, pull=1e2, hidden=8)
-    good, nothing = gate(fresh.observation).mean(0).tolist()
+    router = train_router(base, skills, fresh, TINY, settle=settle, pull=1e2, hidden=8)
+    good, nothing = router(fresh.observation).mean(0).tolist()
     assert good > 0.55
     assert nothing == pytest.approx(0.5, abs=0.05)
 
 
-def spread(gate, data, even):
-    return (gate(data.observation) - even).square().sum()
+def spread(router, data, even):
+    return (router(data.observation) - even).square().sum()
 
 
 def test_all_weight_on_one_member_is_that_member_at_every_level(arm):
@@ -264,7 +264,7 @@ def test_all_weight_on_one_member_is_that_member_at_every_level(arm):
             ("noise", [0.0, 0.0, 1.0]),
             ("action", [0.0, 0.0, 1.0]),
         ):
-            gate = Gate({"observation.state": 14}, len(weights), hidden=8).start_at(weights)
+            router = SkillRouter({"observation.state": 14}, len(weights), 8).start_at(weights)
             if level == "action":  # draws for the base and the first skill come before
                 torch.manual_seed(0)
                 for _ in range(2):
@@ -274,14 +274,14 @@ def test_all_weight_on_one_member_is_that_member_at_every_level(arm):
             else:
                 expected = alone
             torch.manual_seed(0)
-            drawn = LevelMixture(base, mixer, gate, level).sample(observation)
+            drawn = LevelMixture(base, mixer, router, level).sample(observation)
             torch.testing.assert_close(drawn, expected, atol=1e-5, rtol=0.0)
 
 
 def test_the_action_level_has_no_noise_to_predict(arm):
     base, data = arm
     with pytest.raises(ConfigError, match="predicts no noise"):
-        train_gate(base, {}, data("orbit", 1), TINY, "action", "diffusion")
+        train_router(base, {}, data("orbit", 1), TINY, "action", "diffusion")
 
 
 # --- Weights of steps
@@ -328,7 +328,7 @@ class Judge:
         return torch.tensor([2.0, 0.0, 9.0])
 
 
-def test_a_gate_learns_most_where_usual_behaviour_would_do_harm():
+def test_a_router_learns_most_where_usual_behaviour_would_do_harm():
     data, _ = labelled(False, True)
     weight = router_weights(Judge(), data, CriticSettings())
     torch.testing.assert_close(weight, torch.tensor([1.0, -1.0, 99.0]).exp().clamp_max(100.0))

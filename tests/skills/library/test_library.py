@@ -9,8 +9,8 @@ from torch import nn
 from robot_policies.interface import CheckpointError, ConfigError, UnknownNameError
 from robot_policies.skills.library.composition import apply, compose
 from robot_policies.skills.library.library import SkillLibrary
-from robot_policies.skills.mixing.gate import Gate
 from robot_policies.skills.mixing.mixer import SkillMixer
+from robot_policies.skills.mixing.skill_router import SkillRouter
 from robot_policies.skills.package.digest import base_hash
 from robot_policies.skills.package.skill import read_skill
 
@@ -127,28 +127,28 @@ def test_adding_a_skill_changes_nothing_and_removing_it_restores(skills, base, p
     assert torch.equal(act(), before)
 
 
-def test_a_gate_survives_the_disk_padding_and_removal(library, skills, base, policy):
-    gate = Gate({"observation.state": 3}, 2, hidden=16)
-    nn.init.normal_(gate.output.weight)
-    library.save(compose("ctx", "1.0.0", base, skills[:2], gate=gate))
+def test_a_router_survives_the_disk_padding_and_removal(library, skills, base, policy):
+    router = SkillRouter({"observation.state": 3}, 2, hidden=16)
+    nn.init.normal_(router.output.weight)
+    library.save(compose("ctx", "1.0.0", base, skills[:2], router=router))
     read = library.composition("ctx")
     batch = {"observation.state": torch.randn(5, 3)}
-    assert torch.equal(read.gate.read(batch), gate.read(batch))
+    assert torch.equal(read.router.read(batch), router.read(batch))
     library.save(read.with_skill(skills[2], "1.1.0"))
     padded = library.composition("ctx")
     assert padded.version == "1.1.0"
-    assert (padded.gate.read(batch)[:, 2] == 0.0).all()
+    assert (padded.router.read(batch)[:, 2] == 0.0).all()
     mixer = SkillMixer(policy)
     noisy, step = torch.randn(5, 2), torch.zeros(5)
     apply(read, skills[:2], mixer)
-    mixer.weigh(read.gate.read(batch).detach())
+    mixer.weigh(read.router.read(batch).detach())
     before = policy.network(noisy, batch["observation.state"], step)
     apply(padded, skills, mixer)
-    mixer.weigh(padded.gate.read(batch).detach())
+    mixer.weigh(padded.router.read(batch).detach())
     after = policy.network(noisy, batch["observation.state"], step)
     torch.testing.assert_close(after, before, atol=1e-6, rtol=1e-5)
     less = padded.without_skill("avoid", "1.2.0")
-    assert torch.equal(less.gate.read(batch)[:, 0], padded.gate.read(batch)[:, 1])
+    assert torch.equal(less.router.read(batch)[:, 0], padded.router.read(batch)[:, 1])
 
 
 def test_arrow_is_the_default_and_takes_no_silent_addition(skills, base, policy, act):
@@ -166,8 +166,8 @@ def test_arrow_is_the_default_and_takes_no_silent_addition(skills, base, policy,
     [
         ({"weights": [1.0]}, "1 weights, 3 skills"),
         ({"weights": [1.0, float("nan"), 0.0]}, "must be finite"),
-        ({"gate": Gate({"s": 2}, 2)}, "a gate of 3"),
-        ({"weights": [1.0] * 3, "gate": Gate({"s": 2}, 3)}, "not both"),
+        ({"router": SkillRouter({"s": 2}, 2)}, "a router of 3"),
+        ({"weights": [1.0] * 3, "router": SkillRouter({"s": 2}, 3)}, "not both"),
         ({"weights": [1.0] * 3, "fallback": "avod"}, "Did you mean 'avoid'"),
     ],
 )

@@ -9,7 +9,7 @@ from robot_policies.policies.runtime import LerobotRuntime
 from robot_policies.skills.library.composition import compose
 from robot_policies.skills.library.library import SkillLibrary
 from robot_policies.skills.live.skills import SLEW, LiveSkills
-from robot_policies.skills.mixing.gate import Gate
+from robot_policies.skills.mixing.skill_router import SkillRouter
 from robot_policies.skills.package.card import Training
 from robot_policies.skills.package.skill import read_skill
 
@@ -54,14 +54,14 @@ def test_an_episode_begins_with_what_is_wanted(runtime, make_skill):
     assert skills.weights == {"avoid": 1.0}
 
 
-def test_a_gate_of_the_library_weighs_just_its_skills(runtime, make_skill):
+def test_a_router_of_the_library_weighs_just_its_skills(runtime, make_skill):
     skills, library = runtime.skills, SkillLibrary()
     folders = [make_skill(name, seed=seed) for seed, name in enumerate(("avoid", "orbit"))]
     for folder in folders:
         library.add(str(folder), skills.base)
-    gate = Gate({"observation.state": 3}, 2, 8).start_at((0.25, 9.0))
+    router = SkillRouter({"observation.state": 3}, 2, 8).start_at((0.25, 9.0))
     loaded = [read_skill(folder, skills.base) for folder in folders]
-    library.save(compose("clever", "1.0.0", skills.base, loaded, gate=gate))
+    library.save(compose("clever", "1.0.0", skills.base, loaded, router=router))
 
     drawn = torch.random.get_rng_state()
     skills.put(skills.prepare(["avoid", "orbit"], []))
@@ -70,9 +70,9 @@ def test_a_gate_of_the_library_weighs_just_its_skills(runtime, make_skill):
     act(runtime)
     assert skills.weights == {"avoid": 0.25, "orbit": 4.0}  # cut to the limit
 
-    assert skills.prepare(["orbit", "avoid"], []).router is not None  # Arrow
-    gate = Gate({"observation.sate": 3}, 2, 8)
-    library.save(compose("wrong", "1.0.0", skills.base, loaded, gate=gate))
+    assert skills.prepare(["orbit", "avoid"], []).layer_router is not None  # Arrow
+    router = SkillRouter({"observation.sate": 3}, 2, 8)
+    library.save(compose("wrong", "1.0.0", skills.base, loaded, router=router))
     with pytest.raises(ConfigError, match="observation.sate"):
         skills.prepare(["avoid", "orbit"], [])
 
@@ -164,14 +164,14 @@ def test_without_a_fallback_they_fade_to_the_base_bit_for_bit(runtime, make_skil
     assert at(runtime, 0.0) == pytest.approx({"avoid": CHANGE})
 
 
-def test_a_gate_fades_to_the_fallback_of_its_composition(runtime, make_skill):
+def test_a_router_fades_to_the_fallback_of_its_composition(runtime, make_skill):
     skills, library = runtime.skills, SkillLibrary()
     loaded = []
     for seed, name in enumerate(("avoid", "retreat")):
         library.add(str(make_skill(name, seed=seed, training=NARROW)), skills.base)
         loaded.append(library.load(name, skills.base))
-    gate = Gate({"observation.state": 3}, 2, 8).start_at((0.5, 0.25))
-    library.save(compose("safe", "1.0.0", skills.base, loaded, gate=gate, fallback="retreat"))
+    router = SkillRouter({"observation.state": 3}, 2, 8).start_at((0.5, 0.25))
+    library.save(compose("safe", "1.0.0", skills.base, loaded, router=router, fallback="retreat"))
     skills.put(skills.prepare(["avoid", "retreat"], []))
     runtime.reset(0)
     assert at(runtime, 5.0) == {"avoid": 0.0, "retreat": 1.0}

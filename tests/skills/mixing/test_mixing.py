@@ -6,10 +6,10 @@ from torch import nn
 
 from robot_policies.interface import ConfigError, ContractError
 from robot_policies.skills.mixing.arrow import ArrowRouter
-from robot_policies.skills.mixing.gate import Gate
 from robot_policies.skills.mixing.interference import compare, interference
 from robot_policies.skills.mixing.layers import LowRank, SkillStack, linear_layers
 from robot_policies.skills.mixing.mixer import SkillMixer
+from robot_policies.skills.mixing.skill_router import SkillRouter
 
 WIDTH = 5
 
@@ -144,14 +144,16 @@ def test_skills_may_add_to_some_layers_only_and_to_sequences(net, adapter):
         net(x.transpose(0, 1))
 
 
-def test_gradients_reach_the_gate_alone(net, mixed):
+def test_gradients_reach_the_router_alone(net, mixed):
     mixer, _ = mixed()
     net.requires_grad_(False)
-    gate = Gate({"s": WIDTH}, 3, hidden=8)  # all weights 0: the gradient must flow nevertheless
+    router = SkillRouter(
+        {"s": WIDTH}, 3, hidden=8
+    )  # weights 0: the gradient must flow nevertheless
     x = torch.randn(4, WIDTH)
-    mixer.weigh(gate(x))
+    mixer.weigh(router(x))
     net(x).square().sum().backward()
-    assert gate.output.weight.grad.abs().sum() > 0
+    assert router.output.weight.grad.abs().sum() > 0
     assert all(parameter.grad is None for parameter in net.parameters())
     assert all(parameter.grad is None for parameter in mixer.stack.parameters())
 
@@ -212,21 +214,21 @@ def test_fused_transformer_layers_of_torch_do_not_lose_skills(adapter):
         assert torch.equal(layer(x), before)
 
 
-def test_a_gate_padded_for_a_new_skill_weighs_the_old_ones_as_before():
-    gate = Gate({"s": WIDTH}, 2, hidden=16)
-    nn.init.normal_(gate.output.weight)
-    gate.start_at([0.5, -2.0])
+def test_a_router_padded_for_a_new_skill_weighs_the_old_ones_as_before():
+    router = SkillRouter({"s": WIDTH}, 2, hidden=16)
+    nn.init.normal_(router.output.weight)
+    router.start_at([0.5, -2.0])
     x = torch.randn(9, WIDTH)
-    padded = gate.with_skill()
-    torch.testing.assert_close(padded(x)[:, :2], gate(x))
+    padded = router.with_skill()
+    torch.testing.assert_close(padded(x)[:, :2], router(x))
     assert (padded(x)[:, 2] == 0.0).all()
-    torch.testing.assert_close(padded.without_skill(0)(x)[:, 0], gate(x)[:, 1])
-    assert torch.equal(padded.without_skill(2)(x), gate(x))
+    torch.testing.assert_close(padded.without_skill(0)(x)[:, 0], router(x)[:, 1])
+    assert torch.equal(padded.without_skill(2)(x), router(x))
 
 
-def test_a_gate_says_which_feature_it_misses():
+def test_a_router_says_which_feature_it_misses():
     with pytest.raises(ContractError, match="'goal'"):
-        Gate({"state": 2, "goal": 2}, 1).read({"state": torch.zeros(1, 2)})
+        SkillRouter({"state": 2, "goal": 2}, 1).read({"state": torch.zeros(1, 2)})
 
 
 def test_arrow_prefers_the_skill_that_reads_what_is_there(net):
@@ -256,7 +258,7 @@ def test_arrow_agrees_with_the_dense_singular_vector(net, adapter):
     weights = ArrowRouter(stack, temperature=1e-4).weights("first", top)
     assert weights[0] == pytest.approx(1.0)
     before = net(torch.ones(1, WIDTH))
-    mixer.swap(stack, router=ArrowRouter(stack))
+    mixer.swap(stack, layer_router=ArrowRouter(stack))
     assert not torch.equal(net(torch.ones(1, WIDTH)), before)
 
 

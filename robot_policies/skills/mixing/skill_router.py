@@ -1,4 +1,4 @@
-"""The context-aware gate alpha(s): one weight per skill, from the observation.
+"""The context-aware router alpha(s): one weight per skill, from the observation.
 
 After PSEC's code: two layers of 256 with ReLU and a linear output, without softmax and without
 bound, so that a skill may be taken more than once or turned round.
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from robot_policies.interface import ContractError
 
 
-class Gate(nn.Module):
+class SkillRouter(nn.Module):
     """Weights of k skills for an observation.
 
     Attributes:
@@ -40,7 +40,7 @@ class Gate(nn.Module):
         nn.init.zeros_(self.output.bias)
 
     @torch.no_grad()
-    def start_at(self, weights: Sequence[float]) -> "Gate":
+    def start_at(self, weights: Sequence[float]) -> "SkillRouter":
         """Begin with the same weights everywhere."""
         self.output.bias.copy_(torch.tensor(weights))
         return self
@@ -57,20 +57,20 @@ class Gate(nn.Module):
         """
         missing = [name for name in self.features if name not in batch]
         if missing:
-            raise ContractError(f"the gate reads '{missing[0]}', which is not observed")
+            raise ContractError(f"the router reads '{missing[0]}', which is not observed")
         return self(torch.cat([batch[name] for name in self.features], dim=-1))
 
-    def with_skill(self) -> "Gate":
-        """Return a gate for one skill more, which gets weight 0 everywhere until trained."""
+    def with_skill(self) -> "SkillRouter":
+        """Return a router for one skill more, which gets weight 0 everywhere until trained."""
         return self._rows([*range(self.output.out_features), None])
 
-    def without_skill(self, index: int) -> "Gate":
-        """Return a gate for one skill less; the weights of the others stay what they are."""
+    def without_skill(self, index: int) -> "SkillRouter":
+        """Return a router for one skill less; the weights of the others stay what they are."""
         return self._rows([i for i in range(self.output.out_features) if i != index])
 
     @torch.no_grad()
-    def _rows(self, rows: Sequence[int | None]) -> "Gate":
-        made = Gate(self.features, len(rows), self.output.in_features)
+    def _rows(self, rows: Sequence[int | None]) -> "SkillRouter":
+        made = SkillRouter(self.features, len(rows), self.output.in_features)
         made.trunk.load_state_dict(self.trunk.state_dict())
         for new, old in enumerate(rows):
             if old is not None:

@@ -14,15 +14,15 @@ from torch import Tensor
 from robot_policies.interface import JointLimits
 from robot_policies.interface.limits import intersect
 from robot_policies.skills.live.familiarity import Familiarity
-from robot_policies.skills.mixing.gate import Gate
 from robot_policies.skills.mixing.layers import SkillStack
-from robot_policies.skills.mixing.mixer import Router
+from robot_policies.skills.mixing.mixer import LayerRouter
+from robot_policies.skills.mixing.skill_router import SkillRouter
 
-LIMIT = 4.0  # largest weight, either way; a gate's are cut to it, fixed ones refused [own]
+LIMIT = 4.0  # largest weight, either way; a router's are cut to it, fixed ones refused [own]
 
 
 @dataclass(frozen=True, eq=False)
-class Ensemble:
+class SkillMixture:
     """Skills, checked and stacked, with their weighting.
 
     Attributes:
@@ -31,8 +31,8 @@ class Ensemble:
         stack: Their mixing layers.
         weights: Fixed weights, or how much of what `router` says. Shape (k,).
         familiarity: How far a state is from those they were trained in.
-        gate: Reads the weights from the observation instead.
-        router: Chooses weights layer by layer.
+        router: Reads the weights from the observation instead.
+        layer_router: Chooses weights layer by layer.
         fallback: Skill that acts where no other was trained; empty for the base.
         limits: Of each skill.
     """
@@ -42,20 +42,20 @@ class Ensemble:
     stack: SkillStack
     weights: Tensor
     familiarity: Familiarity
-    gate: Gate | None = None
-    router: Router | None = None
+    router: SkillRouter | None = None
+    layer_router: LayerRouter | None = None
     fallback: str = ""
     limits: tuple[JointLimits, ...] = ()
 
-    def kept_in(self, other: "Ensemble") -> Tensor:
-        """Return which skills go on acting in another ensemble. Shape (k,)."""
-        same = (self.router is None) == (other.router is None)
+    def kept_in(self, other: "SkillMixture") -> Tensor:
+        """Return which skills go on acting in another mixture. Shape (k,)."""
+        same = (self.layer_router is None) == (other.layer_router is None)
         kept = [same and digest in other.digests for digest in self.digests]
         return torch.tensor(kept, dtype=torch.bool)
 
     def weigh(self, batch: Mapping[str, Any]) -> Tensor:
         """Return what the weights should be for a normalised observation. Shape (k,)."""
-        weights = self.weights if self.gate is None else self.gate.read(batch)[0].cpu()
+        weights = self.weights if self.router is None else self.router.read(batch)[0].cpu()
         share = self.familiarity.share(batch, weights)
         weights = weights * share
         if self.fallback:
@@ -75,7 +75,7 @@ class SharedRouter:
         share: Shape (k,).
     """
 
-    def __init__(self, router: Router) -> None:
+    def __init__(self, router: LayerRouter) -> None:
         """Begin with nothing."""
         self._router = router
         self.share = torch.zeros(0)
