@@ -1,9 +1,10 @@
 """What stalls do to a walking robot: of the control thread, the policy and the messages.
 
-    python benchmarks/stalls.py [--quick] [--in mujoco] [--in pybullet] [--json FILE]
+    python benchmarks/stalls.py [--quick] [--in mujoco] [--in pybullet] [--in nodes] [--json FILE]
 
-Everything runs on the logical clock (`stalled_episode.py`). Each stall begins at a random phase of
-the walk, and every place and length is tried from the same conditions.
+In an engine everything runs on the logical clock (`stalled_episode.py`). In `nodes` the processes
+of a launched graph with MuJoCo are stopped (`stalled_graph.py`). Each stall begins at a random
+phase of the walk, and every place and length is tried from the same conditions.
 """
 
 import json
@@ -18,6 +19,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 from stalled_episode import Outcome, Stall, stall_an_episode
+from stalled_graph import stall_a_graph
 
 from robot_policies.catalog import load_robot, load_task
 from robot_policies.evaluation.statistics import rate
@@ -45,6 +47,11 @@ def in_process(engine: str) -> Try:
     )
 
 
+def through_nodes(stall: Stall, seed: int) -> Outcome:
+    """Try a stall in a launched graph."""
+    return stall_a_graph(POLICY, TASK, "mujoco", stall, AFTER, seed)
+
+
 def main(
     where: Annotated[list[str], typer.Option("--in")] = ["mujoco", "pybullet"],  # noqa: B006
     trials: Annotated[int, typer.Option("--trials", min=1)] = 20,
@@ -59,7 +66,7 @@ def main(
     begins = EARLIEST + SPREAD * np.random.default_rng(0).random(trials)
     rows, document = [], []
     for name in where:
-        attempt = in_process(name)
+        attempt = through_nodes if name == "nodes" else in_process(name)
         cells = [(place, length) for place in places for length in lengths]
         for place, length in track(cells, description=name):
             stalls = [Stall(place, float(begin), length) for begin in begins]

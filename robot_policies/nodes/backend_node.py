@@ -104,8 +104,9 @@ class BackendNode(GraphNode):
         if self._trial is None or self._chunks is None:
             return
         try:
-            now = self.now()
-            if self._trial.measure(now, self._robot_publishers.wants_pictures(now)):
+            if self._trial.advance():
+                now = self.now()
+                self._trial.measure(now, self._robot_publishers.wants_pictures(now))
                 self._robot_publishers.measured()
                 self._robot_publishers.decided(self._trial.decide(self.now()))
             self._chunks.next_slot()

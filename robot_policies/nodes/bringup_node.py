@@ -100,7 +100,7 @@ class BringupNode(Node):
                     raise _fault(node, "gave up; its own message says why")
                 if time.monotonic() - heard[node] > SILENCE:
                     raise _fault(node, f"died: silent for {SILENCE:g} s")
-            rclpy.spin_once(self, timeout_sec=WATCH_PERIOD)
+            self._listen(WATCH_PERIOD)
 
     def take_down(self) -> None:
         """Deactivate in reverse order whoever is active and still answers.
@@ -114,7 +114,7 @@ class BringupNode(Node):
                 while time.monotonic() < end:
                     if node.state(WATCH_PERIOD) != State.PRIMARY_STATE_ACTIVE:
                         break
-                    rclpy.spin_once(self, timeout_sec=WATCH_PERIOD)
+                    self._listen(WATCH_PERIOD)
 
     def _look_for_others(self) -> None:
         """Refuse names that a graph on another host has: its claims are not seen here.
@@ -122,9 +122,7 @@ class BringupNode(Node):
         Raises:
             Fault: If there is one.
         """
-        end = time.monotonic() + DISCOVERY
-        while time.monotonic() < end:
-            rclpy.spin_once(self, timeout_sec=WATCH_PERIOD)
+        self._listen(DISCOVERY)
         for node in self._nodes:
             if self._has_twin(node):
                 space = self.get_namespace()
@@ -132,6 +130,12 @@ class BringupNode(Node):
                     f"a graph already runs in namespace {space}: another host has a node "
                     f"'{node.name}'. End it, or give this one another namespace:="
                 )
+
+    def _listen(self, seconds: float) -> None:
+        """Hear what the nodes say for some seconds, however much it is."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0.0:
+            rclpy.spin_once(self, timeout_sec=left)
 
     def _has_twin(self, node: ManagedNode) -> bool:
         own = (node.name, self.get_namespace())

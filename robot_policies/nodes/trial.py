@@ -182,11 +182,11 @@ class TrialRun:
         given, simulated = self._settings, isinstance(self.loop.backend, Simulator)
         return bool(given["record"] or given["viewer"] or (given["video"] and not simulated))
 
-    def measure(self, now: float, pictures: bool) -> bool:
-        """Close the books of the control slot before and measure anew.
+    def advance(self) -> bool:
+        """Close the books of the control slot before; a simulator runs for a control period.
 
         Returns:
-            Whether there is a measurement; not if a recording stands for the robot and has ended.
+            Whether the trial goes on; not if a recording stands for the robot and has ended.
         """
         if record := self.loop.settle():
             for observer in self._observers:
@@ -196,8 +196,16 @@ class TrialRun:
             except RecordingEnded:
                 self.loop.recording_ended = True
                 return False
-        self.loop.measure(now, pictures or self.watched)
         return True
+
+    def measure(self, now: float, pictures: bool) -> None:
+        """Measure anew.
+
+        Args:
+            now: Time, after the simulator ran: what it computes then is measured then. [s]
+            pictures: Whether somebody beside the observers wants pictures.
+        """
+        self.loop.measure(now, pictures or self.watched)
 
     def decide(self, now: float) -> Decision:
         """Send what is due."""

@@ -17,7 +17,8 @@ def test_the_end_of_a_recording_ends_the_trial_without_a_fault(tmp_path):
     trial = TrialRun(settings, now[0])
     trial.start(now[0])
     while not (over := trial.over()):
-        if trial.measure(now[0], pictures=False):
+        if trial.advance():
+            trial.measure(now[0], pictures=False)
             trial.decide(now[0])
         now[0] += trial.loop.period
     trial.end(Ending.HORIZON, over)

@@ -1,0 +1,174 @@
+"""One stall of a walking robot through the real nodes: a process is stopped and continued.
+
+control    the robot's node is stopped, and the simulator within it
+policy     the policy's node is stopped
+messages   a node between the two is stopped, which passes the policy's chunks on
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import rclpy
+from launched import ENDING, STARTING, Launched, launched
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import JointState
+from stalled_episode import ORDERLY, Outcome, Stall
+from trajectory_msgs.msg import JointTrajectory
+
+from robot_policies.launching.network import membership
+from robot_policies.launching.supervisor import find_launch_file
+from robot_policies.nodes.decoding import MODE, MODES
+from robot_policies.nodes.graph_node import CHUNKS, COMMAND
+
+DOMAIN = 97
+SENT = "action_chunk_before_relay"
+STOPPED = {"control": "backend", "policy": "policy"}
+
+
+def stall_a_graph(
+    policy: str, task: str, engine: str, stall: Stall, after: float, seed: int
+) -> Outcome:
+    """Walk with one stall, launched; return what became of the robot.
+
+    Args:
+        policy: The policy.
+        task: The task.
+        engine: The simulator.
+        stall: The stall; its begin counts from the first command that follows the policy.
+        after: How long the robot is watched afterwards. [s]
+        seed: Seed of the trial.
+
+    Raises:
+        RuntimeError: If the graph does not walk, or does not say how it went.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        summary = Path(folder) / "summary.json"
+        names = {"policy": policy, "task": task, "backend": engine, "seed": str(seed)}
+        names |= {"seconds": f"{stall.begin + stall.length + after:g}", "summary": str(summary)}
+        relayed = stall.place == "messages"
+        file = _with_relay(Path(folder)) if relayed else Path("policy.launch.xml")
+        with launched(names, DOMAIN, file) as graph, _ears() as ears:
+            relay = _start_relay() if relayed else None
+            try:
+                held, followed = _stall(graph, relay, ears, stall)
+                graph.process.wait(ENDING)
+            finally:
+                if relay:
+                    relay.kill()
+                    relay.wait()
+        if not summary.is_file():
+            raise RuntimeError(f"{stall}: the graph did not say how it went")
+        result = json.loads(summary.read_text(encoding="utf-8"))
+    fell, latched = bool(result["metrics"]["fall"]), result["ended_by"] not in ORDERLY
+    walks = not fell and not latched and bool(result["metrics"]["success"])
+    return Outcome(fell, latched, walks, held, followed)
+
+
+class Ears:
+    """Hears which mode each command that is sent has."""
+
+    def __init__(self, node: Node) -> None:
+        self._executor = SingleThreadedExecutor(context=node.context)
+        self._executor.add_node(node)
+        self.modes: list[tuple[float, str]] = []  # (time [s], mode)
+        node.create_subscription(JointState, "joint_command_sent", self._note, COMMAND)
+
+    def _note(self, message: JointState) -> None:
+        if message.name[-1] == MODE:
+            self.modes.append((time.monotonic(), str(MODES[int(message.position[-1])])))
+
+    def first(self, mode: str, since: float, until: float) -> float | None:
+        """Listen until a command of a mode is sent; return when, if it is in time. [s]."""
+        while time.monotonic() < until:
+            for moment, heard in self.modes:
+                if heard == mode and moment >= since:
+                    return moment
+            self._executor.spin_once(timeout_sec=0.01)
+        return None
+
+
+@contextmanager
+def _ears() -> Iterator[Ears]:
+    context = rclpy.Context()
+    with membership():
+        rclpy.init(context=context, domain_id=DOMAIN)
+        node = rclpy.create_node("ears", context=context)
+    try:
+        yield Ears(node)
+    finally:
+        node.destroy_node()
+        rclpy.shutdown(context=context)
+
+
+def _stall(
+    graph: Launched, relay: subprocess.Popen | None, ears: Ears, stall: Stall
+) -> tuple[float | None, float | None]:
+    """Stop a process for a while; return when the robot held, and when it followed again. [s]."""
+    begun = ears.first("policy", 0.0, time.monotonic() + STARTING)
+    stopped = psutil.Process(relay.pid) if relay else graph.node(STOPPED[stall.place])
+    if begun is None or stopped is None:
+        raise RuntimeError(f"{stall}: the graph does not walk")
+    ears.first("", 0.0, begun + stall.begin)
+    since = time.monotonic()
+    stopped.send_signal(signal.SIGSTOP)
+    ears.first("", 0.0, since + stall.length)
+    stopped.send_signal(signal.SIGCONT)
+    over = time.monotonic()
+    followed = ears.first("policy", over, over + 3.0)
+    held = next((at for at, mode in ears.modes if mode == "hold" and at >= since), None)
+    return held and held - since, followed and followed - over
+
+
+def _with_relay(folder: Path) -> Path:
+    """Write the shipped launch file, in which the policy's chunks have another topic."""
+    source = find_launch_file("policy.launch.xml")
+    tree = ET.parse(source)
+    node = next(n for n in tree.iter("node") if n.get("name") == "policy")
+    ET.SubElement(node, "remap", {"from": "action_chunk", "to": SENT})
+    for entry in tree.iter("set_env"):
+        entry.set("value", entry.get("value", "").replace("$(dirname)", str(source.parent)))
+    path = folder / "relayed.launch.xml"
+    tree.write(path)
+    return path
+
+
+def _start_relay() -> subprocess.Popen:
+    environment = {**os.environ, "ROS_DOMAIN_ID": str(DOMAIN)}
+    return subprocess.Popen([sys.executable, __file__], env=environment)
+
+
+def relay() -> None:
+    """Pass chunks on under the name of the policy's node, which the robot's node believes."""
+    with membership():
+        rclpy.init()
+        watch = Node("relay")
+    while "policy" not in watch.get_node_names():
+        time.sleep(0.1)
+    node = Node("policy", start_parameter_services=False)
+    publisher = node.create_publisher(JointTrajectory, "action_chunk", CHUNKS)
+    node.create_subscription(
+        JointTrajectory,
+        SENT,
+        lambda data: publisher.publish(deserialize_message(data, JointTrajectory)),
+        CHUNKS,
+        raw=True,
+    )
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    executor.spin()
+
+
+if __name__ == "__main__":
+    relay()
