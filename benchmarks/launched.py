@@ -29,10 +29,12 @@ class Launched:
     def node(self, name: str) -> psutil.Process | None:
         """Return the process of the node module `<name>_node`; `None` if there is none."""
         try:
-            children = psutil.Process(self.process.pid).children()
-            return next((c for c in children if f"nodes.{name}_node" in c.cmdline()), None)
-        except psutil.Error:
-            return None
+            for child in psutil.Process(self.process.pid).children():
+                if f"nodes.{name}_node" in " ".join(child.cmdline()):
+                    return child
+        except psutil.Error:  # it has just ended
+            pass
+        return None
 
 
 @contextmanager

@@ -83,7 +83,7 @@ class Ears:
         self._executor = SingleThreadedExecutor(context=node.context)
         self._executor.add_node(node)
         self.modes: list[tuple[float, str]] = []  # (time [s], mode)
-        node.create_subscription(JointState, "joint_command_sent", self._note, COMMAND)
+        node.create_subscription(JointState, "command_sent", self._note, COMMAND)
 
     def _note(self, message: JointState) -> None:
         if message.name[-1] == MODE:
