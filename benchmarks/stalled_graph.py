@@ -117,9 +117,11 @@ def _stall(
 ) -> tuple[float | None, float | None]:
     """Stop a process for a while; return when the robot held, and when it followed again. [s]."""
     begun = ears.first("policy", 0.0, time.monotonic() + STARTING)
+    if begun is None:
+        raise RuntimeError(f"{stall}: no command has followed the policy for {STARTING:g} s")
     stopped = psutil.Process(relay.pid) if relay else graph.node(STOPPED[stall.place])
-    if begun is None or stopped is None:
-        raise RuntimeError(f"{stall}: the graph does not walk")
+    if stopped is None:
+        raise RuntimeError(f"{stall}: the process to be stopped has ended")
     ears.first("", 0.0, begun + stall.begin)
     since = time.monotonic()
     stopped.send_signal(signal.SIGSTOP)
