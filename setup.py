@@ -42,7 +42,12 @@ EXTRAS = {
         "cryptography>=43",
     ],
     "data": ["pyarrow", "mcap>=1.2", "av>=15", "pillow", "rerun-sdk>=0.24"],
-    "hardware": ["feetech-servo-sdk>=1.0", "pyserial>=3.5", "deepdiff>=8.6"],
+    "hardware": [
+        "feetech-servo-sdk>=1.0",
+        "dynamixel-sdk>=3.7.31,<3.9",
+        "pyserial>=3.5",
+        "deepdiff>=8.6",
+    ],
     "ros": [
         "ros-rclpy[fastrtps]==9.1.*",
         "ros-std-msgs",

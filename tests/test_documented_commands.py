@@ -35,6 +35,7 @@ LONG = (
     "bench",
     "data",
     "drive",
+    "emulate",
     "evaluate",
     "launch",
     "skill",

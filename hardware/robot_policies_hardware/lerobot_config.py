@@ -25,6 +25,23 @@ PERCENT = "%"
 SCALES = {"deg": np.pi / 180.0, "rad": 1.0, "m": 1.0}  # SI value of one unit
 
 
+def config_class(kind: str) -> type[RobotConfig]:
+    """Return LeRobot's configuration class of a robot type, its plugins' included.
+
+    Raises:
+        ConfigError: If the type is unknown, naming the nearest one.
+    """
+    for module in pkgutil.iter_modules(lerobot.robots.__path__):
+        if module.ispkg:
+            import_module(f"lerobot.robots.{module.name}")
+    if kind not in RobotConfig.get_known_choices():
+        register_third_party_plugins()
+    known = RobotConfig.get_known_choices()
+    if kind not in known:
+        raise ConfigError(f"lerobot: no robot type '{kind}'.{suggestion(kind, known)}")
+    return RobotConfig.get_choice_class(kind)
+
+
 def robot_config(kind: str, options: Mapping[str, Any]) -> RobotConfig:
     """Return LeRobot's configuration of a robot.
 
@@ -36,15 +53,7 @@ def robot_config(kind: str, options: Mapping[str, Any]) -> RobotConfig:
         ConfigError: If the type or an option is unknown, naming the nearest one, or if the robot
             would speak in shares of a range instead of degrees.
     """
-    for module in pkgutil.iter_modules(lerobot.robots.__path__):
-        if module.ispkg:
-            import_module(f"lerobot.robots.{module.name}")
-    if kind not in RobotConfig.get_known_choices():
-        register_third_party_plugins()
-    known = RobotConfig.get_known_choices()
-    if kind not in known:
-        raise ConfigError(f"lerobot.yaml: no robot type '{kind}'.{suggestion(kind, known)}")
-    cls = RobotConfig.get_choice_class(kind)
+    cls = config_class(kind)
     check_keys(options, [field.name for field in fields(cls)], f"lerobot.yaml: {kind}")
     for camera in (options.get("cameras") or {}).values():
         _register_camera(str(camera.get("type")))

@@ -10,17 +10,9 @@ import numpy as np
 import pytest
 from conformance import check_backend
 from fake_arm import FakeArm
-from feetech_bus import (
-    GOAL_POSITION,
-    HOMING_OFFSET,
-    MAX_LIMIT,
-    MIN_LIMIT,
-    PRESENT_POSITION,
-    TORQUE_ENABLE,
-    FeetechBus,
-)
 from lerobot.motors import MotorCalibration
 from lerobot.motors.feetech import feetech
+from serial_arm import six_servos
 from toy_robot import toy_robot
 
 from robot_policies.catalog import load_robot, make_backend
@@ -31,6 +23,7 @@ from robot_policies.interface import (
     ConfigError,
     RobotBackend,
 )
+from robot_policies_hardware.emulators.serial_bus import SerialBus
 from robot_policies_hardware.lerobot_backend import LerobotBackend
 from robot_policies_hardware.pictures import shrink
 
@@ -254,17 +247,17 @@ TICK = 2.0 * math.pi / 4095.0  # rad
 
 
 @pytest.fixture
-def bus(monkeypatch: pytest.MonkeyPatch) -> Iterator[FeetechBus]:
+def bus(monkeypatch: pytest.MonkeyPatch) -> Iterator[SerialBus]:
     # The driver waits 50 ms for an answer; this bus is a thread, and waits for its turn.
     monkeypatch.setattr(
         feetech, "patch_setPacketTimeout", lambda port, length: port.setPacketTimeoutMillis(400.0)
     )
-    bus = FeetechBus()
+    bus = six_servos()
     yield bus
     bus.close()
 
 
-def calibrate(bus: FeetechBus, file: Path, offset: int = 0) -> None:
+def calibrate(bus: SerialBus, file: Path, offset: int = 0) -> None:
     """Write a file; the servos are calibrated as it says, but for `offset`."""
     calibration = {}
     for id_, name in enumerate(SO101, start=1):
@@ -272,13 +265,13 @@ def calibrate(bus: FeetechBus, file: Path, offset: int = 0) -> None:
             id=id_, drive_mode=0, homing_offset=10 * id_, range_min=1000, range_max=3000
         )
         calibration[name] = vars(found)
-        bus.put(id_, HOMING_OFFSET, found.homing_offset + offset)
-        bus.put(id_, MIN_LIMIT, found.range_min)
-        bus.put(id_, MAX_LIMIT, found.range_max)
+        bus.put(id_, "Homing_Offset", found.homing_offset + offset)
+        bus.put(id_, "Min_Position_Limit", found.range_min)
+        bus.put(id_, "Max_Position_Limit", found.range_max)
     file.write_text(json.dumps(calibration))
 
 
-def so101(bus: FeetechBus, folder: Path, offset: int = 0, **options) -> LerobotBackend:
+def so101(bus: SerialBus, folder: Path, offset: int = 0, **options) -> LerobotBackend:
     """The shipped configuration."""
     calibrate(bus, folder / "test.json", offset)
     backend = make_backend(
@@ -299,11 +292,11 @@ def test_so101_keeps_the_contract(bus, tmp_path):
 
 def test_lerobots_own_so101_driver_over_a_serial_port(bus, tmp_path):
     backend = so101(bus, tmp_path)
-    bus.put(2, PRESENT_POSITION, 2100)  # shoulder_lift, 100 ticks above the middle of its range
-    bus.put(2, GOAL_POSITION, 2900)  # left by the last user
+    bus.put(2, "Present_Position", 2100)  # shoulder_lift, 100 ticks above the middle of its range
+    bus.put(2, "Goal_Position", 2900)  # left by the last user
     backend.connect()
-    assert bus.torque() == {1}
-    assert bus.get(2, PRESENT_POSITION) == pytest.approx(2100, abs=1)
+    assert set(bus.torque.values()) == {1}
+    assert bus.get(2, "Present_Position") == pytest.approx(2100, abs=1)
     assert bus.furthest[2] <= 1, "connecting must not move the robot"
 
     state = backend.read()
@@ -318,13 +311,13 @@ def test_lerobots_own_so101_driver_over_a_serial_port(bus, tmp_path):
     sent = backend.write(Command(0.0, target))
     np.testing.assert_allclose(sent.values, target)
     np.testing.assert_allclose(backend.read().joint_position, target, atol=2e-3)
-    assert bus.get(1, GOAL_POSITION) == pytest.approx(2000 + 0.1 / TICK, abs=1)  # shoulder_pan
-    assert bus.get(6, GOAL_POSITION) == pytest.approx(1000 + 2000 * 0.5, abs=1)  # gripper
+    assert bus.get(1, "Goal_Position") == pytest.approx(2000 + 0.1 / TICK, abs=1)  # shoulder_pan
+    assert bus.get(6, "Goal_Position") == pytest.approx(1000 + 2000 * 0.5, abs=1)  # gripper
 
     backend.stop("test")
     np.testing.assert_allclose(backend.read().joint_position, target, atol=4e-3)
     backend.close()
-    assert bus.torque() == {1}, "an arm without torque falls"
+    assert set(bus.torque.values()) == {1}, "an arm without torque falls"
 
 
 def two_arms(folder: Path, **arms) -> LerobotBackend:
@@ -336,10 +329,10 @@ def two_arms(folder: Path, **arms) -> LerobotBackend:
 
 
 def test_two_arms_are_calibrated_each_by_its_file_and_keep_their_place(bus, tmp_path):
-    buses = {"left": bus, "right": FeetechBus()}
+    buses = {"left": bus, "right": six_servos()}
     for side, arm in buses.items():
         calibrate(arm, tmp_path / f"two_{side}.json")
-        arm.put(2, GOAL_POSITION, 2900)  # left by the last user
+        arm.put(2, "Goal_Position", 2900)  # left by the last user
     ports = {
         f"{side}_arm_config": {
             "port": arm.port,
@@ -355,13 +348,13 @@ def test_two_arms_are_calibrated_each_by_its_file_and_keep_their_place(bus, tmp_
     (tmp_path / "away.json").rename(tmp_path / "two_right.json")
     backend.connect()
     for arm in buses.values():
-        assert arm.torque() == {1}
+        assert set(arm.torque.values()) == {1}
         assert max(arm.furthest.values()) <= 1
     backend.read()  # the goals that nobody confirms have arrived
-    buses["right"].put(2, PRESENT_POSITION, 3040)
+    buses["right"].servos[2].held = 3040
     backend.stop("test")
-    assert [servo[TORQUE_ENABLE] for servo in buses["right"].servos.values()][:3] == [1, 0, 1]
-    assert bus.torque() == {1}
+    assert list(buses["right"].torque.values())[:3] == [1, 0, 1]
+    assert set(bus.torque.values()) == {1}
     backend.close()
     buses["right"].close()
 
@@ -375,34 +368,35 @@ def test_ranges_instead_of_angles_are_refused_in_either_arm(tmp_path):
 
 def test_a_servo_beyond_its_limits_is_not_switched_on(bus, tmp_path):
     backend = so101(bus, tmp_path)
-    bus.put(2, PRESENT_POSITION, 3300)  # shoulder_lift; its range ends at 3000
+    bus.put(2, "Present_Position", 3300)  # shoulder_lift; its range ends at 3000
     with pytest.raises(
         BackendError, match=r"'shoulder_lift' is 15% of its calibrated range beyond"
     ):
         backend.connect()
-    assert bus.torque() == {0}
-    assert bus.get(2, PRESENT_POSITION) == 3300
+    assert set(bus.torque.values()) == {0}
+    assert bus.get(2, "Present_Position") == 3300
 
 
 def test_a_servo_that_is_pushed_beyond_its_limits_loses_its_torque(bus, tmp_path):
     now = [100.0]
     backend = so101(bus, tmp_path, clock=lambda: now[0])
-    bus.put(2, PRESENT_POSITION, 2900)
+    bus.put(2, "Present_Position", 2900)
     backend.connect()
     now[0] += 1.0
     backend.read()  # the goals that nobody confirms have arrived
-    bus.put(2, PRESENT_POSITION, 3040)  # 3.5 degrees, in the range of the robot's table
+    bus.servos[2].held = 3040  # 3.5 degrees, in the range of the robot's table
     before = dict(bus.furthest)
     backend.stop("test")
-    assert bus.get(2, PRESENT_POSITION) == 3040, "it must not jump to its limit"
-    assert [servo[TORQUE_ENABLE] for servo in bus.servos.values()] == [1, 0, 1, 1, 1, 1]
+    assert bus.get(2, "Present_Position") == 3040, "it must not jump to its limit"
+    assert list(bus.torque.values()) == [1, 0, 1, 1, 1, 1]
     now[0] += 1.0
     backend.read()
-    bus.put(2, PRESENT_POSITION, 2990)
+    bus.servos[2].held = None
+    bus.put(2, "Present_Position", 2990)
     assert bus.furthest == before
     backend.write(Command(0.0, backend.read().joint_position))
-    assert bus.torque() == {1}
-    assert bus.get(2, PRESENT_POSITION) == pytest.approx(2990, abs=1)
+    assert set(bus.torque.values()) == {1}
+    assert bus.get(2, "Present_Position") == pytest.approx(2990, abs=1)
 
 
 def test_so101_with_another_calibration_in_its_servos_is_refused(bus, tmp_path):

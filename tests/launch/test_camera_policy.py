@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from feetech_bus import GOAL_POSITION, MAX_LIMIT, MIN_LIMIT, PRESENT_POSITION, FeetechBus
 from lerobot.motors import MotorCalibration
 from ros_graph import Graph, mode_of
 from sensor_msgs.msg import JointState
+from serial_arm import six_servos
 from trajectory_msgs.msg import JointTrajectory
 
 from robot_policies.catalog import load_robot
@@ -49,14 +49,18 @@ def calibrated(joint):
 @pytest.fixture
 def bus():
     """Six calibrated servos in the arm's default pose."""
-    bus = FeetechBus()
+    bus = six_servos()
     for id_, joint in enumerate(ROBOT.joints, start=1):
         share = (joint.default - joint.lower) / (joint.upper - joint.lower)
         middle = 1000 + 2000 * share if joint.name == "gripper" else 2000 + joint.default / TICK
         low, high = calibrated(joint.name)
-        for register, value in ((MIN_LIMIT, low), (MAX_LIMIT, high), (GOAL_POSITION, 0)):
+        for register, value in (
+            ("Min_Position_Limit", low),
+            ("Max_Position_Limit", high),
+            ("Goal_Position", 0),
+        ):
             bus.put(id_, register, value)
-        bus.put(id_, PRESENT_POSITION, round(middle))
+        bus.put(id_, "Present_Position", round(middle))
     yield bus
     bus.close()
 
@@ -79,7 +83,7 @@ def test_pictures_become_servo_goals_through_lerobots_own_driver(bus, tmp_path, 
         "calibration_dir": str(tmp_path),
         "cameras": {"top": still, "wrist": still},
     }
-    before = [bus.get(id_, PRESENT_POSITION) for id_ in bus.servos]
+    before = [bus.get(id_, "Present_Position") for id_ in bus.servos]
     summary = tmp_path / "summary.json"
     graph = Graph(
         *PLACE,
@@ -94,6 +98,6 @@ def test_pictures_become_servo_goals_through_lerobots_own_driver(bus, tmp_path, 
     assert json.loads(summary.read_text())["latency"]["p50"] < 1.0
     fastest = ROBOT.velocity.max() / ROBOT.control_rate / TICK
     assert max(bus.furthest.values()) <= 4.0 * fastest, "the gate bounds a step"
-    after = [bus.get(id_, PRESENT_POSITION) for id_ in bus.servos]
+    after = [bus.get(id_, "Present_Position") for id_ in bus.servos]
     assert max(abs(a - b) for a, b in zip(after, before, strict=True)) > 20
-    assert bus.torque() == {1}
+    assert set(bus.torque.values()) == {1}
