@@ -114,7 +114,7 @@ def run_episode(
             for observer in observers:
                 observer.step(replace(record, observation=observation, chunk=chunk))
             tripped = min(tripped, elapsed) if loop.latched else tripped
-            if trial.done():
+            if loop.decided:
                 break
             try:
                 loop.advance()

@@ -38,6 +38,7 @@ from robot_policies.interface import (
     Command,
     ExecutorMode,
     OrderlyBackend,
+    RecordedBackend,
     RobotBackend,
     RobotState,
     Simulator,
@@ -163,6 +164,12 @@ class ControlLoop:
         self._goal = self.trial.goal(self._elapsed) if self.trial else {}
         self.counts.measured(now)
         return self.state
+
+    @property
+    def decided(self) -> bool:
+        """Whether the task has decided the trial; what a recorded robot did decides nothing."""
+        recorded = isinstance(self.backend, RecordedBackend)
+        return self.trial is not None and not recorded and self.trial.done()
 
     @property
     def goal(self) -> Mapping[str, np.ndarray | str]:

@@ -19,7 +19,7 @@ def result_of(loop: ControlLoop, ending: Ending, reason: str = "", **about: Any)
     metrics = dict(trial.metrics()) if trial else {}
     if latched:
         ended_by, reason = str(latched.cause), latched.text
-    elif ending is not Ending.FAULT and trial is not None and trial.done():
+    elif ending is not Ending.FAULT and loop.decided:
         ended_by = Ending.SUCCESS if metrics.get("success") else Ending.FAILURE
     else:
         ended_by = ending

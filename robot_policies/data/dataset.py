@@ -1,5 +1,6 @@
 """LeRobotDataset v3 folders, as they lie on disk: read, checked, described."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from robot_policies.data.parquet import EPISODE_INDEX, count_rows, read_columns, read_texts
 from robot_policies.documents import MAX_BYTES, parse_json, read_json, read_statistics
 from robot_policies.interface import ConfigError
 
@@ -63,6 +65,17 @@ def read_info(root: Path) -> dict[str, Any]:
     for name, feature in info["features"].items():
         if not isinstance(feature, dict) or not {"dtype", "shape"} <= feature.keys():
             raise ConfigError(f"{root}: {INFO}: feature '{name}' lacks dtype or shape")
+        dtype, shape = feature["dtype"], feature["shape"]
+        numbers = isinstance(shape, list) and all(type(n) is int and n >= 0 for n in shape)
+        if not isinstance(dtype, str) or not numbers:
+            raise ConfigError(
+                f"{root}: {INFO}: feature '{name}' has dtype {dtype!r} and shape {shape!r}, "
+                "expected a text and a list of whole numbers"
+            )
+    if _videos(info) and not isinstance(info.get("video_path"), str):
+        raise ConfigError(
+            f"{root}: {INFO}: video_path is {info.get('video_path')!r}, expected a text"
+        )
     return info
 
 
@@ -78,42 +91,62 @@ def require_files(root: Path, info: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: Which file is missing, or damaged, or lacks rows.
     """
-    import pyarrow.parquet as pq
-    from pyarrow import ArrowException
-
     if not info["total_episodes"]:
         return  # LeRobot writes nothing else before the first
     for name in (TASKS, STATS):
         _require_file(root, root / name)
-    listed: list[dict[str, Any]] = []
-    videos = [name for name, f in info["features"].items() if f["dtype"] == "video"]
-    parts = ["data", *(f"videos/{name}" for name in videos)]
-    keys = [f"{part}/{place}_index" for part in parts for place in ("chunk", "file")]
-    for path in sorted((root / EPISODES).glob("*/*.parquet")):
-        try:
-            listed += pq.read_table(path, columns=["length", *keys]).to_pylist()
-        except (OSError, ValueError, ArrowException) as error:
-            reason = " ".join(str(error).split())
-            raise ConfigError(f"{root}: {path.relative_to(root)} is damaged: {reason}") from None
+    listed = listed_episodes(root, info)
     if len(listed) < info["total_episodes"]:
         raise ConfigError(
             f"{root}: {EPISODES} lists {len(listed)} episodes, {INFO} counts "
             f"{info['total_episodes']}: a file of {EPISODES} is missing"
         )
-    for key in videos:
+    for key in _videos(info):
         for path in {file_of(root, info["video_path"], e, f"videos/{key}", key) for e in listed}:
             _require_file(root, path)
-    rows = 0
+    stored, rows = stored_features(info), 0
     for path in sorted({file_of(root, info["data_path"], episode, "data") for episode in listed}):
         _require_file(root, path)
-        try:
-            rows += pq.read_metadata(path).num_rows
-        except (OSError, ArrowException) as error:
-            reason = " ".join(str(error).split())
-            raise ConfigError(f"{root}: {path.relative_to(root)} is damaged: {reason}") from None
+        rows += count_rows(path, stored)
     wanted = sum(episode["length"] for episode in listed)
     if rows < wanted:
         raise ConfigError(f"{root}: data/ holds {rows} rows, {EPISODES} counts {wanted}")
+
+
+def listed_episodes(root: Path, info: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return each episode's number, length and place: in which files, and where in its films.
+
+    Args:
+        root: The folder.
+        info: As of `read_info`.
+
+    Raises:
+        ConfigError: If a file of the list is damaged, or says what cannot be.
+    """
+    videos = [f"videos/{name}" for name in _videos(info)]
+    whole = [EPISODE_INDEX, "length"]
+    whole += [f"{part}/{n}_index" for part in ("data", *videos) for n in ("chunk", "file")]
+    number = {"shape": [1]}
+    wanted = {name: {"dtype": "int64", **number} for name in whole}
+    wanted |= {f"{part}/from_timestamp": {"dtype": "float64", **number} for part in videos}
+    listed: list[dict[str, Any]] = []
+    for path in sorted((root / EPISODES).glob("*/*.parquet")):
+        columns = read_columns(path, wanted)
+        for name, column in columns.items():
+            if not (np.isfinite(column) & (column >= 0)).all():
+                raise ConfigError(f"{path}: '{name}' holds {column.min():g}, expected >= 0")
+        rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+        listed += [dict(zip(columns, row, strict=True)) for row in rows]
+    return listed
+
+
+def stored_features(info: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the features that lie in the files of rows: all but films."""
+    return {name: f for name, f in info["features"].items() if f["dtype"] != "video"}
+
+
+def _videos(info: Mapping[str, Any]) -> list[str]:
+    return [name for name, feature in info["features"].items() if feature["dtype"] == "video"]
 
 
 def file_of(
@@ -133,6 +166,8 @@ def file_of(
     """
     place = {name: int(episode[f"{of}/{name}"]) for name in ("chunk_index", "file_index")}
     try:
+        if re.search(r"\{[^}]*\d{3}", template):
+            raise ValueError("a field is 100 characters wide or more")
         path = Path(template.format(video_key=video, **place))
     except (LookupError, ValueError, AttributeError, TypeError) as error:
         raise ConfigError(f"{root}: {INFO}: path '{template}': {error!r}") from None
@@ -185,8 +220,6 @@ def describe(root: Path) -> dict[str, Any]:
     Raises:
         ConfigError: If it is no such folder.
     """
-    import pyarrow.parquet as pq
-
     info = read_info(root)
     require_files(root, info)
     empty = not info["total_episodes"]
@@ -201,8 +234,6 @@ def describe(root: Path) -> dict[str, Any]:
             **{k: feature.get(k) for k in ("dtype", "shape", "names", "unit")},
             **numbers,
         }
-    table = {} if empty else pq.read_table(root / TASKS).to_pydict()
-    tasks = table.get("task", table.get("__index_level_0__", []))
     return {
         "path": str(root),
         "robot": info.get("robot_type"),
@@ -210,7 +241,7 @@ def describe(root: Path) -> dict[str, Any]:
         "episodes": info["total_episodes"],
         "frames": info["total_frames"],
         "seconds": info["total_frames"] / info["fps"],
-        "tasks": tasks,
+        "tasks": [] if empty else read_texts(root / TASKS, ("task", "__index_level_0__")),
         "features": features,
         "recordings": read_episodes(root),
     }

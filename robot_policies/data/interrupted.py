@@ -9,7 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from robot_policies.data.dataset import EPISODES, file_of, read_info, require_files
+from robot_policies.data.dataset import file_of, listed_episodes, read_info, require_files
 from robot_policies.interface import ConfigError
 
 META, COMPLETE, PARTIAL = "meta", ".meta.complete", ".meta.complete.partial"
@@ -75,14 +75,11 @@ def _put_back(root: Path) -> None:
 
 def _files(root: Path) -> set[Path]:
     """Return the files of the episodes that the metadata count."""
-    import pyarrow.parquet as pq
-
     info = read_info(root)
     videos = [key for key, feature in info["features"].items() if feature["dtype"] == "video"]
     files: set[Path] = set()
-    for path in sorted((root / EPISODES).glob("*/*.parquet")):
-        for episode in pq.read_table(path).to_pylist():
-            files.add(file_of(root, info["data_path"], episode, "data"))
-            for key in videos:
-                files.add(file_of(root, info["video_path"], episode, f"videos/{key}", key))
+    for episode in listed_episodes(root, info):
+        files.add(file_of(root, info["data_path"], episode, "data"))
+        for key in videos:
+            files.add(file_of(root, info["video_path"], episode, f"videos/{key}", key))
     return files

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from robot_policies.data.viewer import open_viewer
+from robot_policies.data.viewer import Viewer, open_viewer
 from robot_policies.interface import (
     ActionKind,
     BackendError,
@@ -63,6 +63,7 @@ class RerunLog:
         self.lacks: Counter[str] = Counter()
         self.notes: list[str] = []
         self._stream: Any = None
+        self._viewer: Viewer | None = None
 
     def begin(
         self, robot: RobotSpec, policy: Policy, task: Task, initial: Mapping[str, Any]
@@ -87,7 +88,8 @@ class RerunLog:
                 raise ConfigError(f"{self.path}: {error.strerror}") from None
             stream.save(self.path)
         else:
-            stream.connect_grpc(open_viewer())
+            self._viewer = open_viewer()
+            stream.connect_grpc(self._viewer.address)
         self._stream = stream
         text = f"policy {policy.name}, task {task.name}, robot {robot.name}"
         stream.log("episode", rr.TextDocument(text), static=True)
@@ -200,5 +202,6 @@ class RerunLog:
         try:
             self._stream.flush(timeout_sec=FLUSH)
         except (RuntimeError, ValueError, OSError) as error:
-            reason = " ".join(str(error).split())
+            ended = self._viewer.ended(PATIENCE) if self._viewer else ""
+            reason = ended or " ".join(str(error).split())
             raise BackendError(f"{self.path or 'viewer'}: {reason}") from None

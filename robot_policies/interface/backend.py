@@ -240,6 +240,17 @@ class PublishedBackend(RobotBackend, Protocol):
 
 
 @runtime_checkable
+class RecordedBackend(RobotBackend, Protocol):
+    """A backend that moves as a robot once moved, whatever is commanded now.
+
+    Attributes:
+        recording: What it plays, for people.
+    """
+
+    recording: str
+
+
+@runtime_checkable
 class Simulator(RobotBackend, Protocol):
     """A backend whose time is advanced by its caller."""
 

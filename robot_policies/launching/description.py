@@ -8,8 +8,7 @@ from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 
-import yaml
-
+from robot_policies.documents import parse_yaml
 from robot_policies.interface import ConfigError
 from robot_policies.interface.errors import suggestion
 from robot_policies.launching.log_folder import log_folder
@@ -278,8 +277,8 @@ def join(outer: str, inner: str) -> str:
 def parameter(text: str) -> str:
     """Return a parameter value as ROS parses it: by YAML's rules, and text stays text."""
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
+        value = parse_yaml(text)
+    except ValueError:
         value = text
     plain = isinstance(value, bool | int | float | list) and text.strip()
     return text if plain else quoted(text)

@@ -7,10 +7,9 @@ does not. What is refused leaves the parameters, and the skills that act, as the
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
-import yaml
 from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
 from rcl_interfaces.srv import SetParameters, SetParametersAtomically
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
@@ -19,6 +18,7 @@ from rclpy.qos import qos_profile_parameters
 from rclpy.task import Future
 from std_msgs.msg import Float64MultiArray, MultiArrayDimension
 
+from robot_policies.documents import parse_yaml
 from robot_policies.interface import ConfigError, Policy, SkilledPolicy, Skills
 from robot_policies.nodes.graph_node import LATCHED, GraphNode, one_line
 
@@ -49,8 +49,10 @@ class SkillParameters:
         self._topic = node.create_publisher(Float64MultiArray, WEIGHTS, LATCHED)
         for name, text in SETTINGS.items():
             descriptor = ParameterDescriptor(description=text, dynamic_typing=True)
-            given = node.declare_parameter(name, "none", descriptor).value
-            node.set_parameters([_typed(name, given if name == FALLBACK else _given(given))])
+            node.declare_parameter(name, "none", descriptor)
+        with suppress(ConfigError):  # what cannot be is refused when the node is configured
+            wanted = _checked(**self._current())
+            node.set_parameters([_typed(*pair) for pair in zip(SETTINGS, wanted, strict=True)])
         group = MutuallyExclusiveCallbackGroup()
         answers = {"set_parameters": self._set_each, "set_parameters_atomically": self._set_all}
         for service in list(node.services):
@@ -167,7 +169,11 @@ def _given(value: Any) -> Any:
     """Return what a launch file says; there, a list may be a text, and nothing is `none`."""
     if value is None or (isinstance(value, str) and value in ("", "none")):
         return []
-    value = yaml.safe_load(value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        try:
+            value = parse_yaml(value)
+        except ValueError as error:
+            raise ConfigError(f"'{value[:80]}': {error}") from None
     return value if isinstance(value, list | tuple) or hasattr(value, "tolist") else [value]
 
 

@@ -10,7 +10,6 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
-import yaml
 
 from robot_policies.control.episode import EARLY
 from robot_policies.control.loop import ControlLoop, Decision
@@ -19,6 +18,7 @@ from robot_policies.control.rehearsal import rehearse
 from robot_policies.control.results import figures_of, result_of
 from robot_policies.control.safety_limits import SafetyLimits
 from robot_policies.data.observers import RecordingObserver, make_observers
+from robot_policies.documents import parse_yaml
 from robot_policies.interface import (
     ConfigError,
     ExecutorMode,
@@ -67,7 +67,10 @@ def by_name(
     Raises:
         ConfigError: If a name or an option is wrong.
     """
-    options = yaml.safe_load(settings["options"] or "{}")
+    try:
+        options = parse_yaml(settings["options"] or "{}")
+    except ValueError as error:
+        raise ConfigError(f"options '{settings['options'][:80]}': {error}") from None
     if not isinstance(options, dict):
         raise ConfigError(f"options '{settings['options']}': expected a YAML mapping")
     named = [settings[name] for name in ("backend", "task", "robot")]
@@ -215,7 +218,7 @@ class TrialRun:
         """Return why the trial is over; empty while it is not."""
         if self.loop.elapsed >= self._horizon - EARLY:
             return f"{self._horizon:g} s have passed"
-        if self.loop.trial and self.loop.trial.done():
+        if self.loop.decided:
             return "the task is decided"
         return "the recording has ended" if self.loop.recording_ended else ""
 

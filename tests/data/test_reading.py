@@ -147,7 +147,7 @@ def test_a_damaged_file_is_named(edited):
     root = edited(unit="rad")
     path = root / "data/chunk-000/file-000.parquet"
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(ConfigError, match="data/chunk-000/file-000.parquet is damaged"):
+    with pytest.raises(ConfigError, match="data/chunk-000/file-000.parquet cannot be read"):
         open_dataset(root)
 
 

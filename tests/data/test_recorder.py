@@ -220,7 +220,7 @@ def test_what_an_interrupted_append_left_incomplete_is_taken_back_with_a_word(
 ):
     root = record(tmp_path / "wave")
     die(root, monkeypatch, damage=True)
-    with pytest.raises(ConfigError, match="damaged"):
+    with pytest.raises(ConfigError, match="cannot be read"):
         describe(root)
     record(root, steps=4)
     assert "1 episodes are complete and kept" in capfd.readouterr().err

@@ -1,5 +1,7 @@
 """Films and Rerun logs of an episode."""
 
+import socket
+import sys
 from types import SimpleNamespace
 from typing import cast
 
@@ -149,6 +151,27 @@ def test_a_viewer_without_a_screen_is_refused_at_once(monkeypatch):
     monkeypatch.setattr(viewer, "PORT", 1)  # nobody listens there
     spec = sample.robot()
     with pytest.raises(BackendError, match=r"no screen .*episode.rrd"):
+        RerunLog().begin(spec, sample.policy(spec), sample.task(), {})
+
+
+FAKE = """import socket, sys, time
+opened = socket.create_server(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])))
+opened.accept()
+sys.exit("Error: app creation error: the graphics driver lacks some abilities")
+"""
+
+
+def test_a_viewer_that_cannot_draw_says_why_before_the_start(tmp_path, monkeypatch):
+    """It opens its port first, and finds out then."""
+    program = tmp_path / "python"
+    program.write_text(f"#!{sys.executable}\n{FAKE}")
+    program.chmod(0o700)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        monkeypatch.setattr(viewer, "PORT", free.getsockname()[1])
+    monkeypatch.setattr(viewer.sys, "executable", str(program))
+    monkeypatch.setenv("DISPLAY", ":99")
+    spec = sample.robot()
+    with pytest.raises(BackendError, match="'rerun': app creation error: the graphics driver la"):
         RerunLog().begin(spec, sample.policy(spec), sample.task(), {})
 
 

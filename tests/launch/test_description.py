@@ -1,5 +1,6 @@
 import os
 import sys
+from itertools import pairwise
 
 import pytest
 import yaml
@@ -178,6 +179,13 @@ def test_a_node_becomes_a_process_with_ros_arguments(tmp_path):
 )
 def test_text_stays_text_and_numbers_numbers(text, value):
     assert parameter(text) == value
+
+
+def test_a_parameter_that_stands_for_more_than_it_is_stays_text():
+    lines = ["- &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
+    lines += [f"- &{new} [{', '.join(10 * [f'*{old}'])}]" for old, new in pairwise("abcdefgh")]
+    for text in ("[" * 5000 + "]" * 5000, "\n".join(lines), "[1, 2"):
+        assert parameter(text) == f"'{text}'"
 
 
 @pytest.mark.parametrize("text", ["1.10", "007", "yes", "{a: 1}", "", "it's"])

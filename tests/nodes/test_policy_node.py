@@ -43,3 +43,23 @@ def test_how_old_plans_become_and_may_be_is_said_at_configure(configured, capfd)
     assert configured(plan_age=0.4) is TransitionCallbackReturn.SUCCESS
     said = capfd.readouterr().err
     assert re.search(r"plans become at most 0\.\d\d s old, 0\.4 s are allowed", said)
+
+
+DEEP = "[" * 5000 + "]" * 5000
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"skill_weights": "'[a]'"}, r"skill_weights must be a list of numbers, got '\[a\]'"),
+        ({"skills": f"'{DEEP}'"}, "nested deeper than 64"),
+        ({"skills": "'[1, 2'"}, r"'\[1, 2'"),
+        ({"options": f"'{DEEP}'"}, "options .* nested deeper than 64"),
+        ({"options": "'{a: 1, a: 2}'"}, "key 'a' stands there twice"),
+    ],
+)
+def test_a_parameter_that_is_no_list_is_refused_at_configure(configured, capfd, values, message):
+    assert configured(**values) is not TransitionCallbackReturn.SUCCESS
+    said = capfd.readouterr().err
+    assert re.search(f"cannot configure: .*{message}", said)
+    assert "Traceback" not in said

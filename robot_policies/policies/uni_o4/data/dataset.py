@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from robot_policies.data.continuity import breaks
+from robot_policies.data.parquet import EPISODE_INDEX, read_columns
 from robot_policies.data.reading import Recorded, Vector, open_dataset
 from robot_policies.interface import ConfigError, ContractError
 from robot_policies.interface.gravity import has_fallen
@@ -119,38 +120,24 @@ def _vectors(recorded: Recorded, config: UniO4Config) -> dict[str, Vector]:
 def _episodes(recorded: Recorded) -> Iterator[tuple[int, Columns]]:
     """Yield the numeric columns of each episode, in order."""
     root, features = recorded.root, recorded.features
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    kept = [
-        name
+    kept = {
+        name: feature
         for name, feature in features.items()
         if name.startswith(("observation.", TRUTH, ACTION, real_reward.RECORDED))
         and feature["dtype"] not in ("image", "video", "string")
-    ]
+    }
     files = sorted((root / "data").glob("*/*.parquet"))
     if not files:
         raise ConfigError(f"{root}: no data/*/*.parquet")
-    try:
-        tables = [pq.read_table(path, columns=[*kept, "episode_index"]) for path in files]
-    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-        raise ConfigError(f"{root}: {' '.join(str(error).split())}") from None
-    table = pa.concat_tables(tables)
-    episode = table["episode_index"].to_numpy()
-    columns = {}
-    for name in kept:
-        column = table[name]
-        if pa.types.is_list(column.type) or pa.types.is_fixed_size_list(column.type):
-            column = pc.list_flatten(column)  # pyright: ignore[reportAttributeAccessIssue]
-        width = int(np.prod(features[name]["shape"]))
-        numbers = column.to_numpy().astype(np.float64)
-        if len(numbers) != len(episode) * width:
-            raise ConfigError(
-                f"{root}: rows of '{name}' are of unequal length: {len(numbers)} numbers in "
-                f"{len(episode)} rows of {width}"
-            )
-        columns[name] = numbers.reshape(-1, width)
+    number = {EPISODE_INDEX: {"dtype": "int64", "shape": [1]}}
+    parts = [read_columns(path, kept | number) for path in files]
+    episode = np.concatenate([part[EPISODE_INDEX] for part in parts])
+    columns = {
+        name: np.concatenate([part[name] for part in parts])
+        .astype(np.float64)
+        .reshape(len(episode), int(np.prod(feature["shape"])))
+        for name, feature in kept.items()
+    }
     starts = np.flatnonzero(np.diff(episode, prepend=episode[0] - 1)) if len(episode) else []
     for start, end in zip(starts, [*starts[1:], len(episode)], strict=True):
         rows = slice(int(start), int(end))

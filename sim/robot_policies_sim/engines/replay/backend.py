@@ -9,7 +9,8 @@ the recorded robot moved.
 
 Rows that cannot follow each other (`data/continuity.py`) are no motion of one robot: the longest
 stretch without such a break is played, and a warning says what was left out. At the end `advance`
-raises `RecordingEnded`, which ends an episode without being a fault.
+raises `RecordingEnded`, which ends an episode without being a fault. A task measures the recorded
+robot and decides nothing: the trial ends with the log, its horizon or a latched stop.
 """
 
 import logging
@@ -58,6 +59,7 @@ class ReplayBackend:
         spec: The robot.
         provides: Streams the log has, by feature name.
         accepts: Every kind of command, since none is executed.
+        recording: Folder and episode.
         commands: Commands written since the last reset.
     """
 
@@ -81,6 +83,7 @@ class ReplayBackend:
         """
         self.spec, self._scene, self._episode = spec, scene, episode
         self._root = _find(dataset)
+        self.recording = f"{self._root}: episode {episode}"
         self._recorded = open_dataset(self._root)
         self._recorded.require_robot(spec.name)
         self._recorded.require_rate(spec.control_rate)
@@ -107,9 +110,9 @@ class ReplayBackend:
         self._joints, self._rows, at = find_motion(log, self._vectors, self.spec)
         if len(at):
             _LOGGER.warning(
-                "%s: episode %d: row %d cannot follow the row before it; the trial is the longest "
+                "%s: row %d cannot follow the row before it; the trial is the longest "
                 "stretch without such a break, rows %d to %d (%d of %d rows are left out)",
-                *(self._root, self._episode, at[0], self._rows.start, self._rows.stop - 1),
+                *(self.recording, at[0], self._rows.start, self._rows.stop - 1),
                 *(len(log) - len(self._rows), len(log)),
             )
         self._log = log
@@ -168,7 +171,7 @@ class ReplayBackend:
         rows = whole_steps(dt, self.spec.control_rate, "replay")
         if self._row + rows >= self._rows.stop:
             lasted = len(self._rows) / self.spec.control_rate
-            raise RecordingEnded(f"{self._root}: episode {self._episode} ends after {lasted:g} s")
+            raise RecordingEnded(f"{self.recording} ends after {lasted:g} s")
         for _ in range(rows):
             self._row += 1
             self._images = {n: (images, next(images)) for n, (images, _) in self._images.items()}

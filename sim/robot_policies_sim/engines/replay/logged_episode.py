@@ -3,12 +3,21 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import islice
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from robot_policies.data.dataset import EPISODES, file_of, read_info
+from robot_policies.data.dataset import (
+    EPISODES,
+    file_of,
+    listed_episodes,
+    read_info,
+    stored_features,
+)
+from robot_policies.data.parquet import EPISODE_INDEX, read_columns
 from robot_policies.interface import ConfigError
 
 
@@ -37,13 +46,34 @@ class LoggedEpisode:
         return int(self.place["length"])
 
     def images(self, name: str) -> Iterator[np.ndarray]:
-        """Decode a camera's images in order. Shape (height, width, 3) each, uint8 RGB."""
+        """Decode a camera's images in order. Shape (height, width, 3) each, uint8 RGB.
+
+        Raises:
+            ConfigError: If a row has none, or it is damaged or not of the size that is said.
+        """
+        from av.error import FFmpegError
+
+        count, shape = 0, self.features[name]["shape"]
+        try:
+            for frame in islice(self._frames(name), len(self)):
+                if 3 * frame.width * frame.height != prod(shape):
+                    size = f"{frame.width}x{frame.height}"
+                    raise ValueError(f"is {size}, expected shape {list(shape)}")
+                yield frame.to_ndarray(format="rgb24")
+                count += 1
+            if count < len(self):
+                raise ValueError("is missing")
+        except (FFmpegError, ValueError, TypeError, KeyError, StopIteration) as error:
+            reason = " ".join(str(error).split())
+            raise ConfigError(f"{self.root}: picture {count} of '{name}': {reason}") from None
+
+    def _frames(self, name: str) -> Iterator[Any]:
         import av
 
         if self.features[name]["dtype"] == "image":
             for picture in self.columns[name]:
                 with av.open(BytesIO(picture["bytes"]), mode="r") as container:
-                    yield next(container.decode(video=0)).to_ndarray(format="rgb24")
+                    yield from islice(container.decode(video=0), 1)
             return
         start = self.place[f"videos/{name}/from_timestamp"] - 0.5 / self.fps
         path = file_of(self.root, self.video_path, self.place, f"videos/{name}", name)
@@ -51,7 +81,7 @@ class LoggedEpisode:
         with av.open(str(path.absolute()), mode="r") as container:
             for frame in container.decode(video=0):
                 if frame.time is not None and frame.time >= start:
-                    yield frame.to_ndarray(format="rgb24")
+                    yield frame
 
 
 def read_episode(root: Path, index: int) -> LoggedEpisode:
@@ -64,48 +94,21 @@ def read_episode(root: Path, index: int) -> LoggedEpisode:
     Raises:
         ConfigError: If there is no such episode, or a file is missing or damaged.
     """
-    import pyarrow.parquet as pq
-    from pyarrow import ArrowException
-
     info = read_info(root)
     if not 0 <= index < info["total_episodes"]:
         raise ConfigError(
             f"{root}: no episode {index}; there are {info['total_episodes']}, from 0"
         )
-    try:
-        place = _place(root, index)
-        path = file_of(root, info["data_path"], place, "data")
-        table = pq.read_table(path, filters=[("episode_index", "=", index)])
-    except (OSError, ArrowException, KeyError) as error:
-        raise ConfigError(f"{root}: episode {index} cannot be read: {error}") from None
-    if table.num_rows != place["length"]:
+    listed = [e for e in listed_episodes(root, info) if e[EPISODE_INDEX] == index]
+    if len(listed) != 1:
+        raise ConfigError(f"{root}: {EPISODES} lists episode {index} {len(listed)} times")
+    path = file_of(root, info["data_path"], listed[0], "data")
+    columns = read_columns(path, stored_features(info), index)
+    rows = {len(column) for column in columns.values()}
+    if rows != {listed[0]["length"]}:
         raise ConfigError(
-            f"{path}: {table.num_rows} rows of episode {index}, expected {place['length']}"
+            f"{path}: {max(rows)} rows of episode {index}, expected {listed[0]['length']}"
         )
-    columns = {
-        name: _column(table[name], info["features"].get(name, {})) for name in table.column_names
-    }
     return LoggedEpisode(
-        root, info["fps"], info["features"], columns, place, info.get("video_path") or ""
+        root, info["fps"], info["features"], columns, listed[0], info.get("video_path", "")
     )
-
-
-def _place(root: Path, index: int) -> dict[str, Any]:
-    import pyarrow.parquet as pq
-
-    for path in sorted((root / EPISODES).glob("*/*.parquet")):
-        for row in pq.read_table(path, filters=[("episode_index", "=", index)]).to_pylist():
-            return row
-    raise ConfigError(f"{root}: meta/episodes does not list episode {index}")
-
-
-def _column(column: Any, feature: Mapping[str, Any]) -> Any:
-    if feature.get("dtype") in ("string", "image"):
-        return column.to_pylist()
-    return _stacked(column.to_numpy(zero_copy_only=False))
-
-
-def _stacked(rows: Any) -> np.ndarray:
-    """Return rows, which may be rows of rows themselves, as one array."""
-    rows = [np.asarray(row) for row in rows]
-    return np.stack([_stacked(row) if row.dtype == object else row for row in rows])

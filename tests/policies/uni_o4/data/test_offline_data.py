@@ -219,7 +219,9 @@ def test_no_reward_without_knowing_how_the_robot_moved(folder, config):
 
 def test_rows_of_unequal_length_are_refused(folder, config):
     edited(folder, lambda info: info["features"]["truth.base_velocity"].update(shape=[4]))
-    with pytest.raises(ConfigError, match="'truth.base_velocity' are of unequal length"):
+    with pytest.raises(
+        ConfigError, match="column 'truth.base_velocity' holds 36 values in 12 rows, expected 4"
+    ):
         read(folder, config)
 
 
