@@ -12,10 +12,13 @@ cannot be true the servos keep their goals, and a servo beyond its own limits lo
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from lerobot.motors.motors_bus import MotorNormMode
 from lerobot.robots import Robot, make_robot_from_config
 
 from robot_policies.interface import (
@@ -32,9 +35,14 @@ from robot_policies.interface.errors import suggestion
 from robot_policies.interface.observation import IMAGES, STATE
 from robot_policies.interface.plausibility import Plausibility
 from robot_policies.interface.schema import check_keys
-from robot_policies_hardware.lerobot_config import camera_streams, robot_config, unit_scale
+from robot_policies_hardware.lerobot_config import (
+    camera_streams,
+    robot_config,
+    unit_of,
+    unit_scale,
+)
 from robot_policies_hardware.pictures import shrink
-from robot_policies_hardware.servos import Servos, arms
+from robot_policies_hardware.servos import Servos, arms, norm_modes
 from robot_policies_hardware.slope import Slope
 
 
@@ -62,7 +70,8 @@ class LerobotBackend:
             spec: The robot's table.
             scene: The task's world; a real one is as it is.
             type: LeRobot's robot type, as `lerobot-teleoperate --robot.type` takes it.
-            units: LeRobot's unit of a joint, `deg` (if not given), `%`, `rad` or `m`.
+            units: LeRobot's unit of a joint, `deg`, `%`, `rad` or `m`; what its driver counts in
+                if not given, and `deg` where the driver does not say.
             motors: LeRobot's name of a joint, if it is another.
             zeros: Position in the robot's table where LeRobot's is 0. [rad], [m]
             signs: -1 for a joint that LeRobot counts the other way round.
@@ -79,7 +88,11 @@ class LerobotBackend:
             check_keys(option or {}, spec.joint_names, f"lerobot.yaml: {name}")
         check_keys(signs or {}, spec.joint_names, "lerobot.yaml: signs")
         self._motors = tuple((motors or {}).get(name, name) for name in spec.joint_names)
-        rows = [unit_scale(joint, (units or {}).get(joint.name, "deg")) for joint in spec.joints]
+        modes = self._norm_modes()
+        rows = [
+            unit_scale(joint, unit_of(joint.name, (units or {}).get(joint.name), modes.get(motor)))
+            for joint, motor in zip(spec.joints, self._motors, strict=True)
+        ]
         sign = np.array([(signs or {}).get(name, 1.0) for name in spec.joint_names])
         zero = np.array([(zeros or {}).get(name, 0.0) for name in spec.joint_names])
         self._scale = sign * np.array([scale for scale, _ in rows])
@@ -224,8 +237,28 @@ class LerobotBackend:
         captured = getattr(camera, "latest_timestamp", None)  # time.perf_counter()
         return stamp if captured is None else self._clock() - (time.perf_counter() - captured)
 
+    def _norm_modes(self) -> dict[str, MotorNormMode]:
+        """Return what each motor is counted in, as LeRobot's class says before it is connected.
+
+        Raises:
+            BackendError: If the class cannot be made, or has a bus that is not known here.
+        """
+        with TemporaryDirectory() as folder:  # where LeRobot would make one
+            try:
+                return norm_modes(
+                    make_robot_from_config(replace(self._config, calibration_dir=Path(folder)))
+                )
+            except BackendError:
+                raise
+            except Exception as error:  # each driver raises its own, a missing SDK included
+                raise self._failed("make", error) from None
+
     def _check_motors(self, robot: Robot) -> None:
         known = {name.removesuffix(".pos") for name in robot.action_features}
+        if base := sorted(name for name in known if name.endswith((".vel", "velocity"))):
+            raise BackendError(
+                f"lerobot {self._type}: it moves a base ({', '.join(base)}), expected joints alone"
+            )
         measured = robot.observation_features
         for joint, motor in zip(self.spec.joint_names, self._motors, strict=True):
             if motor not in known or f"{motor}.pos" not in measured:
@@ -240,7 +273,7 @@ class LerobotBackend:
             )
 
     def _check_calibration_file(self, robot: Robot) -> None:
-        for arm in arms(robot):
+        for arm in arms(robot).values():
             try:
                 needs_none = arm.is_calibrated
             except Exception:  # asks the motors, which are not connected yet

@@ -2,15 +2,16 @@
 
 import pkgutil
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields, is_dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 import draccus
 import lerobot.cameras
 import lerobot.robots
 import numpy as np
 from lerobot.cameras import CameraConfig
+from lerobot.motors.motors_bus import MotorNormMode
 from lerobot.robots import RobotConfig
 from lerobot.utils.import_utils import register_third_party_plugins
 
@@ -22,6 +23,13 @@ from robot_policies.interface.schema import check_keys
 from robot_policies_hardware.pictures import check_shrinks
 
 PERCENT = "%"
+PORT = "/dev/ttyACM0"  # of a robot on one bus
+# What this package means where a type, or an arm of it, has such an option and nothing is said.
+PREFERRED = {
+    "use_degrees": True,  # LeRobot's -100..100 has no angle
+    "disable_torque_on_disconnect": False,  # an arm without torque falls
+}
+UNITS = {MotorNormMode.DEGREES: "deg", MotorNormMode.RANGE_0_100: PERCENT}
 SCALES = {"deg": np.pi / 180.0, "rad": 1.0, "m": 1.0}  # SI value of one unit
 
 
@@ -55,10 +63,13 @@ def robot_config(kind: str, options: Mapping[str, Any]) -> RobotConfig:
     """
     cls = config_class(kind)
     check_keys(options, [field.name for field in fields(cls)], f"lerobot.yaml: {kind}")
+    options = _preferred(cls, options)
+    if any(field.name == "port" and field.default is MISSING for field in fields(cls)):
+        options.setdefault("port", PORT)
     for camera in (options.get("cameras") or {}).values():
         _register_camera(str(camera.get("type")))
     try:
-        config = draccus.decode(cls, dict(options))
+        config = draccus.decode(cls, options)
     except Exception as error:  # draccus raises a different class for each kind of mistake
         raise ConfigError(f"lerobot.yaml: {kind}: {' '.join(str(error).split())}") from None
     for part in ("", "left_arm_config", "right_arm_config"):
@@ -70,6 +81,17 @@ def robot_config(kind: str, options: Mapping[str, Any]) -> RobotConfig:
                 "Write 'use_degrees: true'"
             )
     return config
+
+
+def _preferred(cls: type, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options with this package's preferences, those of the arms it consists of too."""
+    made = dict(options)
+    for field in fields(cls):
+        if field.name in PREFERRED:
+            made.setdefault(field.name, PREFERRED[field.name])
+        elif is_dataclass(field.type) and isinstance(made.get(field.name), Mapping):
+            made[field.name] = _preferred(cast(type, field.type), made[field.name])
+    return made
 
 
 def _register_camera(kind: str) -> None:
@@ -98,6 +120,32 @@ def camera_streams(config: RobotConfig, spec: RobotSpec) -> dict[str, ArraySpec]
             shape = (known[name].height, known[name].width, 3)
         specs[feature] = ArraySpec(feature, shape, np.dtype(np.uint8))
     return specs
+
+
+def unit_of(joint: str, given: str | None, mode: MotorNormMode | None) -> str:
+    """Return the unit in which LeRobot counts a joint.
+
+    Args:
+        joint: The joint.
+        given: What the options say; `None` if nothing.
+        mode: What LeRobot's driver says; `None` if it says nothing.
+
+    Raises:
+        ConfigError: If the driver counts in a share of the range that has no angle, or otherwise
+            than the options say.
+    """
+    if mode is None:
+        return given or "deg"
+    if mode not in UNITS:
+        raise ConfigError(
+            f"lerobot.yaml: {joint}: LeRobot's driver counts in {mode.value}, which has no angle"
+        )
+    if given not in (None, UNITS[mode]):
+        raise ConfigError(
+            f"lerobot.yaml: units.{joint}: '{given}', expected '{UNITS[mode]}': LeRobot's driver "
+            f"counts in {mode.value}"
+        )
+    return UNITS[mode]
 
 
 def unit_scale(joint: Joint, unit: str) -> tuple[float, float]:

@@ -5,7 +5,7 @@ A servo keeps the goal of its last user, and takes a goal beyond its own limits 
 
 from collections.abc import Iterator
 
-from lerobot.motors.motors_bus import SerialMotorsBus
+from lerobot.motors.motors_bus import MotorNormMode, MotorsBusBase, SerialMotorsBus
 from lerobot.robots import Robot
 
 from robot_policies.interface import BackendError
@@ -13,10 +13,45 @@ from robot_policies.interface import BackendError
 GIVE = 0.01  # share of its range by which a joint that rests at its stop is measured beyond it
 
 
-def arms(robot: Robot) -> list[Robot]:
-    """Return the robots of LeRobot that a robot consists of: its two arms, or itself."""
-    pair = [getattr(robot, name, None) for name in ("left_arm", "right_arm")]
-    return [arm for arm in pair if isinstance(arm, Robot)] or [robot]
+def arms(robot: Robot) -> dict[str, Robot]:
+    """Return the robots of LeRobot that a robot consists of, or itself, by what it calls them.
+
+    Motors of its `left_arm` are called `left_...` in its actions; of itself, nothing is added.
+    """
+    inner = {name: part for name, part in vars(robot).items() if isinstance(part, Robot)}
+    found = {}
+    for name, part in inner.items():
+        prefix = f"{name.removesuffix('_arm')}_"
+        found |= {f"{prefix}{below}": arm for below, arm in arms(part).items()}
+    return found or {"": robot}
+
+
+def bus_of(arm: Robot) -> SerialMotorsBus | None:
+    """Return the bus of an arm's servos; `None` if it has no bus at all.
+
+    Raises:
+        BackendError: If it has a bus of another kind: what its motors do when their torque comes
+            on is not known here.
+    """
+    for name, part in vars(arm).items():
+        if isinstance(part, SerialMotorsBus):
+            return part
+        if isinstance(part, MotorsBusBase):
+            raise BackendError(
+                f"lerobot {arm.name}: {name} is a {type(part).__name__}, expected servos' bus, "
+                "which are told where they are before torque comes on"
+            )
+    return None
+
+
+def norm_modes(robot: Robot) -> dict[str, MotorNormMode]:
+    """Return the scale of each motor on a bus of servos, by its name in the robot's actions."""
+    return {
+        f"{prefix}{name}": motor.norm_mode
+        for prefix, arm in arms(robot).items()
+        if (bus := bus_of(arm))
+        for name, motor in bus.motors.items()
+    }
 
 
 class Servos:
@@ -30,7 +65,7 @@ class Servos:
         Args:
             robot: LeRobot's robot, not yet connected.
         """
-        self._buses = [bus for arm in arms(robot) if (bus := _keep_in_place(arm))]
+        self._buses = [bus for arm in arms(robot).values() if (bus := _keep_in_place(arm))]
         self._limp: list[tuple[SerialMotorsBus, str]] = []
 
     def release_beyond(self) -> None:
@@ -48,8 +83,8 @@ class Servos:
 
 
 def _keep_in_place(arm: Robot) -> SerialMotorsBus | None:
-    bus = getattr(arm, "bus", None)
-    if not isinstance(bus, SerialMotorsBus):
+    bus = bus_of(arm)
+    if bus is None:
         return None
     configure = arm.configure
 

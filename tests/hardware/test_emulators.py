@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 from lerobot.motors.dynamixel import DynamixelMotorsBus
-from lerobot.motors.feetech import FeetechMotorsBus, feetech
+from lerobot.motors.feetech import FeetechMotorsBus
 from lerobot.motors.motors_bus import Motor, MotorNormMode
 
 from robot_policies.catalog import load_robot
@@ -23,14 +23,6 @@ from robot_policies_hardware.emulators.servo import Servo
 
 DRIVERS = {"sts3215": FeetechMotorsBus, "xl430-w250": DynamixelMotorsBus}
 PRESENT = {"sts3215": (56, 2), "xl430-w250": (132, 4)}
-
-
-@pytest.fixture(autouse=True)
-def patience(monkeypatch):
-    # The driver waits 50 ms for an answer; a bus is a thread, and waits for its turn.
-    monkeypatch.setattr(
-        feetech, "patch_setPacketTimeout", lambda port, length: port.setPacketTimeoutMillis(400.0)
-    )
 
 
 @pytest.fixture(params=DRIVERS)

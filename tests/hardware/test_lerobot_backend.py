@@ -11,7 +11,6 @@ import pytest
 from conformance import check_backend
 from fake_arm import FakeArm
 from lerobot.motors import MotorCalibration
-from lerobot.motors.feetech import feetech
 from serial_arm import six_servos
 from toy_robot import toy_robot
 
@@ -247,11 +246,7 @@ TICK = 2.0 * math.pi / 4095.0  # rad
 
 
 @pytest.fixture
-def bus(monkeypatch: pytest.MonkeyPatch) -> Iterator[SerialBus]:
-    # The driver waits 50 ms for an answer; this bus is a thread, and waits for its turn.
-    monkeypatch.setattr(
-        feetech, "patch_setPacketTimeout", lambda port, length: port.setPacketTimeoutMillis(400.0)
-    )
+def bus() -> Iterator[SerialBus]:
     bus = six_servos()
     yield bus
     bus.close()

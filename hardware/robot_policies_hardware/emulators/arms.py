@@ -9,14 +9,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from lerobot.motors import Motor, MotorCalibration
-from lerobot.motors.motors_bus import SerialMotorsBus
 from lerobot.robots import make_robot_from_config
 
 from robot_policies.interface import ConfigError, RobotSpec
 from robot_policies_hardware.emulators.motion import SERVO, Motion
 from robot_policies_hardware.emulators.servo import FULL_TURN, Servo
 from robot_policies_hardware.lerobot_config import config_class
-from robot_policies_hardware.servos import arms
+from robot_policies_hardware.servos import arms, bus_of
 
 RANGE = (500, 3595)  # ticks; of a joint that no table describes
 MIDDLE = (FULL_TURN - 1) / 2  # ticks; zero of LeRobot's degrees in a range round it
@@ -38,11 +37,10 @@ def motors_of(kind: str) -> list[dict[str, Motor]]:
             robot = make_robot_from_config(_filled(config_class(kind), fill))
         except Exception as error:  # each driver raises its own, a missing SDK included
             raise ConfigError(f"{kind}: {' '.join(str(error).split())}") from None
-        buses = [getattr(arm, "bus", None) for arm in arms(robot)]
-    motors = [bus.motors for bus in buses if isinstance(bus, SerialMotorsBus)]
-    if len(motors) < len(buses):
-        raise ConfigError(f"{kind} is not on a bus of Feetech's or Dynamixel's servos")
-    return motors
+        buses = [bus_of(arm) for arm in arms(robot).values()]
+    if None in buses:
+        raise ConfigError(f"{kind} is not on a bus of servos")
+    return [bus.motors for bus in buses if bus]
 
 
 def calibration_of(
