@@ -3,6 +3,7 @@
 from collections import Counter, deque
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -202,6 +203,19 @@ class RerunLog:
         try:
             self._stream.flush(timeout_sec=FLUSH)
         except (RuntimeError, ValueError, OSError) as error:
-            ended = self._viewer.ended(PATIENCE) if self._viewer else ""
-            reason = ended or " ".join(str(error).split())
+            # Rerun says only that its writer has ended.
+            cause = _fault_beside(self.path) if self.path else ""
+            cause = self._viewer.ended(PATIENCE) if self._viewer else cause
+            reason = cause or " ".join(str(error).split())
             raise BackendError(f"{self.path or 'viewer'}: {reason}") from None
+
+
+def _fault_beside(path: Path) -> str:
+    """Return why nothing can be written beside a file; empty if it can."""
+    try:
+        with NamedTemporaryFile(dir=path.parent) as probe:
+            probe.write(bytes(ROOM))
+            probe.flush()
+    except OSError as error:
+        return str(error.strerror)
+    return ""

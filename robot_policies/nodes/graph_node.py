@@ -109,6 +109,11 @@ class GraphNode(Guarded, LifecycleNode):
         exempt_from_collection()
         return super().on_configure(state)
 
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop and give back everything at once; nobody asks a node that was shut down."""
+        release(self)
+        return super().on_shutdown(state)
+
     def create_publisher(self, *arguments: Any, **options: Any) -> Any:
         """Make a publisher that handles no events.
 

@@ -124,6 +124,17 @@ def test_a_film_that_fills_the_disk_says_so(disk):
         film.close()
 
 
+def test_a_viewers_file_that_fills_the_disk_says_so(disk):
+    log = RerunLog(disk / "a.rrd")
+    begin(log)
+    fill(disk)
+    for k in range(500):
+        log.step(sample.record(k, camera=True))
+    with pytest.raises(BackendError, match=f"{disk}/a.rrd: No space left on device"):
+        log.end(sample.result(500))
+    log.close()
+
+
 @pytest.mark.parametrize(
     "make",
     [
