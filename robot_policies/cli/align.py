@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from robot_policies.cli.options import Json, Policy, Seed
+from robot_policies.cli.options import Json, Seed
 from robot_policies.cli.output import progress, results, table
 
 if TYPE_CHECKING:
@@ -19,13 +19,35 @@ POINTS = frozenset({"tip", "cube", "pad", "obstacle"})
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("align")(align)
+    """Add the command, and `show` below it."""
+    group = typer.Typer()
+    group.callback(invoke_without_command=True)(align)
+    group.command("show")(show)
+    app.add_typer(group, name="align")
+
+
+def show(
+    folder: Annotated[Path, typer.Argument(help="Folder of an iteration, or its preferences.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="HTML file.")] = Path(
+        "preferences.html"
+    ),
+    pairs: Annotated[int, typer.Option("--pairs", min=1, help="How many pairs at most.")] = 50,
+) -> None:
+    """Write a page with the films of preferred and rejected attempts side by side."""
+    from robot_policies.evaluation.preference_page import preference_page
+    from robot_policies.policies.grape.iterations import PREFERENCES
+
+    inside = folder / PREFERENCES
+    out.write_text(preference_page(inside if inside.is_dir() else folder, pairs), "utf-8")
+    print(out)
 
 
 def align(
-    policy: Policy,
-    out: Annotated[Path, typer.Option("--out", help="Folder of the iterations.")],
+    context: typer.Context,
+    policy: Annotated[
+        str, typer.Option("--policy", help="Shipped id, folder or hub id of a GRAPE policy.")
+    ] = "",
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the iterations.")] = None,
     objective: Annotated[
         str, typer.Option("--objective", help="success, safety, efficiency, or a YAML file.")
     ] = "safety",
@@ -56,8 +78,12 @@ def align(
 
     Each iteration tries every state several times, ranks the attempts by the objective, pairs the
     best with the worst and trains low-rank additions on the pairs, which are then merged. A run
-    that was stopped goes on when it is started again with the same --out.
+    that was stopped goes on when it is started again with the same --out. `align show` shows them.
     """
+    if context.invoked_subcommand:
+        return
+    if not policy or out is None:
+        raise typer.BadParameter("expected --policy and --out, or align show FOLDER")
     from robot_policies.evaluation.attempts import attempt_all
     from robot_policies.policies.grape.alignment import AlignmentSettings
     from robot_policies.policies.grape.iterations import iterate

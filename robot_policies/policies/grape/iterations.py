@@ -10,7 +10,6 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,12 +18,15 @@ from robot_policies.policies.checkpoint import Checkpoint, read_checkpoint
 from robot_policies.policies.grape.alignment import AlignmentSettings, align
 from robot_policies.policies.grape.modeling_grape import GrapePolicy
 from robot_policies.policies.grape.objective import Objective
-from robot_policies.policies.grape.preferences import Pair, make_pairs
+from robot_policies.policies.grape.preference_dataset import write_preferences
+from robot_policies.policies.grape.preferences import make_pairs
 from robot_policies.policies.grape.skill import skill_between
 from robot_policies.policies.grape.trajectories import Trajectory
 from robot_policies.skills.package.adapter import write_adapter
 
-TABLE = "preferences.json"
+SUMMARY = "alignment.json"
+PREFERENCES = "preferences"  # the pairs, as a data set
+OWN = (SUMMARY, PREFERENCES, "README.md", "skills")  # of one checkpoint, not of the next
 SKILL = "skill"  # beside the iterations, all of them as one addition to the first policy
 
 Collect = Callable[[Path, int], Sequence[Trajectory]]  # checkpoint, iteration -> attempts
@@ -105,7 +107,6 @@ def _iterate_once(
     log: list[Mapping[str, float]] = []
     align(policy, checkpoint.preprocessor, pairs, objective, settings, attempts, log.append)
     last = log[-max(1, len(log) // settings.epochs) :]
-    rows = [_row(pair, objective) for pair in pairs]
     summary = {
         "attempts": len(attempts),
         "pairs": len(pairs),
@@ -116,10 +117,10 @@ def _iterate_once(
     work = folder.with_name(f"{folder.name}.unfinished")
     shutil.rmtree(work, ignore_errors=True)
     # Words, statistics and names stay those of the base.
-    shutil.copytree(base, work, ignore=shutil.ignore_patterns(TABLE, "README.md", "skills"))
+    shutil.copytree(base, work, ignore=shutil.ignore_patterns(*OWN))
     policy.save_pretrained(work)
-    text = json.dumps({"summary": summary, "pairs": rows}, indent=1)
-    (work / TABLE).write_text(text, encoding="utf-8")
+    write_preferences(work / PREFERENCES, pairs, objective, policy.config)
+    (work / SUMMARY).write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     work.rename(folder)
 
 
@@ -131,25 +132,5 @@ def _grape(checkpoint: Checkpoint, folder: Path) -> GrapePolicy:
 
 
 def _read(folder: Path) -> Iteration:
-    summary = json.loads((folder / TABLE).read_text(encoding="utf-8"))["summary"]
+    summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
     return Iteration(folder=folder, **summary)
-
-
-def _row(pair: Pair, objective: Objective) -> dict[str, Any]:
-    def describe(trajectory: Trajectory) -> dict[str, Any]:
-        return {
-            "success": trajectory.success,
-            "touched": bool(trajectory.touch.any()),
-            "answers": len(trajectory),
-            "log_probability": float(trajectory.log_probability.sum()),
-            "external": objective.external(trajectory),
-            "costs": objective.costs(trajectory),
-        }
-
-    return {
-        "state": pair.chosen.start,
-        "instruction": pair.chosen.steps.task[0],
-        "margin": pair.margin,
-        "chosen": describe(pair.chosen),
-        "rejected": describe(pair.rejected),
-    }

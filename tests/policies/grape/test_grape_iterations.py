@@ -1,6 +1,5 @@
 """The loop: each iteration is a whole checkpoint, and a stopped run goes on."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,9 +9,10 @@ from carried_cube import POINTS, attempt
 
 from robot_policies.interface import ConfigError
 from robot_policies.policies.grape.alignment import AlignmentSettings
-from robot_policies.policies.grape.iterations import SKILL, TABLE, iterate
+from robot_policies.policies.grape.iterations import PREFERENCES, SKILL, iterate
 from robot_policies.policies.grape.modeling_grape import GrapePolicy
 from robot_policies.policies.grape.objective import read_objective
+from robot_policies.policies.grape.preference_dataset import read_preferences
 from robot_policies.policies.grape.steps import Steps
 from robot_policies.policies.runtime import LerobotRuntime
 from robot_policies.skills.mixing.layers import SkillStack
@@ -60,9 +60,9 @@ def test_iterations_are_whole_checkpoints_and_are_not_made_twice(make_policy, sa
     assert both[0] == first[0]
     assert (both[1].attempts, both[1].pairs, both[1].success) == (4, 2, 1.0)
     assert both[1].drift["chosen_drift"] >= both[1].drift["rejected_drift"]
-    table = json.loads((both[1].folder / TABLE).read_text())
-    assert [row["state"] for row in table["pairs"]] == [0, 1]
-    assert table["pairs"][0]["chosen"]["external"] > table["pairs"][0]["rejected"]["external"]
+    pairs = read_preferences(both[1].folder / PREFERENCES)
+    assert [pair["chosen"]["state"] for pair in pairs] == [0, 1]
+    assert pairs[0]["chosen"]["external"] > pairs[0]["rejected"]["external"]
     policies = [LerobotRuntime(folder) for folder in (base, both[0].folder, both[1].folder)]
     seen = policies[0].observation_spec.example(np.random.default_rng(0))
     assert all(policy.act(seen).values.shape == (1, 7) for policy in policies)
