@@ -5,11 +5,9 @@ is the same. Nothing of ROS is imported here.
 """
 
 import asyncio
-import ctypes
 import os
 import shutil
 import signal
-import sys
 from asyncio.subprocess import PIPE
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,13 +19,13 @@ from robot_policies.launching.claims import already_runs, holder
 from robot_policies.launching.description import Description, Process, Step, declared, describe
 from robot_policies.launching.exit_log import VARIABLE, ExitLog
 from robot_policies.launching.lines import STDERR, STDOUT, Lines
+from robot_policies.launching.parent import end_with_parent
 from robot_policies.launching.shared_memory import clean
 from robot_policies.shared_files import PACKAGE, share_directory
 
 FAULT = 3  # exit status: something that ran failed
 DEATH = "]: process has died [pid"  # said by ros2 launch, which then exits with 0 all the same
 ESCALATION = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 PATIENCE = 5.0  # s between two of them, as ROS's launcher
 TERMINATED = (0, -signal.SIGINT, -signal.SIGTERM, 128 + signal.SIGINT, 128 + signal.SIGTERM)
 
@@ -237,12 +235,3 @@ def _signal(pid: int, number: signal.Signals) -> None:
 
 def _meaning(status: int) -> str:
     return signal.Signals(-status).name if status < 0 else f"exit status {status}"
-
-
-def end_with_parent() -> None:
-    """Have this process interrupted when its parent dies: no robot walks on without supervision.
-
-    Linux only, see prctl(2); elsewhere the nodes' own watch over each other has to do.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT)

@@ -1,6 +1,7 @@
 """What the nodes share: parameters, failures that are reported, diagnostics, and a way to run."""
 
 import math
+import os
 import signal
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 
 from robot_policies.interface import ConfigError
+from robot_policies.launching.parent import end_with_parent
 from robot_policies.nodes.guarded import Guarded, one_line
 from robot_policies.nodes.lifetime import claim_name, exempt_from_collection, leave
 from robot_policies.nodes.node_time import NodeTime
@@ -32,6 +34,7 @@ LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 LOOK = 0.1  # s; how often a node without messages looks for a signal
 ENDING = 6.0  # s; longest time a node needs to come to its end
+PARENT = os.getppid()  # who started the process; what is imported afterwards takes seconds
 
 Transition = Callable[[Any, LifecycleState], TransitionCallbackReturn]
 
@@ -203,6 +206,7 @@ def _run(make: Callable[[], GraphNode]) -> None:
     signals: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, frame: signals.append(number))
+    end_with_parent(PARENT)
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = make()
     claimed = claim_name(node)
