@@ -42,6 +42,7 @@ EXTRAS = {
         "cryptography>=43",
     ],
     "data": ["pyarrow", "mcap>=1.2", "av>=15", "pillow", "rerun-sdk>=0.24"],
+    "evaluation": ["pyarrow", "statsmodels>=0.14", "plotly>=6"],
     "hardware": [
         "feetech-servo-sdk>=1.0",
         "dynamixel-sdk>=3.7.31,<3.9",
@@ -78,7 +79,7 @@ EXTRAS["bench"] = [
     "gym-pusht>=0.1.8",
 ]
 EXTRAS["ray"] = ["ray>=2.40"]
-EXTRAS["test"] = ["pytest>=8", "hypothesis>=6.100", "ruff>=0.12", "pyright>=1.1.400"]
+EXTRAS["test"] = ["ray>=2.40", "pytest>=8", "hypothesis>=6.100", "ruff>=0.12", "pyright>=1.1.400"]
 
 setup(
     name=NAME,

@@ -23,8 +23,9 @@ from pathlib import Path
 import yaml
 
 from robot_policies.data.demonstrations import Order, generate
+from robot_policies.evaluation.run_suite import run_suite
 from robot_policies.evaluation.statistics import compare_success, mean, rate
-from robot_policies.evaluation.suite import Suite, run_suite
+from robot_policies.evaluation.suite import Suite
 from robot_policies.learning.elements import ACTION, CONTRACT_VERSION
 from robot_policies.policies.act_jepa import train as act_jepa
 
@@ -154,7 +155,7 @@ def score(arguments: argparse.Namespace) -> None:
     policies = {str(checkpoint(arguments.out, arm, arguments.seed)): arm for arm in arguments.arms}
     suite = Suite(tuple(policies), TASKS, ("gymnasium",), arguments.episodes)
     found: dict[str, dict[str, list[bool]]] = {arm: {} for arm in arguments.arms}
-    for outcome in run_suite(suite):
+    for outcome in run_suite(suite).outcomes:
         if outcome.error:
             raise SystemExit(f"{outcome.job}: {outcome.error}")
         by_task = found[policies[outcome.job.policy]]

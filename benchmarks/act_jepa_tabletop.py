@@ -28,8 +28,9 @@ from lerobot.policies.act.configuration_act import ACTConfig
 from lerobot.policies.act.modeling_act import ACTPolicy
 
 from robot_policies.data.demonstrations import Order, generate
+from robot_policies.evaluation.run_suite import run_suite
 from robot_policies.evaluation.statistics import compare_success, mean, rate
-from robot_policies.evaluation.suite import Suite, run_suite
+from robot_policies.evaluation.suite import Suite
 from robot_policies.policies.act_jepa import ActJepaConfig
 from robot_policies.policies.act_jepa import train as act_jepa
 from robot_policies.policies.act_jepa.modeling_act_jepa import ActJepaPolicy
@@ -99,7 +100,7 @@ def score(arguments: argparse.Namespace) -> None:
                 arguments.episodes,
                 arguments.first,
             )
-            outcomes = run_suite(suite, workers=arguments.workers)
+            outcomes = run_suite(suite, workers=arguments.workers).outcomes
             for backend in arguments.backends:
                 found = [outcome for outcome in outcomes if outcome.job.backend == backend]
                 success = [outcome.success for outcome in found]

@@ -5,13 +5,15 @@ key that stands there twice and a number that no computation can use are one lin
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, is_dataclass
 from functools import partial
 from math import isfinite
 from pathlib import Path
 from sys import float_info
 from typing import Any
 
+import numpy as np
 import yaml
 
 from robot_policies.interface.errors import ConfigError
@@ -93,6 +95,28 @@ def parse_json(text: str, *, measured: bool = False) -> Any:
         raise ValueError(f"nested deeper than {MAX_DEPTH}") from None
     _check_values(data)
     return data
+
+
+def dumps(document: Any) -> str:
+    """Return strict JSON: a number that is not finite becomes null."""
+    return json.dumps(plain(document), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def plain(value: Any) -> Any:
+    """Return a value as the types JSON knows."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(entry) for entry in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
 def _read(

@@ -9,11 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from robot_policies.cli.options import Json, Seed
-from robot_policies.cli.output import STDOUT, cell, dumps, progress, results, table
+from robot_policies.cli.output import STDOUT, cell, progress, results, table
+from robot_policies.documents import dumps
 from robot_policies.interface import ConfigError, RobotPoliciesError
 
 if TYPE_CHECKING:
     from robot_policies.evaluation.episode import Outcome
+    from robot_policies.evaluation.run_suite import Shard
+    from robot_policies.evaluation.suite import Suite
+
+Policies = Annotated[list[str], typer.Option("--policy", help="May be given several times.")]
+Tasks = Annotated[list[str], typer.Option("--task", help="May be given several times.")]
+Backends = Annotated[list[str], typer.Option("--backend", help="May be given several times.")]
+OF_A_SUITE = ("policy", "task", "backend", "episodes", "seed", "delay_ms", "jitter_ms")
 
 MOST_WORKERS = 8  # unless asked for; each holds its own torch, 0.6 to 1 GB
 EPISODES, INITIAL, DOCUMENT, PAGE = (
@@ -30,9 +38,13 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    policy: Annotated[list[str], typer.Option("--policy", help="May be given several times.")],
-    task: Annotated[list[str], typer.Option("--task", help="May be given several times.")],
-    backend: Annotated[list[str], typer.Option("--backend", help="May be given several times.")],
+    context: typer.Context,
+    suite: Annotated[
+        str, typer.Option("--suite", help="YAML file, or a name in config/evaluations.")
+    ] = "",
+    policy: Policies = [],  # noqa: B006  # Typer copies it
+    task: Tasks = [],  # noqa: B006
+    backend: Backends = [],  # noqa: B006
     episodes: Annotated[int, typer.Option("--episodes", min=1, help="Per cell.")] = 20,
     seed: Seed = 0,
     delay_ms: Annotated[
@@ -46,59 +58,104 @@ def evaluate(
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, help="Processes; the free cores if left out.")
     ] = None,
+    shard: Annotated[
+        str, typer.Option("--shard", help="Part of the suite for this machine, such as 2/3.")
+    ] = "1/1",
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Folder for the HTML report, the JSON and every episode."),
+        typer.Option("--out", help="Folder for outcomes and report; an interrupted run goes on."),
     ] = None,
     json: Json = None,
 ) -> None:
     """Evaluate policies on tasks in backends, with intervals and paired comparisons.
 
-    Every cell (policy, task, backend) runs the same initial conditions: episode i has seed
-    SEED + i. An episode that crashes counts as no success and is listed; the exit status is
-    then 3.
+    Every cell (policy, task, backend, condition) runs the same initial conditions: episode i has
+    seed SEED + i. An episode that crashes counts as no success and is listed; the exit status is
+    then 3. With --out each outcome is kept as it comes in, and the same command goes on after an
+    interruption.
     """
     from robot_policies.evaluation import report
     from robot_policies.evaluation.provenance import provenance
-    from robot_policies.evaluation.suite import Suite, run_suite
+    from robot_policies.evaluation.run_suite import run_suite
 
-    suite = Suite(
-        tuple(policy),
-        tuple(task),
-        tuple(backend),
-        episodes,
-        seed,
-        delay_ms / 1000.0,
-        jitter_ms / 1000.0,
-    )
+    if suite:
+        _refuse_both(context)
+    asked = _suite(suite, policy, task, backend, episodes, seed, delay_ms, jitter_ms)
     workers = workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+    part = _shard(shard)
     if out is not None and out.exists() and not out.is_dir():
         raise ConfigError(f"--out {out}: is not a folder")
     with results(json) as output:
         origin = provenance(
-            policy,
-            episodes=episodes,
-            seed=seed,
-            delay_ms=delay_ms,
-            jitter_ms=jitter_ms,
+            asked.policies,
+            suite=suite or None,
+            episodes=asked.episodes,
+            seed=asked.seed,
+            conditions={c.name: c.to_json() for c in asked.conditions},
             engine=engine,
             workers=workers,
+            shard=shard,
         )
         with progress() as bar:
-            done = bar.add_task("evaluating", total=len(suite.jobs()))
-            outcomes = run_suite(suite, engine, workers, lambda _: bar.advance(done))
-        document = report.document(outcomes, origin)
+            total = sum(part.has(job) for job in asked.jobs())
+            done = bar.add_task("evaluating", total=total)
+            found = run_suite(asked, engine, workers, lambda _: bar.advance(done), out, part)
+        document = report.document(found.outcomes, origin, found.refused)
         if out is not None:
-            _write(out, document, outcomes)
+            _write(out, document, found.outcomes)
         output.finish(document, *_tables(document))
     if out is not None:
-        print(f"report: {out / PAGE}", file=sys.stderr if json == STDOUT else sys.stdout)
-    _refuse_to_hide(outcomes)
+        where = sys.stderr if json == STDOUT else sys.stdout
+        if found.kept:
+            print(f"{found.kept} of {total} episodes were there already", file=where)
+        print(f"report: {out / PAGE}", file=where)
+    _refuse_to_hide(found.outcomes)
+
+
+def _refuse_both(context: typer.Context) -> None:
+    sources = {name: context.get_parameter_source(name) for name in OF_A_SUITE}
+    given = [name for name, source in sources.items() if source and source.name == "COMMANDLINE"]
+    if given:
+        raise ConfigError(f"--suite says this itself: {', '.join(map(_option, given))}")
+
+
+def _option(parameter: str) -> str:
+    return f"--{parameter.replace('_', '-')}"
+
+
+def _suite(
+    name: str,
+    policies: Sequence[str],
+    tasks: Sequence[str],
+    backends: Sequence[str],
+    episodes: int,
+    seed: int,
+    delay_ms: float,
+    jitter_ms: float,
+) -> "Suite":
+    from robot_policies.evaluation.condition import Condition
+    from robot_policies.evaluation.suite import Suite
+    from robot_policies.evaluation.suite_file import read_suite
+
+    if name:
+        return read_suite(name)
+    condition = Condition(delay=delay_ms / 1000.0, jitter=jitter_ms / 1000.0)
+    named = (tuple(policies), tuple(tasks), tuple(backends))
+    return Suite(*named, episodes, seed, (condition,))
+
+
+def _shard(text: str) -> "Shard":
+    from robot_policies.evaluation.run_suite import Shard
+
+    try:
+        return Shard(*map(int, text.split("/")))
+    except (TypeError, ValueError):
+        raise ConfigError(f"--shard {text}: expected two numbers such as 2/3") from None
 
 
 def _write(out: Path, document: dict[str, Any], outcomes: "Sequence[Outcome]") -> None:
     from robot_policies.evaluation import report
-    from robot_policies.evaluation.page import page
+    from robot_policies.evaluation.page.html import page
 
     rows = report.episodes(outcomes)
     initial: dict[str, dict[str, Any]] = {}
@@ -117,7 +174,7 @@ def _tables(document: dict[str, Any]) -> list[Any]:
     meanings = document["metrics"]
     shown = [
         table(
-            "{policy} on {task} in {backend}, {episodes} episodes".format(**found),
+            f"{_cell_name(found)}, {found['episodes']} episodes",
             ("metric", "mean", "95 % interval"),
             [
                 (titled(name, meanings), cell(estimate["mean"]), _bounds(estimate["ci95"]))
@@ -125,22 +182,35 @@ def _tables(document: dict[str, Any]) -> list[Any]:
             ],
         )
         for found in document["cells"]
+        if "refused" not in found
     ]
+    refused = [
+        (_cell_name(found), found["refused"]) for found in document["cells"] if "refused" in found
+    ]
+    if refused:
+        shown.append(table("cannot run", ("cell", "why"), refused))
     pairs: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
     for entry in document["comparisons"]:
         where = f" in {entry['backend']}" if entry["backend"] else ""
+        where += f", {entry['condition']}" if entry["condition"] else ""
         row = (
             titled(entry["metric"], meanings),
             cell(entry["difference"]),
             _bounds(entry["ci95"]),
         )
         pairs.setdefault((entry["a"], entry["b"], entry["task"] + where), []).append(
-            (*row, f"{entry['p']:.2g}", entry["test"])
+            (*row, f"{entry['p']:.2g}", f"{entry['p_holm']:.2g}", entry["test"])
         )
-    columns = ("metric", "difference", "95 % interval", "p", "test")
+    columns = ("metric", "difference", "95 % interval", "p", "p (Holm)", "test")
     for (a, b, where), rows in pairs.items():
         shown.append(table(f"{a} minus {b} on {where}, paired by seed", columns, rows))
     return shown
+
+
+def _cell_name(found: dict[str, Any]) -> str:
+    from robot_policies.evaluation.episode import Cell
+
+    return str(Cell(*(found[name] for name in Cell._fields)))
 
 
 def _bounds(bounds: list[float] | None) -> str:
@@ -152,6 +222,6 @@ def _refuse_to_hide(outcomes: "Sequence[Outcome]") -> None:
     if crashed:
         first = crashed[0]
         raise RobotPoliciesError(
-            f"{len(crashed)} of {len(outcomes)} episodes crashed; first: {first.job.policy} on "
-            f"{first.job.task} in {first.job.backend}, seed {first.job.seed}: {first.error}"
+            f"{len(crashed)} of {len(outcomes)} episodes crashed; first: {first.job.cell}, "
+            f"seed {first.job.seed}: {first.error}"
         )

@@ -1,18 +1,14 @@
 """What commands say: JSON for scripts, tables for people, progress and faults on stderr."""
 
-import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import asdict, is_dataclass
-from math import isfinite
 from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from robot_policies.documents import dumps
 from robot_policies.interface import ConfigError
 
 if TYPE_CHECKING:
@@ -64,28 +60,6 @@ def results(json_path: str | None) -> Iterator[Output]:
         console = Console()
         for table in output.tables:
             console.print(table)
-
-
-def dumps(document: Any) -> str:
-    """Return strict JSON: a number that is not finite becomes null."""
-    return json.dumps(plain(document), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-
-
-def plain(value: Any) -> Any:
-    """Return a value as the types JSON knows."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return plain(asdict(value))
-    if isinstance(value, Mapping):
-        return {str(key): plain(entry) for key, entry in value.items()}
-    if isinstance(value, np.ndarray):
-        return plain(value.tolist())
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(entry) for entry in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float):
-        return value if isfinite(value) else None
-    return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> "RenderableType":

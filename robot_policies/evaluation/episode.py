@@ -3,11 +3,32 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
+from robot_policies.evaluation.condition import Condition
 from robot_policies.interface import Policy, RobotPoliciesError, Simulator, Task
 
 CACHED = 2  # cells a process keeps open; the episodes of a cell arrive together
+
+
+class Cell(NamedTuple):
+    """Episodes that are counted together; they differ in their seed alone.
+
+    Attributes:
+        policy: Policy name.
+        task: Task name.
+        backend: Backend name.
+        condition: Name of the condition.
+    """
+
+    policy: str
+    task: str
+    backend: str
+    condition: str = ""
+
+    def __str__(self) -> str:
+        named = f", {self.condition}" if self.condition else ""
+        return f"{self.policy} on {self.task} in {self.backend}{named}"
 
 
 @dataclass(frozen=True)
@@ -19,9 +40,8 @@ class Job:
         task: Task name.
         backend: Backend name.
         seed: Seeds the simulator, the policy and the network.
-        initial: Initial condition, as `Task.initial(seed)` gave it.
-        delay: Time from an observation to its chunk. [s]
-        jitter: That time varies evenly by this much in both directions. [s]
+        initial: Initial condition of the episode.
+        condition: What is different about it.
     """
 
     policy: str
@@ -29,13 +49,17 @@ class Job:
     backend: str
     seed: int
     initial: Mapping[str, Any]
-    delay: float = 0.0
-    jitter: float = 0.0
+    condition: Condition = Condition()
 
     @property
-    def cell(self) -> tuple[str, str, str]:
-        """Policy, task and backend."""
+    def stage(self) -> tuple[str, str, str]:
+        """Policy, task and backend: what is opened to run it."""
         return self.policy, self.task, self.backend
+
+    @property
+    def cell(self) -> Cell:
+        """What its results are counted with."""
+        return Cell(*self.stage, self.condition.name)
 
 
 @dataclass(frozen=True)
@@ -49,6 +73,7 @@ class Outcome:
         duration: Simulated time. [s]
         ended: Why the episode ended.
         error: One line if the episode crashed, else empty.
+        attempts: How often it was begun; again after a process died under it.
     """
 
     job: Job
@@ -57,6 +82,7 @@ class Outcome:
     duration: float = 0.0
     ended: str = ""
     error: str = ""
+    attempts: int = 1
 
 
 def run_job(job: Job) -> Outcome:
@@ -64,7 +90,7 @@ def run_job(job: Job) -> Outcome:
     try:
         return _run(job)
     except Exception as error:  # whatever broke, the other episodes still count
-        open_cell.cache_clear()  # nobody knows what state the simulator is in
+        forget_cells()  # nobody knows what state the simulator is in
         named = str(error) if isinstance(error, RobotPoliciesError) else repr(error)
         return crashed(job, named)
 
@@ -76,16 +102,16 @@ def crashed(job: Job, cause: str) -> Outcome:
 
 def _run(job: Job) -> Outcome:
     from robot_policies.control.episode import run_episode
-    from robot_policies.control.timing import NetworkModel
 
-    policy, task, simulator = open_cell(*job.cell)
+    policy, task, simulator = open_cell(*job.stage)
     result = run_episode(
         simulator,
         policy,
         task,
         seed=job.seed,
         initial=job.initial,
-        network=NetworkModel(delay=job.delay, jitter=job.jitter),
+        network=job.condition.network(),
+        executor=job.condition.executor,
     )
     metrics = dict(result.metrics)
     success = bool(metrics.pop("success", 0.0))
@@ -101,11 +127,26 @@ def open_cell(policy: str, task: str, backend: str) -> tuple[Policy, Task, Simul
         ConfigError: If a name is unknown, or the backend's time cannot be advanced.
         ContractError: If the policy does not fit the robot.
     """
-    from robot_policies.session import join
+    from robot_policies.session import Session
     from robot_policies.stage import open_stage
 
     stage = open_stage(backend, task)
     simulator = stage.simulator
-    session = join(policy, stage).require()
+    session = Session(_load(policy, stage.robot.name), stage).require()
     simulator.connect()
     return session.policy, session.task, simulator
+
+
+@lru_cache(maxsize=CACHED)
+def _load(policy: str, robot: str) -> Policy:
+    """Load a policy once for all cells on one robot."""
+    from robot_policies.catalog import load_robot
+    from robot_policies.policies.catalog import load_policy
+
+    return load_policy(policy, robot=load_robot(robot))
+
+
+def forget_cells() -> None:
+    """Open every cell anew from here on."""
+    open_cell.cache_clear()
+    _load.cache_clear()

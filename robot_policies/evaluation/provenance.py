@@ -36,7 +36,7 @@ def provenance(policies: Sequence[str] = (), **settings: Any) -> dict[str, Any]:
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "settings": settings,
-        "checkpoints": {name: _checkpoint_digest(name) for name in policies},
+        "checkpoints": {name: checkpoint_digest(name) for name in policies},
         "git": git_state(),
         "python": platform.python_version(),
         "versions": {name: installed(name) for name in PACKAGES},
@@ -93,7 +93,8 @@ def folder_digest(folder: Path) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def _checkpoint_digest(policy: str) -> str | None:
+def checkpoint_digest(policy: str) -> str | None:
+    """Return the digest of a policy's checkpoint, `None` of a built-in policy."""
     from robot_policies.policies.locate import BUILT_IN, find_checkpoint
 
     return None if policy in BUILT_IN else folder_digest(find_checkpoint(policy))

@@ -1,38 +1,55 @@
 """From outcomes to the evaluation document, the JSON that scripts read."""
 
-from collections.abc import Iterable, Sequence
-from itertools import combinations
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from robot_policies.evaluation import statistics
-from robot_policies.evaluation.episode import Outcome
+from robot_policies.evaluation.comparison import agreements, attributions, comparisons, rankings
+from robot_policies.evaluation.episode import Cell, Outcome
 from robot_policies.evaluation.metrics import describe
 
-Cell = tuple[str, str, str]
+ABOUT = "these checkpoints; another training of the same recipe may differ by more"
 BOUNDS = {"progress": (0.0, 1.0)}  # of a metric that is no count of episodes, by its definition
 
 
-def document(outcomes: Sequence[Outcome], provenance: dict[str, Any]) -> dict[str, Any]:
+def document(
+    outcomes: Sequence[Outcome],
+    provenance: dict[str, Any],
+    refused: Mapping[Cell, str] | None = None,
+) -> dict[str, Any]:
     """Return the evaluation document.
 
     `cells` hold mean and 95 % interval of `success` and of every metric; an episode that crashed
-    counts as no success, has no metrics, and is listed under `errors` with its seed. `comparisons`
-    pair the cells of one task that differ in the policy or in the backend, by seed; names that
-    carry the backend read `policy @ backend`. `metrics` says what each is measured in and which
-    direction is better.
+    counts as no success, has no metrics, and is listed under `errors` with its seed. `causes`
+    counts why the episodes ended, `retried` those whose process died once. A cell that cannot run
+    has no episodes, and `refused` says why. `comparisons` pair the cells of one task that differ
+    in the policy, the backend or the condition, by seed; names that carry a backend or a condition
+    read `policy @ backend`. `rankings` give letters to policies, `attributions` say what
+    each condition costs against the first, `agreements` compare backends.
+    `metrics` says what each is measured in and which direction is better.
+
+    Args:
+        outcomes: Of all episodes.
+        provenance: What they depend on.
+        refused: Why some cells could not run.
     """
     cells: dict[Cell, list[Outcome]] = {}
     for outcome in outcomes:
         cells.setdefault(outcome.job.cell, []).append(outcome)
     named = dict.fromkeys(name for outcome in outcomes for name in outcome.metrics)
+    compared = comparisons(cells)
     return {
         "metrics": describe(["success", *named]),
-        "cells": [_cell(name, episodes) for name, episodes in cells.items()],
-        "comparisons": [
-            comparison
-            for a, b in combinations(cells, 2)
-            for comparison in _compare(a, cells[a], b, cells[b])
+        "cells": [
+            *(_cell(name, episodes) for name, episodes in cells.items()),
+            *({**_cell(name, []), "refused": why} for name, why in (refused or {}).items()),
         ],
+        "comparisons": compared,
+        "rankings": rankings(cells, compared),
+        "attributions": attributions(compared),
+        "agreements": agreements(cells),
+        "about": ABOUT,
         "provenance": provenance,
     }
 
@@ -44,12 +61,14 @@ def episodes(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
             "policy": outcome.job.policy,
             "task": outcome.job.task,
             "backend": outcome.job.backend,
+            "condition": outcome.job.condition.name,
             "seed": outcome.job.seed,
             "success": outcome.success,
             "metrics": dict(outcome.metrics),
             "duration": outcome.duration,
             "ended": outcome.ended,
             "error": outcome.error,
+            "attempts": outcome.attempts,
             "initial": outcome.job.initial,
         }
         for outcome in outcomes
@@ -57,13 +76,10 @@ def episodes(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
 
 
 def _cell(cell: Cell, outcomes: list[Outcome]) -> dict[str, Any]:
-    policy, task, backend = cell
     names = dict.fromkeys(name for outcome in outcomes for name in outcome.metrics)
     successes = sum(outcome.success for outcome in outcomes)
     return {
-        "policy": policy,
-        "task": task,
-        "backend": backend,
+        **cell._asdict(),
         "episodes": len(outcomes),
         "success": statistics.rate(successes, len(outcomes)).to_json(),
         "metrics": {
@@ -72,43 +88,7 @@ def _cell(cell: Cell, outcomes: list[Outcome]) -> dict[str, Any]:
             ).to_json()
             for name in names
         },
+        "causes": dict(Counter(outcome.ended.partition(":")[0] for outcome in outcomes)),
+        "retried": sum(outcome.attempts > 1 for outcome in outcomes),
         "errors": [{"seed": o.job.seed, "error": o.error} for o in outcomes if o.error],
     }
-
-
-def _compare(
-    a: Cell, outcomes_a: list[Outcome], b: Cell, outcomes_b: list[Outcome]
-) -> list[dict[str, Any]]:
-    same_policy, same_task, same_backend = (x == y for x, y in zip(a, b, strict=True))
-    if not same_task or same_policy == same_backend:
-        return []
-    names = (a[0], b[0]) if same_backend else (f"{a[0]} @ {a[2]}", f"{b[0]} @ {b[2]}")
-    by_seed = {outcome.job.seed: outcome for outcome in outcomes_b}
-    pairs = [(one, by_seed[one.job.seed]) for one in outcomes_a if one.job.seed in by_seed]
-    found = {
-        "success": statistics.compare_success(
-            [one.success for one, _ in pairs], [other.success for _, other in pairs]
-        )
-    }
-    for metric in dict.fromkeys(name for one, _ in pairs for name in one.metrics):
-        both = [
-            (one.metrics[metric], other.metrics[metric])
-            for one, other in pairs
-            if metric in one.metrics and metric in other.metrics
-        ]
-        if both:
-            found[metric] = statistics.compare_means([x for x, _ in both], [y for _, y in both])
-    return [
-        {
-            "a": names[0],
-            "b": names[1],
-            "task": a[1],
-            "backend": a[2] if same_backend else None,
-            "metric": metric,
-            "test": result.test,
-            "p": result.p,
-            "difference": result.difference,
-            "ci95": [result.low, result.high],
-        }
-        for metric, result in found.items()
-    ]

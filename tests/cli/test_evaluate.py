@@ -21,11 +21,17 @@ def test_json_report_and_episodes_say_the_same(capfd, tmp_path):
     assert cell["metrics"]["fall"]["mean"] == 0.0
     origin = document["provenance"]
     assert origin["settings"]["seed"] == 3
-    assert origin["settings"]["delay_ms"] == 40.0
+    assert origin["settings"]["conditions"][""]["delay"] == 0.04
     assert origin["versions"]["mujoco"]
     assert origin["checkpoints"] == {"hold": None}
     files = sorted(path.name for path in (tmp_path / "e").iterdir())
-    assert files == ["episodes.json", "evaluation.json", "initial_conditions.json", "report.html"]
+    assert files == [
+        "episodes.json",
+        "evaluation.json",
+        "initial_conditions.json",
+        "outcomes.parquet",
+        "report.html",
+    ]
     assert json.loads((tmp_path / "e" / "evaluation.json").read_text()) == document
     rows = json.loads((tmp_path / "e" / "episodes.json").read_text())
     assert [row["seed"] for row in rows] == [3, 4]
@@ -66,3 +72,41 @@ def test_a_wrong_name_ends_it_before_it_begins(capfd, option, wrong, near):
     printed = capfd.readouterr()
     assert printed.out == ""
     assert f"Did you mean '{near}'" in printed.err
+
+
+def test_the_same_command_again_repeats_nothing(capfd, tmp_path):
+    command = [*COMMAND, "--out", str(tmp_path / "e"), "--json", "-"]
+    assert main(command) == 0
+    first = capfd.readouterr()
+    assert main(command) == 0
+    second = capfd.readouterr()
+    assert "2 of 2 episodes were there already" in second.err
+    assert json.loads(second.out)["cells"] == json.loads(first.out)["cells"]
+    command[command.index("--seed") + 1] = "4"
+    assert main(command) == 2
+    assert "is of another suite: seed: 3 there, 4 here" in capfd.readouterr().err
+
+
+def test_a_suite_runs_its_cells_and_lists_those_that_cannot(capfd, tmp_path):
+    path = tmp_path / "suite.yaml"
+    names = "policies: [hold]\ntasks: [go1_walk]\nbackends: [mujoco, loopback]\nepisodes: 1\n"
+    path.write_text(f"{names}skip_incompatible: true\n")
+    out = tmp_path / "e"
+    assert main(["evaluate", "--suite", str(path), "--out", str(out), "--json", "-"]) == 0
+    ran, refused = json.loads(capfd.readouterr().out)["cells"]
+    assert (ran["backend"], ran["episodes"]) == ("mujoco", 1)
+    assert (refused["backend"], refused["episodes"], refused["success"]["mean"]) == (
+        "loopback",
+        0,
+        None,
+    )
+    assert "is no simulator" in refused["refused"]
+    assert "is no simulator" in (out / "report.html").read_text()
+    assert main(["evaluate", "--suite", str(path), "--seed", "3"]) == 2
+    assert "--suite says this itself: --seed" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("wrong", ["2", "a/b", "3/2", "1/2/3"])
+def test_a_part_that_is_none_is_refused(capfd, wrong):
+    assert main([*COMMAND, "--shard", wrong]) == 2
+    assert "shard" in capfd.readouterr().err

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from robot_policies.cli import output
-from robot_policies.cli.output import dumps, progress, results, table
+from robot_policies.cli.output import progress, results, table
+from robot_policies.documents import dumps
 
 
 def test_json_is_strict():

@@ -1,14 +1,16 @@
 import ast
 import json
+import re
 from pathlib import Path
 
 import pytest
 from sample_work import random_walk
 
 from robot_policies.evaluation import report, statistics
+from robot_policies.evaluation.condition import Condition
 from robot_policies.evaluation.episode import Job, Outcome, crashed
 from robot_policies.evaluation.metrics import describe
-from robot_policies.evaluation.page import page
+from robot_policies.evaluation.page.html import page
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,7 +29,9 @@ def outcomes(policies=("a", "bb"), backends=("x",), seeds=range(8)):
 
 def test_document_has_the_documented_keys_and_is_strict_json():
     document = report.document(outcomes(), ORIGIN)
-    assert set(document) == {"metrics", "cells", "comparisons", "provenance"}
+    assert {"metrics", "cells", "comparisons", "rankings", "agreements", "provenance"} < set(
+        document
+    )
     assert len(document["cells"]) == 2
     for cell in document["cells"]:
         assert {"policy", "task", "backend", "episodes", "success", "metrics"} <= set(cell)
@@ -108,6 +112,50 @@ def test_policies_are_paired_within_a_backend_and_backends_within_a_policy():
     assert (same["p"], same["difference"]) == (1.0, 0.0)  # the walk ignores the backend
 
 
+def test_conditions_are_paired_with_the_first_and_the_dearest_comes_first():
+    rows = [
+        Outcome(Job("a", "t", "x", seed, {}, Condition(name)), seed not in lost)
+        for name, lost in (("", {0}), ("late", {0, 1}), ("ice", set(range(7))))
+        for seed in range(10)
+    ]
+    document = report.document(rows, ORIGIN)
+    (found,) = document["attributions"]
+    assert (found["policy"], found["against"]) == ("a", "plain")
+    assert [cost["condition"] for cost in found["costs"]] == ["ice", "late"]
+    assert [cost["cost"]["mean"] for cost in found["costs"]] == pytest.approx([0.6, 0.1])
+    assert "against plain: a on t in x" in page(document, report.episodes(rows))
+
+
+def test_holm_corrects_over_all_comparisons_of_a_metric():
+    rows = [
+        Outcome(Job(policy, "t", "x", seed, {}), seed >= lost)
+        for policy, lost in (("good", 0), ("fair", 8), ("bad", 16))
+        for seed in range(16)
+    ]
+    document = report.document(rows, ORIGIN)
+    found = {(e["a"], e["b"]): (e["p"], e["p_holm"]) for e in document["comparisons"]}
+    assert found["good", "bad"] == pytest.approx((2 / 2**16, 6 / 2**16))
+    assert found["good", "fair"] == pytest.approx((2 / 2**8, 4 / 2**8))
+    (ranking,) = document["rankings"]
+    assert ranking["letters"] == {"good": "a", "fair": "b", "bad": "c"}
+    first = document["comparisons"][0]
+    assert first["sequential"]["decided_after"] == 7
+
+
+def test_backends_agree_policy_by_policy():
+    rows = [
+        Outcome(Job(policy, "t", backend, seed, {}), seed < won)
+        for backend, wins in (("x", (2, 5, 9)), ("y", (1, 6, 9)))
+        for policy, won in zip("abc", wins, strict=True)
+        for seed in range(10)
+    ]
+    (found,) = report.document(rows, ORIGIN)["agreements"]
+    assert (found["sim"], found["real"], found["policies"]) == ("x", "y", ["a", "b", "c"])
+    assert found["mmrv"]["mean"] == 0.0
+    low, high = found["pearson"]["ci95"]
+    assert low < found["pearson"]["mean"] < high
+
+
 def test_pairs_are_made_by_seed_not_by_position():
     rows = outcomes()
     shuffled = [*rows[:8], *reversed(rows[8:])]
@@ -130,6 +178,7 @@ def test_page_stands_alone_and_escapes_names(seeds):
     assert "&lt;a&gt;" in html
     assert "<a>" not in html
     assert "broke &lt;b&gt;" in html
-    assert html.count("<svg") == 3  # success, end, fall
-    for outside in ("http", "src=", "href=", "url(", "@import", "<script"):
-        assert outside not in html
+    assert html.count('class="plotly-graph-div"') == 3  # success, end, fall
+    without_library = re.sub(r"<script>.*?</script>", "", html, count=1, flags=re.DOTALL)
+    for outside in ("http", "src=", "href=", "url(", "@import"):
+        assert outside not in without_library

@@ -1,51 +1,9 @@
-"""Statistics against published examples and numbers worked out by hand."""
+"""Paired samples, against published examples and numbers worked out by hand."""
 
 import numpy as np
 import pytest
 
 from robot_policies.evaluation import statistics
-
-
-def test_wilson_interval_is_that_of_the_published_examples():
-    # Newcombe 1998 (two-sided intervals for the single proportion), table I, method 3.
-    estimate = statistics.rate(81, 263)
-    assert (estimate.low, estimate.high) == pytest.approx((0.2553, 0.3662), abs=5e-5)
-    estimate = statistics.rate(15, 148)
-    assert (estimate.low, estimate.high) == pytest.approx((0.0624, 0.1605), abs=5e-5)
-    estimate = statistics.rate(1, 29)
-    assert (estimate.low, estimate.high) == pytest.approx((0.0061, 0.1718), abs=5e-5)
-
-
-def test_no_failure_in_48_episodes_is_not_certainty():
-    # z^2 / (n + z^2) with z = 1.959964.
-    estimate = statistics.rate(0, 48)
-    assert estimate.low == 0.0
-    assert estimate.high == pytest.approx(3.841459 / (48 + 3.841459), abs=1e-6)
-
-
-def test_t_interval_by_hand():
-    # Mean 2, standard deviation 1, t(0.975, 2) = 4.302653, half width 4.302653 / sqrt 3.
-    estimate = statistics.mean([1.0, 2.0, 3.0])
-    assert estimate.mean == 2.0
-    assert estimate.high == pytest.approx(2.0 + 2.484138, abs=1e-5)
-    assert estimate.low == pytest.approx(2.0 - 2.484138, abs=1e-5)
-
-
-def test_an_interval_ends_where_the_values_do():
-    values = [1.0, 1.0, 0.4]
-    assert statistics.mean(values).high > 1.2
-    estimate = statistics.mean(values, (0.0, 1.0))
-    assert (estimate.low, estimate.high) == (0.0, 1.0)
-    assert statistics.mean([0.4, 0.5, 0.6], (0.0, 1.0)) == statistics.mean([0.4, 0.5, 0.6])
-
-
-def test_a_zero_one_metric_is_a_rate():
-    assert statistics.mean([0.0] * 48) == statistics.rate(0, 48)
-
-
-def test_one_value_has_a_mean_but_no_interval():
-    assert statistics.mean([0.3]).to_json() == {"mean": 0.3, "ci95": None}
-    assert statistics.mean([]).to_json() == {"mean": None, "ci95": None}
 
 
 def outcomes(both: int, only_a: int, only_b: int, neither: int) -> tuple[list[bool], list[bool]]:
@@ -83,10 +41,27 @@ def test_sign_flips_by_hand():
     assert statistics.compare_means([3.0, 1.0], [0.0, 2.0]).p == 1.0
 
 
-def test_two_pairs_prove_nothing():
-    result = statistics.compare_means([5.0, 6.0], [1.0, 2.5])
-    assert result.p == 0.5
-    assert (result.low, result.high) == (3.5, 4.0)  # the most that two pairs can say
+def test_five_pairs_prove_nothing():
+    result = statistics.compare_means([5.0, 6.0, 7.0, 8.0, 9.0], [1.0, 2.5, 1.0, 1.0, 1.0])
+    assert (result.p, result.low, result.high) == (1 / 16, None, None)
+
+
+def test_the_interval_of_six_pairs_by_hand():
+    # 32 splits, of which 0.05 rejects one, the trivial one: the ends are the extreme half means.
+    result = statistics.compare_means([1.0, 2.0, 3.0, 4.0, 5.0, 7.0], [0.0] * 6)
+    assert (result.p, result.low, result.high) == (1 / 32, 1.0, 7.0)
+
+
+@pytest.mark.parametrize("pairs", [6, 9, 12, 20])
+def test_interval_and_p_say_the_same_and_cover_as_often_as_they_should(pairs):
+    rng = np.random.default_rng(pairs)
+    covered, runs = 0, 400
+    for run in range(runs):
+        sample = 0.4 + rng.exponential(1.0, pairs) * rng.choice((-1.0, 1.0), pairs)
+        result = statistics.compare_means(sample.tolist(), [0.0] * pairs, seed=run)
+        assert (result.p <= 0.05) == (result.low > 0.0 or result.high < 0.0)
+        covered += result.low <= 0.4 <= result.high
+    assert covered >= 0.95 * runs - 2.0 * (runs * 0.95 * 0.05) ** 0.5
 
 
 def test_equal_samples_do_not_differ():
@@ -121,3 +96,17 @@ def test_resampling_is_reproducible():
 def test_refuses_samples_that_are_no_pairs():
     with pytest.raises(ValueError, match="3 and 2"):
         statistics.compare_means([1.0, 2.0, 3.0], [1.0, 2.0])
+
+
+def test_no_discordant_pair_is_no_evidence():
+    assert statistics.compare_success([True, False], [True, False]).p == 1.0
+
+
+def test_published_paired_counts():
+    # 11 against 2 discordant of 28; 0 of 200 against 29 of 200 (robot-report-card's README).
+    result = statistics.compare_success(*outcomes(10, 11, 2, 5))
+    assert result.p == 0.0224609375
+    assert (result.low, result.high) == pytest.approx((0.07480, 0.51779), abs=5e-6)
+    result = statistics.compare_success(*outcomes(0, 29, 0, 171))
+    assert result.p == pytest.approx(3.725e-9, rel=1e-3)
+    assert (result.low, result.high) == pytest.approx((0.099, 0.200), abs=5e-4)

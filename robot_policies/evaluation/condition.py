@@ -1,0 +1,50 @@
+"""What is different about the episodes of a cell: the network, or how the world begins."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from robot_policies.control.timing import NetworkModel
+from robot_policies.interface import ExecutorMode, UnknownNameError
+from robot_policies.interface.action import EXECUTOR_MODES
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One way in which all episodes of a cell differ from the plain ones.
+
+    Attributes:
+        name: What results call it; empty for the only condition of an evaluation.
+        delay: Time from an observation to its chunk. [s]
+        jitter: That time varies evenly by this much in both directions. [s]
+        loss: Share of observations that never reach the policy.
+        inference: Time the policy needs for an answer; it takes no observation meanwhile. [s]
+        executor: How chunks are merged, of `ExecutorMode`; by default as the policy means it.
+        initial: Fields of an episode's initial condition, instead of what the task draws.
+    """
+
+    name: str = ""
+    delay: float = 0.0
+    jitter: float = 0.0
+    loss: float = 0.0
+    inference: float = 0.0
+    executor: ExecutorMode | None = None
+    initial: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse what no network does, and an unknown way to merge.
+
+        Raises:
+            ConfigError: Naming the values.
+        """
+        self.network()
+        if self.executor not in (None, *EXECUTOR_MODES):
+            raise UnknownNameError("executor", str(self.executor), EXECUTOR_MODES)
+
+    def network(self) -> NetworkModel:
+        """Return what lies between an observation and its answer."""
+        return NetworkModel(self.delay, self.jitter, self.loss, self.inference)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields but for the name."""
+        return {key: value for key, value in asdict(self).items() if key != "name"}

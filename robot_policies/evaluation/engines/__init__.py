@@ -1,0 +1,1 @@
+"""Where episodes run: in this process, in local worker processes, or on a Ray cluster."""
