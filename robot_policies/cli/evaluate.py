@@ -100,7 +100,7 @@ def evaluate(
             total = sum(part.has(job) for job in asked.jobs())
             done = bar.add_task("evaluating", total=total)
             found = run_suite(asked, engine, workers, lambda _: bar.advance(done), out, part)
-        document = report.document(found.outcomes, origin, found.refused)
+        document = report.document(found.outcomes, origin, found.refused, asked.recipes)
         if out is not None:
             _write(out, document, found.outcomes)
         output.finish(document, *_tables(document))

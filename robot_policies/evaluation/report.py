@@ -8,6 +8,7 @@ from robot_policies.evaluation import statistics
 from robot_policies.evaluation.comparison import agreements, attributions, comparisons, rankings
 from robot_policies.evaluation.episode import Cell, Outcome
 from robot_policies.evaluation.metrics import describe
+from robot_policies.evaluation.recipes import recipe_results
 
 ABOUT = "these checkpoints; another training of the same recipe may differ by more"
 BOUNDS = {"progress": (0.0, 1.0)}  # of a metric that is no count of episodes, by its definition
@@ -17,6 +18,7 @@ def document(
     outcomes: Sequence[Outcome],
     provenance: dict[str, Any],
     refused: Mapping[Cell, str] | None = None,
+    recipes: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
     """Return the evaluation document.
 
@@ -26,13 +28,15 @@ def document(
     has no episodes, and `refused` says why. `comparisons` pair the cells of one task that differ
     in the policy, the backend or the condition, by seed; names that carry a backend or a condition
     read `policy @ backend`. `rankings` give letters to policies, `attributions` say what
-    each condition costs against the first, `agreements` compare backends.
-    `metrics` says what each is measured in and which direction is better.
+    each condition costs against the first, `agreements` compare backends. `recipes` alone are
+    about training recipes, all else is about the checkpoints that ran. `metrics` says what each
+    is measured in and which direction is better.
 
     Args:
         outcomes: Of all episodes.
         provenance: What they depend on.
         refused: Why some cells could not run.
+        recipes: Policies that are trainings of one recipe, by its name.
     """
     cells: dict[Cell, list[Outcome]] = {}
     for outcome in outcomes:
@@ -49,6 +53,7 @@ def document(
         "rankings": rankings(cells, compared),
         "attributions": attributions(compared),
         "agreements": agreements(cells),
+        "recipes": recipe_results(cells, recipes or {}),
         "about": ABOUT,
         "provenance": provenance,
     }

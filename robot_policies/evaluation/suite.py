@@ -31,6 +31,7 @@ class Suite:
         conditions: What is different from the plain episode, once each.
         skip_incompatible: Whether a cell that cannot run is a row that says why; else it is an
             error.
+        recipes: Policies that one training recipe gave, each with a seed of its own, by name.
         initial_states: By task and by seed as text, instead of what the task draws.
     """
 
@@ -41,6 +42,7 @@ class Suite:
     seed: int = 0
     conditions: tuple[Condition, ...] = (Condition(),)
     skip_incompatible: bool = False
+    recipes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     initial_states: Mapping[str, States] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -73,6 +75,9 @@ class Suite:
         for condition in self.conditions:
             for key in condition.initial.keys() - known:
                 yield f"condition '{condition.name}': unknown key '{key}'.{suggestion(key, known)}"
+        for name, policies in self.recipes.items():
+            for policy in set(policies) - set(self.policies):
+                yield f"recipe '{name}': policy '{policy}' is not of this suite"
         for task in set(self.initial_states) - set(self.tasks):
             yield f"initial states of task '{task}', which is not of this suite"
 

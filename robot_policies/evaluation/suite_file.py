@@ -12,7 +12,8 @@ from robot_policies.interface.schema import build, check_keys
 from robot_policies.shared_files import read_config
 
 LISTS = ("policies", "tasks", "backends")
-OTHERS = ("episodes", "seed", "conditions", "skip_incompatible", "initial_states", "description")
+OTHERS = ("episodes", "seed", "conditions", "skip_incompatible", "recipes", "initial_states")
+DESCRIPTION = "description"
 
 
 def read_suite(name: str) -> Suite:
@@ -31,10 +32,14 @@ def read_suite(name: str) -> Suite:
     is_path = name.endswith((".yaml", ".yml"))
     data = read_yaml(Path(name)) if is_path else read_config("evaluations", name)
     where = name if is_path else f"{name}.yaml"
-    check_keys(data, (*LISTS, *OTHERS), where)
+    check_keys(data, (*LISTS, *OTHERS, DESCRIPTION), where)
     lists = {key: _names(data.pop(key, ()), f"{where}: {key}") for key in LISTS}
     conditions = data.pop("conditions", None) or {"": {}}
-    data.pop("description", None)
+    data.pop(DESCRIPTION, None)
+    recipes = {
+        name: _names(policies, f"{where}: recipes.{name}")
+        for name, policies in _mapping(data.pop("recipes", {}), f"{where}: recipes").items()
+    }
     if states := data.pop("initial_states", {}):
         states = read_json(Path(name).parent / str(states))
     return build(
@@ -43,6 +48,7 @@ def read_suite(name: str) -> Suite:
         where,
         **lists,
         conditions=_conditions(conditions, where),
+        recipes=recipes,
         initial_states=states,
     )
 
@@ -54,9 +60,13 @@ def _names(value: Any, where: str) -> tuple[str, ...]:
 
 
 def _conditions(data: Any, where: str) -> tuple[Condition, ...]:
-    if not isinstance(data, Mapping):
-        raise ConfigError(f"{where}: conditions: expected a mapping of names, got {data!r}")
     return tuple(
         build(Condition, fields or {}, f"{where}: conditions.{name}", name=str(name))
-        for name, fields in data.items()
+        for name, fields in _mapping(data, f"{where}: conditions").items()
     )
+
+
+def _mapping(value: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{where}: expected a mapping of names, got {value!r}")
+    return value

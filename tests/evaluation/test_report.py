@@ -142,6 +142,24 @@ def test_holm_corrects_over_all_comparisons_of_a_metric():
     assert first["sequential"]["decided_after"] == 7
 
 
+def test_recipes_are_compared_over_their_trainings():
+    wins = {"a0": 7, "a1": 8, "a2": 9, "b0": 5, "b1": 6, "b2": 7}
+    rows = [
+        Outcome(Job(policy, "t", "x", seed, {}), seed < won)
+        for policy, won in wins.items()
+        for seed in range(10)
+    ]
+    recipes = {"a": ("a0", "a1", "a2"), "b": ("b0", "b1", "b2")}
+    document = report.document(rows, ORIGIN, None, recipes)
+    (found,) = document["recipes"]
+    assert found["recipes"]["a"]["trainings"] == 3
+    assert found["recipes"]["a"]["success"]["mean"] == pytest.approx(0.8)
+    (compared,) = found["comparisons"]
+    assert compared["difference"] == pytest.approx(0.2)
+    assert compared["p"] == pytest.approx(0.0704840, abs=1e-6)
+    assert "Training recipes: t in x" in page(document, report.episodes(rows))
+
+
 def test_backends_agree_policy_by_policy():
     rows = [
         Outcome(Job(policy, "t", backend, seed, {}), seed < won)

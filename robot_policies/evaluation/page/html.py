@@ -47,6 +47,7 @@ def page(document: Document, episodes: Rows) -> str:
         *(_metric(name, cells, episodes, document) for name in metrics),
         _comparisons(document["comparisons"]),
         *(_agreement(entry, cells) for entry in document["agreements"]),
+        *map(_recipes, document["recipes"]),
         _causes(cells),
         _errors(cells),
         _episodes(episodes, metrics),
@@ -168,6 +169,24 @@ def _agreement(entry: Mapping[str, Any], cells: Rows) -> str:
     figures = f"Pearson {estimate(entry['pearson'])}, MMRV {estimate(entry['mmrv'])}"
     drawn = plots.scatter(sim, real, (entry["sim"], entry["real"]))
     return f"<h2>{escape(title)}</h2><p>{escape(figures)}</p>{drawn}"
+
+
+def _recipes(entry: Mapping[str, Any]) -> str:
+    found = entry["recipes"]
+    rows = [(name, of["trainings"], estimate(of["success"])) for name, of in found.items()]
+    differ = [
+        (
+            f"{each['a']} − {each['b']}",
+            estimate({"mean": each["difference"], "ci95": each["ci95"]}),
+            f"{each['p']:.3g}",
+        )
+        for each in entry["comparisons"]
+    ]
+    title = f"Training recipes: {entry['task']} in {entry['backend']}"
+    shown = table(("recipe", "trainings", "success ↑"), rows)
+    if differ:
+        shown += table(("a − b", "difference", "p"), differ)
+    return f"<h2>{escape(title)}</h2>{shown}"
 
 
 def _causes(cells: Rows) -> str:
