@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PROGRAM = re.compile(r"^(?:\S*/)?(robot-policies|ros2 launch|make) ")
 PLACEHOLDER = re.compile(r"[A-Z][A-Z_]*|<\w+>|.*\b[A-Z]{2,}\b.*")
+NUMBER = re.compile(r"[\d.]+")  # `power --base` is a rate, all other `--base` are policies
 NAMES = {
     "--policy": policies,
     "--base": policies,
@@ -109,7 +110,7 @@ def check_options(words: list[str]) -> None:
     if words:
         command.make_context(command.name, list(words), parent=context)
     for option, value in zip(words, words[1:], strict=False):
-        if option in NAMES and not PLACEHOLDER.fullmatch(value):
+        if option in NAMES and not (PLACEHOLDER.fullmatch(value) or NUMBER.fullmatch(value)):
             assert value in known_names(NAMES[option](), value)
 
 

@@ -4,13 +4,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from robot_policies.cli.evaluation_tables import tables
 from robot_policies.cli.options import Json, Seed
-from robot_policies.cli.output import STDOUT, cell, progress, results, table
-from robot_policies.documents import dumps
+from robot_policies.cli.output import STDOUT, progress, results
 from robot_policies.interface import ConfigError, RobotPoliciesError
 
 if TYPE_CHECKING:
@@ -24,12 +24,6 @@ Backends = Annotated[list[str], typer.Option("--backend", help="May be given sev
 OF_A_SUITE = ("policy", "task", "backend", "episodes", "seed", "delay_ms", "jitter_ms")
 
 MOST_WORKERS = 8  # unless asked for; each holds its own torch, 0.6 to 1 GB
-EPISODES, INITIAL, DOCUMENT, PAGE = (
-    "episodes.json",
-    "initial_conditions.json",
-    "evaluation.json",
-    "report.html",
-)
 
 
 def register(app: typer.Typer) -> None:
@@ -65,6 +59,9 @@ def evaluate(
         Path | None,
         typer.Option("--out", help="Folder for outcomes and report; an interrupted run goes on."),
     ] = None,
+    films: Annotated[
+        int, typer.Option("--films", min=0, help="Film so many of the worst failures for --out.")
+    ] = 0,
     json: Json = None,
 ) -> None:
     """Evaluate policies on tasks in backends, with intervals and paired comparisons.
@@ -75,6 +72,7 @@ def evaluate(
     interruption.
     """
     from robot_policies.evaluation import report
+    from robot_policies.evaluation.folder import PAGE, write
     from robot_policies.evaluation.provenance import provenance
     from robot_policies.evaluation.run_suite import run_suite
 
@@ -83,6 +81,8 @@ def evaluate(
     asked = _suite(suite, policy, task, backend, episodes, seed, delay_ms, jitter_ms)
     workers = workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS)
     part = _shard(shard)
+    if films and out is None:
+        raise ConfigError("--films needs --out, the folder they are written to")
     if out is not None and out.exists() and not out.is_dir():
         raise ConfigError(f"--out {out}: is not a folder")
     with results(json) as output:
@@ -102,8 +102,8 @@ def evaluate(
             found = run_suite(asked, engine, workers, lambda _: bar.advance(done), out, part)
         document = report.document(found.outcomes, origin, found.refused, asked.recipes)
         if out is not None:
-            _write(out, document, found.outcomes)
-        output.finish(document, *_tables(document))
+            write(out, document, found.outcomes, films)
+        output.finish(document, *tables(document))
     if out is not None:
         where = sys.stderr if json == STDOUT else sys.stdout
         if found.kept:
@@ -151,70 +151,6 @@ def _shard(text: str) -> "Shard":
         return Shard(*map(int, text.split("/")))
     except (TypeError, ValueError):
         raise ConfigError(f"--shard {text}: expected two numbers such as 2/3") from None
-
-
-def _write(out: Path, document: dict[str, Any], outcomes: "Sequence[Outcome]") -> None:
-    from robot_policies.evaluation import report
-    from robot_policies.evaluation.page.html import page
-
-    rows = report.episodes(outcomes)
-    initial: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        initial.setdefault(row["task"], {})[str(row["seed"])] = row.pop("initial")
-    out.mkdir(parents=True, exist_ok=True)
-    (out / DOCUMENT).write_text(dumps(document), encoding="utf-8")
-    (out / EPISODES).write_text(dumps(rows), encoding="utf-8")
-    (out / INITIAL).write_text(dumps(initial), encoding="utf-8")
-    (out / PAGE).write_text(page(document, rows), encoding="utf-8")
-
-
-def _tables(document: dict[str, Any]) -> list[Any]:
-    from robot_policies.evaluation.metrics import titled
-
-    meanings = document["metrics"]
-    shown = [
-        table(
-            f"{_cell_name(found)}, {found['episodes']} episodes",
-            ("metric", "mean", "95 % interval"),
-            [
-                (titled(name, meanings), cell(estimate["mean"]), _bounds(estimate["ci95"]))
-                for name, estimate in {"success": found["success"], **found["metrics"]}.items()
-            ],
-        )
-        for found in document["cells"]
-        if "refused" not in found
-    ]
-    refused = [
-        (_cell_name(found), found["refused"]) for found in document["cells"] if "refused" in found
-    ]
-    if refused:
-        shown.append(table("cannot run", ("cell", "why"), refused))
-    pairs: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
-    for entry in document["comparisons"]:
-        where = f" in {entry['backend']}" if entry["backend"] else ""
-        where += f", {entry['condition']}" if entry["condition"] else ""
-        row = (
-            titled(entry["metric"], meanings),
-            cell(entry["difference"]),
-            _bounds(entry["ci95"]),
-        )
-        pairs.setdefault((entry["a"], entry["b"], entry["task"] + where), []).append(
-            (*row, f"{entry['p']:.2g}", f"{entry['p_holm']:.2g}", entry["test"])
-        )
-    columns = ("metric", "difference", "95 % interval", "p", "p (Holm)", "test")
-    for (a, b, where), rows in pairs.items():
-        shown.append(table(f"{a} minus {b} on {where}, paired by seed", columns, rows))
-    return shown
-
-
-def _cell_name(found: dict[str, Any]) -> str:
-    from robot_policies.evaluation.episode import Cell
-
-    return str(Cell(*(found[name] for name in Cell._fields)))
-
-
-def _bounds(bounds: list[float] | None) -> str:
-    return "-" if bounds is None else f"[{bounds[0]:.3g}, {bounds[1]:.3g}]"
 
 
 def _refuse_to_hide(outcomes: "Sequence[Outcome]") -> None:

@@ -1,10 +1,12 @@
 """One episode of an evaluation: plain data in, plain data out, so that any engine can carry it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
+from robot_policies.control.records import Observer
 from robot_policies.evaluation.condition import Condition
 from robot_policies.interface import Policy, RobotPoliciesError, Simulator, Task
 
@@ -100,7 +102,28 @@ def crashed(job: Job, cause: str) -> Outcome:
     return Outcome(job, success=False, ended="fault", error=" ".join(cause.split()))
 
 
-def _run(job: Job) -> Outcome:
+def run_watched(job: Job, film: Path) -> Outcome:
+    """Run one episode and film it; what breaks in it is raised.
+
+    Args:
+        job: The episode.
+        film: MP4 file to write.
+
+    Raises:
+        RobotPoliciesError: If it cannot be filmed, or breaks.
+    """
+    from robot_policies.data.observers import make_observers
+
+    _, _, simulator = open_cell(*job.stage)
+    observers = make_observers(simulator, video=film, real_time=False)
+    try:
+        return _run(job, observers)
+    finally:
+        for observer in observers:
+            observer.close()
+
+
+def _run(job: Job, observers: Sequence[Observer] = ()) -> Outcome:
     from robot_policies.control.episode import run_episode
 
     policy, task, simulator = open_cell(*job.stage)
@@ -112,6 +135,7 @@ def _run(job: Job) -> Outcome:
         initial=job.initial,
         network=job.condition.network(),
         executor=job.condition.executor,
+        observers=observers,
     )
     metrics = dict(result.metrics)
     success = bool(metrics.pop("success", 0.0))

@@ -1,3 +1,4 @@
+import base64
 import json
 
 import pytest
@@ -26,6 +27,7 @@ def test_json_report_and_episodes_say_the_same(capfd, tmp_path):
     assert origin["checkpoints"] == {"hold": None}
     files = sorted(path.name for path in (tmp_path / "e").iterdir())
     assert files == [
+        "card.md",
         "episodes.json",
         "evaluation.json",
         "initial_conditions.json",
@@ -37,6 +39,15 @@ def test_json_report_and_episodes_say_the_same(capfd, tmp_path):
     assert [row["seed"] for row in rows] == [3, 4]
     initial = json.loads((tmp_path / "e" / "initial_conditions.json").read_text())
     assert set(initial["go1_walk"]) == {"3", "4"}
+
+
+def test_the_worst_failure_is_filmed_into_the_page(tmp_path):
+    changed = [*COMMAND, "--out", str(tmp_path), "--films", "2"]
+    assert main(changed) == 0
+    (film,) = (tmp_path / "films").iterdir()  # seed 3 succeeds, seed 4 alone fails
+    assert film.name == "hold-go1_walk-mujoco-4.mp4"
+    inside = base64.b64encode(film.read_bytes()).decode()
+    assert inside in (tmp_path / "report.html").read_text()
 
 
 def test_a_crashed_episode_is_counted_listed_and_fatal_to_the_status(monkeypatch, capfd):

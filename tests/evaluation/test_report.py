@@ -7,8 +7,10 @@ import pytest
 from sample_work import random_walk
 
 from robot_policies.evaluation import report, statistics
+from robot_policies.evaluation.card import card
 from robot_policies.evaluation.condition import Condition
 from robot_policies.evaluation.episode import Job, Outcome, crashed
+from robot_policies.evaluation.films import worst
 from robot_policies.evaluation.metrics import describe
 from robot_policies.evaluation.page.html import page
 
@@ -200,3 +202,26 @@ def test_page_stands_alone_and_escapes_names(seeds):
     without_library = re.sub(r"<script>.*?</script>", "", html, count=1, flags=re.DOTALL)
     for outside in ("http", "src=", "href=", "url(", "@import"):
         assert outside not in without_library
+
+
+def test_the_card_is_a_table_of_cells_and_one_of_comparisons():
+    rows = [
+        Outcome(Job(policy, "t", "x", seed, {}), seed >= lost)
+        for policy, lost in (("good", 0), ("b|d", 16))
+        for seed in range(16)
+    ]
+    lines = card(report.document(rows, ORIGIN)).splitlines()
+    assert lines[2] == "| policy | task | backend | condition | episodes | success ↑ |"
+    assert lines[4] == "| good | t | x | - | 16 | 1 [0.806, 1] |"
+    assert r"| good − b\|d | t | 1 [" in "\n".join(lines)
+
+
+def test_the_worst_failures_come_in_turn_from_the_cells():
+    rows = [
+        Outcome(Job(policy, "t", "x", seed, {}), seed == 0, {"progress": seed / 4.0}, 1.0)
+        for policy in ("a", "b")
+        for seed in (3, 0, 2, 1)
+    ]
+    rows.append(crashed(Job("a", "t", "x", 9, {}), "broke"))
+    found = [(outcome.job.policy, outcome.job.seed) for outcome in worst(rows, 3)]
+    assert found == [("a", 1), ("b", 1), ("a", 2)]

@@ -33,14 +33,10 @@ def compare_success(a: Sequence[bool], b: Sequence[bool]) -> Difference:
     """
     from scipy.stats import binomtest
 
-    _check_pairs(a, b)
-    pairs = list(zip(map(bool, a), map(bool, b), strict=True))
-    both, only_a = pairs.count((True, True)), pairs.count((True, False))
-    only_b, neither = pairs.count((False, True)), pairs.count((False, False))
+    _, only_a, only_b, _ = _counts(a, b)
     discordant = only_a + only_b
     p = float(binomtest(only_a, discordant, 0.5).pvalue) if discordant else 1.0
-    low, high = _newcombe(both, only_a, only_b, neither)
-    return Difference("mcnemar_exact", p, (only_a - only_b) / len(pairs), low, high)
+    return Difference("mcnemar_exact", p, *newcombe(a, b))
 
 
 def compare_means(a: Sequence[float], b: Sequence[float], seed: int = 0) -> Difference:
@@ -107,20 +103,33 @@ def _check_pairs(a: Sequence, b: Sequence) -> None:
         raise ValueError(f"pairs need equally long samples, got {len(a)} and {len(b)}")
 
 
-def _newcombe(both: int, only_a: int, only_b: int, neither: int) -> tuple[float, float]:
-    """Newcombe 1998, method 10; e, f, g, h there are the four counts here."""
-    n = both + only_a + only_b + neither
-    a, b = both + only_a, both + only_b
-    low_a, high_a = wilson(a, n)
-    low_b, high_b = wilson(b, n)
-    product = a * (n - a) * b * (n - b)
+def _counts(a: Sequence[bool], b: Sequence[bool]) -> tuple[int, int, int, int]:
+    """Return how many pairs both, only a, only b and neither succeeded in."""
+    _check_pairs(a, b)
+    pairs = list(zip(map(bool, a), map(bool, b), strict=True))
+    kinds = ((True, True), (True, False), (False, True), (False, False))
+    both, only_a, only_b, neither = map(pairs.count, kinds)
+    return both, only_a, only_b, neither
+
+
+def newcombe(a: Sequence[bool], b: Sequence[bool]) -> tuple[float, float, float]:
+    """Return the difference of two rates and the ends of its interval.
+
+    Newcombe 1998, method 10; e, f, g, h there are the four counts here.
+    """
+    both, only_a, only_b, neither = _counts(a, b)
+    n = len(a)
+    of_a, of_b = both + only_a, both + only_b
+    low_a, high_a = wilson(of_a, n)
+    low_b, high_b = wilson(of_b, n)
+    product = of_a * (n - of_a) * of_b * (n - of_b)
     covariance = both * neither - only_a * only_b
     if covariance > 0:
         covariance = max(covariance - n / 2.0, 0.0)
     phi = covariance / sqrt(product) if product else 0.0
-    below_a, above_a = a / n - low_a, high_a - a / n
-    below_b, above_b = b / n - low_b, high_b - b / n
+    below_a, above_a = of_a / n - low_a, high_a - of_a / n
+    below_b, above_b = of_b / n - low_b, high_b - of_b / n
     down = below_a**2 - 2.0 * phi * below_a * above_b + above_b**2
     up = below_b**2 - 2.0 * phi * below_b * above_a + above_a**2
-    difference = (a - b) / n
-    return difference - sqrt(max(down, 0.0)), difference + sqrt(max(up, 0.0))
+    difference = (of_a - of_b) / n
+    return difference, difference - sqrt(max(down, 0.0)), difference + sqrt(max(up, 0.0))

@@ -5,7 +5,6 @@ References:
     Duffy, "Asymptotic and exact power for the McNemar test", Biometrics 40, 1984.
 """
 
-from functools import cache
 from math import ceil
 
 import numpy as np
@@ -14,7 +13,7 @@ from robot_policies.evaluation.statistics.estimates import ALPHA
 from robot_policies.interface import ConfigError
 
 POWER = 0.8
-MOST_PAIRS = 20_000
+MOST_PAIRS = 10_000
 STEP = 0.001  # of a detectable difference
 
 
@@ -58,7 +57,7 @@ def power_of_pairs(
     share = _share(base, to, discordant)
     better = 0.5 + abs(to - base) / (2.0 * share)  # of a discordant pair, the chance of one side
     counts = np.arange(pairs + 1)
-    limits = np.array([_limit(int(n), alpha) for n in counts])  # rejects at or below
+    limits = _limits(counts, alpha)
     found = binom.cdf(limits, counts, better) + binom.sf(counts - limits - 1, counts, better)
     return float(binom.pmf(counts, pairs, share) @ np.where(limits < 0, 0.0, found))
 
@@ -75,7 +74,7 @@ def pairs_needed(
         power: Chance to find it.
 
     Raises:
-        ConfigError: If a rate is no rate, or no number of pairs up to 20 000 suffices.
+        ConfigError: If a rate is no rate, or no number of pairs up to 10 000 suffices.
     """
     _share(base, to, discordant)
     high = 8
@@ -99,7 +98,7 @@ def detectable(pairs: int, base: float, power: float = POWER) -> float | None:
         base: Success rate of one policy.
         power: Chance to find the difference.
     """
-    rates = np.arange(base + STEP, 1.0, STEP)
+    rates = np.minimum(np.arange(base + STEP, 1.0 + STEP / 2.0, STEP), 1.0)
     low, high = 0, len(rates)
     while low < high:
         middle = (low + high) // 2
@@ -110,15 +109,12 @@ def detectable(pairs: int, base: float, power: float = POWER) -> float | None:
     return float(rates[low]) if low < len(rates) else None
 
 
-@cache
-def _limit(discordant: int, alpha: float) -> int:
-    """Return the greatest number of wins of the worse at which the test rejects, -1 if none."""
+def _limits(counts: np.ndarray, alpha: float) -> np.ndarray:
+    """Return at how many wins of the worse the test rejects, -1 if at none. Shape as `counts`."""
     from scipy.stats import binom
 
-    limit = int(binom.ppf(alpha / 2.0, discordant, 0.5))
-    while limit >= 0 and 2.0 * binom.cdf(limit, discordant, 0.5) > alpha:
-        limit -= 1
-    return limit
+    limits = binom.ppf(alpha / 2.0, counts, 0.5).astype(np.int64)
+    return limits - (2.0 * binom.cdf(limits, counts, 0.5) > alpha)
 
 
 def _check(base: float, to: float) -> None:

@@ -31,7 +31,7 @@ def test_two_policies_have_no_interval_and_a_constant_no_correlation():
     assert (found.pearson.mean, found.pearson.low) == (pytest.approx(1.0), None)
     found = agreement(sim=[(5, 10)] * 3, real=[(2, 10), (7, 10), (1, 10)])
     assert found.pearson.mean is None
-    assert found.mmrv.mean == pytest.approx(np.mean([0.5, 0.5, 0.6]))
+    assert found.mmrv.mean == pytest.approx(np.mean([0.5, 0.0, 0.6]))
 
 
 def test_rates_of_other_policies_are_refused():

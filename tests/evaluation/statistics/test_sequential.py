@@ -22,7 +22,7 @@ def test_it_stops_as_soon_as_it_is_sure_and_stays_so():
     assert found.decided_after == 7
     again = watch([True] * 7 + [False] * 40, [False] * 7 + [True] * 40)
     assert again.decided_after == 7
-    assert watch([True] * 20, [False] * 20, alpha=0.001).decided_after == 12
+    assert watch([True] * 20, [False] * 20, alpha=0.001).decided_after == 13
 
 
 @pytest.mark.parametrize("rate", [0.5, 0.9])
