@@ -24,6 +24,7 @@ Backends = Annotated[list[str], typer.Option("--backend", help="May be given sev
 OF_A_SUITE = ("policy", "task", "backend", "episodes", "seed", "delay_ms", "jitter_ms")
 
 MOST_WORKERS = 8  # unless asked for; each holds its own torch, 0.6 to 1 GB
+FEWEST_EPISODES = 4  # of a worker, unless asked for: what it takes to open the cells anew
 
 
 def register(app: typer.Typer) -> None:
@@ -50,7 +51,12 @@ def evaluate(
     ] = 0.0,
     engine: Annotated[str, typer.Option("--engine", help="local or ray.")] = "local",
     workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Processes; the free cores if left out.")
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            help="Processes; if left out, one for each free core that has 4 episodes.",
+        ),
     ] = None,
     shard: Annotated[
         str, typer.Option("--shard", help="Part of the suite for this machine, such as 2/3.")
@@ -79,8 +85,9 @@ def evaluate(
     if suite:
         _refuse_both(context)
     asked = _suite(suite, policy, task, backend, episodes, seed, delay_ms, jitter_ms)
-    workers = workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS)
     part = _shard(shard)
+    total = sum(part.has(job) for job in asked.jobs())
+    workers = workers or _workers(total)
     if films and out is None:
         raise ConfigError("--films needs --out, the folder they are written to")
     if out is not None and out.exists() and not out.is_dir():
@@ -92,12 +99,12 @@ def evaluate(
             episodes=asked.episodes,
             seed=asked.seed,
             conditions={c.name: c.to_json() for c in asked.conditions},
+            **({} if suite else {"delay_ms": delay_ms, "jitter_ms": jitter_ms}),
             engine=engine,
             workers=workers,
             shard=shard,
         )
         with progress() as bar:
-            total = sum(part.has(job) for job in asked.jobs())
             done = bar.add_task("evaluating", total=total)
             found = run_suite(asked, engine, workers, lambda _: bar.advance(done), out, part)
         document = report.document(found.outcomes, origin, found.refused, asked.recipes)
@@ -110,6 +117,11 @@ def evaluate(
             print(f"{found.kept} of {total} episodes were there already", file=where)
         print(f"report: {out / PAGE}", file=where)
     _refuse_to_hide(found.outcomes)
+
+
+def _workers(episodes: int) -> int:
+    """Return how many processes are worth it."""
+    return max(1, min(len(os.sched_getaffinity(0)), MOST_WORKERS, episodes // FEWEST_EPISODES))
 
 
 def _refuse_both(context: typer.Context) -> None:

@@ -45,7 +45,7 @@ def film(outcome: Outcome, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     job = outcome.job
     words = "-".join([*filter(None, job.cell), str(job.seed)])
-    path = folder / f"{re.sub(r'[^A-Za-z0-9.]+', '_', words)}.mp4"
+    path = folder / f"{re.sub(r'[^A-Za-z0-9.-]+', '_', words)}.mp4"
     again = run_watched(job, path)
     if (again.success, again.metrics) != (outcome.success, outcome.metrics):
         raise RobotPoliciesError(

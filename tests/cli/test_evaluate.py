@@ -11,7 +11,8 @@ COMMAND += ["--episodes", "2", "--seed", "3", "--workers", "1"]
 
 
 def test_json_report_and_episodes_say_the_same(capfd, tmp_path):
-    assert main([*COMMAND, "--delay-ms", "40", "--out", str(tmp_path / "e"), "--json", "-"]) == 0
+    options = ["--delay-ms", "40", "--out", str(tmp_path / "e"), "--films", "2", "--json", "-"]
+    assert main([*COMMAND, *options]) == 0
     printed = capfd.readouterr()
     assert f"report: {tmp_path / 'e' / 'report.html'}" in printed.err
     document = json.loads(printed.out)
@@ -22,6 +23,7 @@ def test_json_report_and_episodes_say_the_same(capfd, tmp_path):
     assert cell["metrics"]["fall"]["mean"] == 0.0
     origin = document["provenance"]
     assert origin["settings"]["seed"] == 3
+    assert origin["settings"]["delay_ms"] == 40.0
     assert origin["settings"]["conditions"][""]["delay"] == 0.04
     assert origin["versions"]["mujoco"]
     assert origin["checkpoints"] == {"hold": None}
@@ -30,6 +32,7 @@ def test_json_report_and_episodes_say_the_same(capfd, tmp_path):
         "card.md",
         "episodes.json",
         "evaluation.json",
+        "films",
         "initial_conditions.json",
         "outcomes.parquet",
         "report.html",
@@ -37,17 +40,12 @@ def test_json_report_and_episodes_say_the_same(capfd, tmp_path):
     assert json.loads((tmp_path / "e" / "evaluation.json").read_text()) == document
     rows = json.loads((tmp_path / "e" / "episodes.json").read_text())
     assert [row["seed"] for row in rows] == [3, 4]
-    initial = json.loads((tmp_path / "e" / "initial_conditions.json").read_text())
-    assert set(initial["go1_walk"]) == {"3", "4"}
-
-
-def test_the_worst_failure_is_filmed_into_the_page(tmp_path):
-    changed = [*COMMAND, "--out", str(tmp_path), "--films", "2"]
-    assert main(changed) == 0
-    (film,) = (tmp_path / "films").iterdir()  # seed 3 succeeds, seed 4 alone fails
+    (film,) = (tmp_path / "e" / "films").iterdir()  # seed 4 alone fails
     assert film.name == "hold-go1_walk-mujoco-4.mp4"
     inside = base64.b64encode(film.read_bytes()).decode()
-    assert inside in (tmp_path / "report.html").read_text()
+    assert inside in (tmp_path / "e" / "report.html").read_text()
+    initial = json.loads((tmp_path / "e" / "initial_conditions.json").read_text())
+    assert set(initial["go1_walk"]) == {"3", "4"}
 
 
 def test_a_crashed_episode_is_counted_listed_and_fatal_to_the_status(monkeypatch, capfd):
