@@ -40,12 +40,12 @@ def count_rows(path: Path, features: Features) -> int:
         rows = sum(group.num_rows for group in groups)
         if not rows <= MAX_ROWS:
             raise ValueError(f"it claims {rows} rows, at most {MAX_ROWS} make sense")
+        paths = [about.schema.column(leaf).path for leaf in range(about.num_columns)]
+        leaves = [(n, name) for n, path in enumerate(paths) if (name := _feature(path, features))]
         for group in groups:
-            leaves = [group.column(number) for number in range(group.num_columns)]
             held: dict[str, int] = {}
-            for leaf in leaves:
-                if name := _feature(leaf.path_in_schema, features):
-                    held[name] = max(held.get(name, 0), leaf.num_values)
+            for leaf, name in leaves:
+                held[name] = max(held.get(name, 0), group.column(leaf).num_values)
             for name, feature in features.items():
                 if name not in held:
                     raise ValueError(f"it has no column '{name}'")
