@@ -81,7 +81,7 @@ def run_episode(
             "none: use `robot-policies launch`"
         )
     check_compatible(policy, backend.spec, backend, task).require()
-    limits = limits or SafetyLimits.of(backend.spec)
+    limits = limits or SafetyLimits.of(backend.spec, task=task)
     loop = ControlLoop(backend, policy.action_spec, executor, limits)
     if not isinstance(network, NetworkChannel):
         network = NetworkChannel(network or NetworkModel(), seed)
@@ -151,7 +151,7 @@ class _Asking:
         self, backend: RobotBackend, policy: Policy, loop: ControlLoop, channel: NetworkChannel
     ) -> None:
         self.pacing = Pacing(policy.action_spec, loop.mode, backend.spec.control_rate)
-        self.stale = 0
+        self.stale, self._answered = 0, False
         self._policy, self._loop, self._channel = policy, loop, channel
         self._buffer = ObservationBuffer(
             policy.observation_spec, offered(backend), robot=backend.spec
@@ -186,7 +186,14 @@ class _Asking:
         if self._channel.loses():
             return None, None
         self.pacing.asked(now)
-        chunk = self._policy.act(observation)
+        try:
+            chunk = self._policy.act(observation)
+        except ImplausibleState:
+            if not self._answered:
+                raise
+            self.stale += 1  # as in the graph: the robot holds, and the policy is asked again
+            return observation, None
+        self._answered = True
         self._channel.answer(chunk, now)
         return observation, chunk
 

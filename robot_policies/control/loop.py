@@ -37,6 +37,7 @@ from robot_policies.interface import (
     ActionSpec,
     Command,
     ExecutorMode,
+    LettingGo,
     OrderlyBackend,
     RecordedBackend,
     RobotBackend,
@@ -152,7 +153,8 @@ class ControlLoop:
         Raises:
             BackendError: If the robot cannot be read.
         """
-        state = self.backend.read(pictures)
+        # Where a person is has to be known at the control rate, whether the policy looks or not.
+        state = self.backend.read(pictures or self._limits.person is not None)
         if self._simulator:
             # A simulator counts from its reset; a moment of it is stamped when it is computed.
             self._elapsed = state.stamp
@@ -204,6 +206,8 @@ class ControlLoop:
         assert self.state is not None
         action = self._due(now)
         verdict = self.gate.check(action, self.state, now)
+        if self.latched and self.latched.cause is Cause.FORCE:
+            self._let_go()
         answers = None
         if action and verdict.refusal is None and action.stamp > self._answered:
             answers = self._answered = action.stamp
@@ -211,6 +215,11 @@ class ControlLoop:
         self._sent = replace(self.backend.write(verdict.command), stamp=now)
         self.decision = Decision(verdict, self._sent, answers)
         return self.decision
+
+    def _let_go(self) -> None:
+        """Let go of what is held, if the robot can: what pulls on a person is gone then."""
+        if isinstance(self.backend, LettingGo):
+            self.backend.let_go()
 
     def handed_over(self, decision: Decision, now: float) -> None:
         """Note when a command had been sent, for the latency from capture to command."""

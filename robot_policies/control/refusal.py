@@ -29,6 +29,10 @@ class Cause(StrEnum):
     BUSY = "busy"  # it does something by itself and would not follow
     REFUSALS = "refusals"  # the policy kept asking for what is not allowed
     OPERATOR = "operator"
+    FORCE = "force"  # the load on a person is too high
+    PROXIMITY = "proximity"  # a step would lead too near a person
+    CLOUD_STALE = "cloud_stale"  # the person was not seen for too long
+    HUMAN_MOVED = "human_moved"  # the person is no longer where they were seen
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@
     hold      at the holding gains an arm stays at its last safe command and a legged robot goes to
               its default pose; before any action, the pose found
     damp      no stiffness; after `hold_time` of holding. A valid action ends it
-    estop     as damp, but latched until `reset`, which is refused while its cause lasts
+    estop     as damp, but latched until `reset`, which is refused while its cause lasts; a robot
+              that pressed on a person stands still instead, because a damped arm would sink
 
 A robot that is busy by itself, such as standing up, is asked to hold and nothing is judged.
 A refused action changes nothing: the last safe command stays, and its age goes on counting. The
@@ -28,6 +29,7 @@ from robot_policies.control.action_judge import ActionJudge
 from robot_policies.control.approach import Approach
 from robot_policies.control.command_history import CommandHistory
 from robot_policies.control.measurement import MeasurementJudge, rest_pose
+from robot_policies.control.person import HOLDING, PersonJudge
 from robot_policies.control.refusal import Cause, Refusal
 from robot_policies.control.resting import Resting
 from robot_policies.control.restriction import Restriction
@@ -93,6 +95,7 @@ class SafetyGate:
         self._resting = Resting(robot, limits)
         self._refusing = Streak(limits.command_timeout)
         self._measured = MeasurementJudge(robot, limits.state_timeout)
+        self._person = PersonJudge(robot, limits.person) if limits.person else None
         self._now = -np.inf
         self.latched: Refusal | None = None
         self.paused: Refusal | None = None  # why it holds, though nothing is wrong
@@ -108,7 +111,7 @@ class SafetyGate:
             state: The newest measurement.
             now: Time, on the same clock as the stamps. [s]
         """
-        refusal = self._judge_clock(now) or self._measured.judge(state, now)
+        refusal = self._judge_clock(now) or self._judge_state(state, now)
         if state is not self._state:
             self._state = state
             self._commands.open_slot()
@@ -131,7 +134,8 @@ class SafetyGate:
             now: Time. [s]
             cause: Who or what stopped it.
         """
-        self.latched = self.latched or Refusal(cause, f"stopped at {now:.3f} s: {reason}")
+        if self.latched is None or self.latched.cause is Cause.FORCE:
+            self.latched = Refusal(cause, f"stopped at {now:.3f} s: {reason}")
 
     def reset(self, state: RobotState, now: float) -> Refusal | None:
         """Release the latched stop, unless its cause lasts; the robot then holds until `go`.
@@ -143,7 +147,7 @@ class SafetyGate:
         """
         if self.latched is None:
             return None
-        refusal = self._judge_clock(now) or self._measured.judge(state, now)
+        refusal = self._judge_clock(now) or self._judge_state(state, now)
         if refusal is None:
             self.latched, self.paused = None, PAUSED
             self._forget()
@@ -152,6 +156,12 @@ class SafetyGate:
     def go(self) -> None:
         """Follow the policy again after `reset`."""
         self.paused = None
+
+    def _judge_state(self, state: RobotState, now: float) -> Refusal | None:
+        refusal = self._measured.judge(state, now)
+        if refusal is None and self._person:
+            return self._person.judge(state, now)
+        return refusal
 
     def _judge_clock(self, now: float) -> Refusal | None:
         before, self._now = self._now, now
@@ -163,6 +173,8 @@ class SafetyGate:
         for keeper in (*keepers, *self._envelopes()):
             keeper.shift(shift)
         self._measured.forget()
+        if self._person:
+            self._person.restart()
         text = f"clock jumped back from {before:.3f} s to {now:.3f} s"
         return Refusal(Cause.CLOCK, text, "", now, before, now - before)
 
@@ -173,6 +185,12 @@ class SafetyGate:
             return self._stand_by(state, now)
         if refusal and refusal.cause in (Cause.STATE, Cause.TILT, Cause.FAULT):
             self.latched = self.latched or refusal
+        if refusal and refusal.cause is Cause.FORCE and not self.latched:
+            self.latched = refusal
+            self._anchor(state, now)  # where it is: what it was on its way to pressed
+        if self.latched and self.latched.cause is Cause.FORCE:
+            command = Command(now, self._commands.current, self._kind, CommandMode.HOLD)
+            return Verdict(command, self.latched, Level.ESTOP)
         if self.latched:
             return self._damp(state, now, self.latched, Level.ESTOP)
         if not self._commands.anchored and refusal is None:
@@ -198,7 +216,11 @@ class SafetyGate:
     def _rules_for(self, action: Action, now: float) -> Rules:
         extra = self._restriction.rules(action.limits, self._commands.current, now)
         self._extra = extra
-        return Rules((*self._rules.place, *extra.place), (*self._rules.way, *extra.way))
+        sets = (self._rules, extra, *((self._person.rules,) if self._person else ()))
+        return Rules(
+            tuple(rule for rules in sets for rule in rules.place),
+            tuple(rule for rules in sets for rule in rules.way),
+        )
 
     def _follow(self, target: np.ndarray, now: float, far: Refusal | None = None) -> Verdict:
         """Send an action, or a step towards one that is too far."""
@@ -247,6 +269,8 @@ class SafetyGate:
         return Verdict(command, refusal, Level.HOLD)
 
     def _keeps_refusing(self, refusal: Refusal, now: float) -> bool:
+        if refusal.cause in HOLDING:
+            return False
         lasting = self._refusing.add(now)
         if lasting >= self._limits.refusal_time:
             text = f"actions refused for {lasting:.2f} s: {refusal.text}"

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from robot_policies.interface import RobotSpec
+from robot_policies.interface import RobotSpec, Task
+from robot_policies.interface.person import PersonLimits
 
 ARM_PLAN_AGE = 8.0  # s; 100 rows at 30 Hz (LeRobot's ACT) and an answer that takes 4 s
 LEGGED_PLAN_AGE = 0.5  # s; a gait has turned half round by then
@@ -28,6 +29,7 @@ class SafetyLimits:
         effort_margin: Factor on the robot's effort limits; 1 allows what the servo can give.
         base_velocity: Largest forward [m/s], sideways [m/s] and yaw speed [rad/s].
         base_acceleration: Largest change of each. [m/s^2], [m/s^2], [rad/s^2]
+        person: Those beside a person; `None` if there is none.
     """
 
     command_timeout: float = 0.1
@@ -43,10 +45,13 @@ class SafetyLimits:
     effort_margin: float = 1.0
     base_velocity: tuple[float, float, float] = (1.0, 0.6, 1.5)
     base_acceleration: tuple[float, float, float] = (4.0, 4.0, 8.0)
+    person: PersonLimits | None = None
 
     @classmethod
-    def of(cls, robot: RobotSpec, plan_age: float = 0.0) -> "SafetyLimits":
-        """Return the limits of a class of robots.
+    def of(
+        cls, robot: RobotSpec, plan_age: float = 0.0, task: Task | None = None
+    ) -> "SafetyLimits":
+        """Return the limits of a class of robots, and of a task with a person.
 
         A robot with a fixed base stands safely while it holds, so it may follow a plan for seconds
         and wait for the next one. A legged robot balances on what it last saw.
@@ -54,8 +59,10 @@ class SafetyLimits:
         Args:
             robot: The robot.
             plan_age: Oldest observation whose plan may still be followed; 0 is the class's. [s]
+            task: What is to be done; `None` if nobody said.
         """
+        person = getattr(task, "person", None)  # a task need not derive from the protocol
         if robot.floating_base:
-            return cls(plan_age=plan_age or LEGGED_PLAN_AGE)
+            return cls(plan_age=plan_age or LEGGED_PLAN_AGE, person=person)
         age = plan_age or ARM_PLAN_AGE
-        return cls(plan_age=age, hold_time=age)
+        return cls(plan_age=age, hold_time=age, person=person)

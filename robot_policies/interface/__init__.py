@@ -11,6 +11,7 @@ from robot_policies.interface.action import (
 from robot_policies.interface.backend import (
     Command,
     CommandMode,
+    LettingGo,
     OrderlyBackend,
     PublishedBackend,
     RecordedBackend,
@@ -35,6 +36,7 @@ from robot_policies.interface.errors import (
 from robot_policies.interface.findings import Finding
 from robot_policies.interface.limits import JointLimit, JointLimits
 from robot_policies.interface.observation import Observation, ObservationSpec
+from robot_policies.interface.person import PersonLimits
 from robot_policies.interface.policy import Policy, SkilledPolicy, Skills, Statistics
 from robot_policies.interface.robot import RobotSpec
 from robot_policies.interface.robot_parts import Gains
@@ -62,7 +64,9 @@ __all__ = [
     "JointLimits",
     "Observation",
     "ObservationSpec",
+    "LettingGo",
     "OrderlyBackend",
+    "PersonLimits",
     "Policy",
     "PublishedBackend",
     "RecordedBackend",

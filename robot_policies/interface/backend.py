@@ -228,6 +228,15 @@ class OrderlyBackend(RobotBackend, Protocol):
 
 
 @runtime_checkable
+class LettingGo(RobotBackend, Protocol):
+    """A backend whose robot holds something and can let go of it at once."""
+
+    def let_go(self) -> None:
+        """Open the grip; does nothing if it is open. Must never raise."""
+        ...
+
+
+@runtime_checkable
 class PublishedBackend(RobotBackend, Protocol):
     """A backend whose robot has a driver in the same graph that publishes some streams itself.
 

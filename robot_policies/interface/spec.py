@@ -12,6 +12,8 @@ import numpy as np
 
 from robot_policies.interface.errors import ContractError
 
+CLASSES = 4.0  # greatest class in an example of a cloud
+
 
 @dataclass(frozen=True, eq=False)
 class ArraySpec:
@@ -131,4 +133,9 @@ class ArraySpec:
         lower = np.broadcast_to(-1.0 if self.lower is None else self.lower, shape)
         upper = np.broadcast_to(1.0 if self.upper is None else self.upper, shape)
         lower, upper = np.minimum(lower, upper), np.maximum(lower, upper)
+        if "class" in self.names:  # a cloud: a thing near by, of one class, is in any scene
+            near = np.array([1.0, 1.0, 1.0, CLASSES])
+            values = rng.uniform(np.maximum(lower, -near), np.minimum(upper, near))
+            values[..., 3] = np.round(values[..., 3])
+            return values.astype(self.dtype)
         return rng.uniform(np.maximum(lower, -1e3), np.minimum(upper, 1e3)).astype(self.dtype)

@@ -12,6 +12,7 @@ import numpy as np
 from robot_policies.interface.backend import Command, RobotState, Simulator
 from robot_policies.interface.errors import ConfigError
 from robot_policies.interface.observation import GOAL_STREAMS
+from robot_policies.interface.person import PersonLimits
 from robot_policies.interface.policy import Policy
 from robot_policies.interface.spec import ArraySpec
 from robot_policies.interface.training import TrainingEnvironment
@@ -60,6 +61,7 @@ class Task(Protocol):
         goal_streams: Specs of goals that are bounded, by feature name; a person who steers is
             held to them, too.
         labelled: Names of the columns that `labels` gives.
+        person: Limits beside the person it is done to; `None` if there is none.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Task(Protocol):
     scene: Mapping[str, Any]
     goal_streams: Mapping[str, ArraySpec] = {}
     labelled: tuple[str, ...] = ()
+    person: PersonLimits | None = None
 
     def initial(self, seed: int) -> Mapping[str, Any]:
         """Draw the initial condition of a seed, as plain JSON-serialisable data."""

@@ -83,9 +83,11 @@ def executor_mode(settings: Mapping[str, Any]) -> ExecutorMode | None:
     return None if chosen == CONTRACT else chosen
 
 
-def limits_of(robot: RobotSpec, settings: Mapping[str, Any]) -> SafetyLimits:
-    """Return the operation's limits, which both ends of the graph must agree about."""
-    return SafetyLimits.of(robot, settings["plan_age"])
+def limits_of(
+    robot: RobotSpec, settings: Mapping[str, Any], task: Task | None = None
+) -> SafetyLimits:
+    """Return the operation's limits, whose `plan_age` both ends of the graph must agree about."""
+    return SafetyLimits.of(robot, settings["plan_age"], task)
 
 
 def require_writable(path: Path) -> None:
@@ -141,7 +143,7 @@ class TrialRun:
         action = action_spec_of(settings["policy"], robot)
         backend.connect()
         self.loop = ControlLoop(
-            backend, action, executor_mode(settings), limits_of(robot, settings)
+            backend, action, executor_mode(settings), limits_of(robot, settings, task)
         )
         self.policy_figures: Mapping[str, float] = {}
         self._observers: list[RecordingObserver] = []

@@ -11,12 +11,14 @@ from robot_policies.interface import (
     ActionSpec,
     ArraySpec,
     BackendError,
+    CommandMode,
     ConfigError,
     ContractError,
     ObservationSpec,
     RobotState,
 )
 from robot_policies.interface.action import CARTESIAN_DELTA_NAMES
+from robot_policies.interface.errors import ImplausibleState
 from robot_policies.interface.kinematics import Kinematics
 from robot_policies.interface.observation import (
     STATE,
@@ -320,6 +322,30 @@ def test_a_fault_stops_the_robot_and_is_told():
         run_episode(backend, Wave(1, fault_at=3), Stay(), seed=0, observers=[watcher])
     assert backend.stopped == "ContractError: weights went bad"
     assert (watcher.result.ended_by, watcher.result.steps) == ("fault", 3)
+
+
+class Blind(Wave):
+    """Cannot use some of what it sees: its answers by number."""
+
+    def __init__(self, unusable):
+        super().__init__(1)
+        self.unusable, self.calls = unusable, 0
+
+    def act(self, observation):
+        self.calls += 1
+        if self.calls - 1 in self.unusable:
+            raise ImplausibleState("no point of the arm")
+        return super().act(observation)
+
+
+def test_what_a_policy_cannot_use_is_refused_before_the_first_move_and_holds_later():
+    with pytest.raises(ImplausibleState, match="no point of the arm"):
+        play(Blind({0}))
+    result, backend = play(Blind(set(range(5, 15))))
+    assert result.ended_by == "horizon"
+    assert {"no_action"} == set(result.refusals)
+    assert any(command.mode is CommandMode.HOLD for command in backend.written)
+    assert backend.written[-1].mode is CommandMode.POLICY  # and goes on when it can
 
 
 def test_an_incompatible_policy_never_moves_the_robot():

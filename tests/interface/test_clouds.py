@@ -6,7 +6,14 @@ from toy_robot import toy_robot
 
 from robot_policies.control.observation_buffer import ObservationBuffer
 from robot_policies.interface import ConfigError, ContractError, ObservationSpec
-from robot_policies.interface.clouds import PADDING, cloud_spec, fit_cloud, pad
+from robot_policies.interface.clouds import (
+    PADDING,
+    back_projection,
+    cloud_spec,
+    fit_cloud,
+    pad,
+    present,
+)
 from robot_policies.interface.observation import POINTS
 
 SPEC = cloud_spec(6, "base", reach=2.0)
@@ -107,3 +114,36 @@ def test_a_table_names_camera_frame_and_size_of_its_cloud():
 def test_a_cloud_nothing_can_give_is_refused(cameras, cloud, complaint):
     with pytest.raises(ConfigError, match=f"toy.yaml: cloud: {complaint}"):
         toy_robot({"elbow": {}}, cameras=cameras, cloud=cloud)
+
+
+def test_a_pixel_is_projected_back_along_its_ray():
+    depth, labels = np.zeros((4, 6), np.float32), np.ones((4, 6), np.uint8)
+    depth[0, 5], labels[0, 5] = 2.0, 3  # 2.5 pixels right of the middle, 1.5 above
+    found = back_projection(depth, labels, 10.0, 50)
+    np.testing.assert_allclose(found, [[0.5, 0.3, -2.0, 3.0]])
+
+
+def test_pixels_without_depth_or_class_are_left_out_and_the_rest_is_thinned():
+    depth, labels = np.ones((20, 20), np.float32), np.ones((20, 20), np.uint8)
+    depth[:5], depth[5:8], labels[8:10] = 0.0, np.nan, 0
+    assert len(back_projection(depth, labels, 10.0, 1000)) == 200
+    assert len(back_projection(depth, labels, 10.0, 50)) == 50
+
+
+@pytest.mark.parametrize(
+    ("depth", "focal_length", "said"),
+    [
+        (np.full((2, 3), 800.0), 10.0, "depth 800 m is beyond 50 m; are these millimetres"),
+        (np.ones((2, 3)), 0.0, "focal length 0.0 px: expected > 0"),
+        (np.ones((2, 2)), 10.0, r"depth \(2, 2\) and labels \(2, 3\) are not aligned"),
+    ],
+)
+def test_pictures_that_give_no_points_are_refused(depth, focal_length, said):
+    with pytest.raises(ContractError, match=said):
+        back_projection(depth, np.ones((2, 3), np.uint8), focal_length, 10)
+
+
+def test_an_example_has_things_of_several_classes_near_by():
+    cloud = present(cloud_spec(2048, "base").example(np.random.default_rng(0)))
+    assert {1.0, 2.0, 3.0} <= set(cloud[:, 3])
+    assert np.abs(cloud[:, :3]).max() <= 1.0

@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 
 from robot_policies.interface import RobotSpec
-from robot_policies.interface.clouds import pad
+from robot_policies.interface.clouds import back_projection, pad
 from robot_policies.interface.frames import matrix, quaternion
 from robot_policies.interface.observation import DEPTH, IMAGES, LABELS, POINTS
 from robot_policies.interface.robot_parts import Camera
@@ -58,9 +58,6 @@ class Picture:
     def points(self, camera: Camera, mounted: np.ndarray, frame: np.ndarray, most: int) -> Self:
         """Return the picture with a cloud of what is labelled, evenly spread over its pixels.
 
-        A pixel u, v of depth z lies at ((u - cx) z / f, (v - cy) z / f, z) from a pinhole camera;
-        Hartley and Zisserman, Multiple View Geometry, chapter 6.
-
         Args:
             camera: What took it.
             mounted: Pose of the camera's link, position and quaternion x, y, z, w. Shape (7,).
@@ -69,19 +66,12 @@ class Picture:
         """
         assert self.depth is not None
         assert self.labels is not None
-        rows, columns = np.nonzero((self.depth > 0.0) & (self.labels > 0))
-        chosen = np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int)
-        rows, columns = rows[chosen], columns[chosen]
-        depth = self.depth[rows, columns].astype(np.float64)
-        right = (columns + 0.5 - camera.width / 2) / camera.focal_length * depth
-        down = (rows + 0.5 - camera.height / 2) / camera.focal_length * depth
-        seen = np.stack([right, -down, -depth], axis=1)  # it looks along -z, y is up
+        seen = back_projection(self.depth, self.labels, camera.focal_length, most)
         turn = matrix(mounted[3:])
         eye = mounted[:3] + turn @ camera.position
-        world = eye + seen @ (turn @ matrix(quaternion(camera.rotation))).T
+        world = eye + seen[:, :3] @ (turn @ matrix(quaternion(camera.rotation))).T
         xyz = (world - frame[:3]) @ matrix(frame[3:])
-        cloud = np.column_stack([xyz, self.labels[rows, columns]])
-        return replace(self, cloud=pad(cloud, most))
+        return replace(self, cloud=pad(np.column_stack([xyz, seen[:, 3]]), most))
 
 
 class Cameras:

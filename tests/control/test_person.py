@@ -1,0 +1,273 @@
+"""Beside a person: the load, the distance, the pace, and what is seen of them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from toy_robot import toy_robot
+
+from robot_policies.control.loop import ControlLoop
+from robot_policies.control.operations import emergency_stop, go, release
+from robot_policies.control.refusal import Cause
+from robot_policies.control.safety import SafetyGate
+from robot_policies.control.safety_limits import SafetyLimits
+from robot_policies.control.verdict import Level
+from robot_policies.interface import (
+    Action,
+    ActionChunk,
+    ActionKind,
+    ActionSpec,
+    ArraySpec,
+    CommandMode,
+    ConfigError,
+    PersonLimits,
+    RobotState,
+)
+from robot_policies.interface.clouds import alignment, pad
+from robot_policies.interface.gravity import GRAVITY
+from robot_policies.interface.observation import POINTS, WRENCH
+
+PERIOD, STEP = 0.02, 0.001  # s, m; 0.05 m/s
+CAMERA = {"width": 8, "height": 8, "focal_length": 8.0, "link": "base", "rate": 10.0}
+# One joint that slides along z; its link weighs 1 kg.
+ROBOT = toy_robot(
+    {"slide": {"sliding": True, "velocity": 1.0, "default": 0.0}},
+    workspace={"link": "slide_link", "lower": [-9.0] * 3, "upper": [9.0] * 3},
+    wrench_link="slide_link",
+    cameras={"stand": {**CAMERA, "depth": True, "labels": True}},
+    cloud={"camera": "stand", "points": 700, "frame": "base", "reach": 3.0},
+)
+PERSON = PersonLimits()
+LIMITS = SafetyLimits(hold_time=60.0, plan_age=2.0, person=PERSON)
+NAMES = ROBOT.joint_names
+
+
+def arm(middle: tuple[float, float, float] = (0.0, 0.0, 0.2)) -> np.ndarray:
+    """Return the near half of a bent arm of 40 mm radius, 0.2 m above the link. Shape (n, 3)."""
+    angle, along = np.meshgrid(np.linspace(np.pi, 2 * np.pi, 12), np.linspace(-0.15, 0.15, 25))
+    ring = 0.04 * np.stack([np.cos(angle), np.sin(angle)], -1).reshape(-1, 2)
+    way, zero = along.reshape(-1), np.zeros(angle.size)
+    upper = np.stack([way, ring[:, 0], ring[:, 1]], -1)
+    lower = np.stack([ring[:, 0] + 0.15, way + 0.15, ring[:, 1] + zero], -1)
+    return np.concatenate([upper, lower]) + middle
+
+
+def seen(points: np.ndarray, kind: float = 2.0) -> np.ndarray:
+    return pad(np.column_stack([points, np.full(len(points), kind)]), 700)
+
+
+def state(now, slide=0.0, load=0.0, points=None, cloud_at=None):
+    """Return a measurement with a load [N] along x, beside the weight that hangs there."""
+    wrench = np.array([load, 0.0, -GRAVITY, 0.0, 0.0, 0.0])
+    features, stamps = {WRENCH: wrench}, {WRENCH: now}
+    if points is not None:
+        features[POINTS] = seen(points)
+        stamps[POINTS] = now if cloud_at is None else cloud_at
+    return RobotState(now, np.array([slide]), np.zeros(1), features=features, stamps=stamps)
+
+
+class Run:
+    """A gate that is asked every period, and the command that is followed exactly."""
+
+    def __init__(self, limits=LIMITS):
+        self.gate, self.now, self.slide = SafetyGate(ROBOT, limits), 0.0, 0.0
+        self.points, self.cloud_at = arm(), None
+
+    def step(self, way=STEP, load=0.0):
+        found = state(self.now, self.slide, load, self.points, self.cloud_at)
+        target = np.array([self.slide + way])
+        action = Action(target, NAMES, ActionKind.JOINT_POSITION, self.now)
+        verdict = self.gate.check(action, found, self.now)
+        self.slide = float(verdict.command.values[0])
+        self.now += PERIOD
+        return verdict
+
+
+def test_the_weight_of_what_is_carried_is_no_load():
+    run = Run()
+    assert run.step(load=4.9).level is Level.PASS
+    found = state(run.now, points=arm())
+    lifted = np.array([0.0, 0.0, GRAVITY, 0.0, 0.0, 0.0])  # by twice the weight, 19.6 N
+    light = replace(found, features={**found.features, WRENCH: lifted})
+    assert run.gate.check(None, light, run.now).refusal.cause is Cause.FORCE
+
+
+@given(loads=st.lists(st.floats(0.0, 14.0), min_size=10, max_size=40))
+@settings(max_examples=60, deadline=None)
+def test_nothing_moves_after_a_load_that_is_too_high(loads):
+    run, tripped = Run(), False
+    for i, load in enumerate(loads):
+        before = run.slide
+        verdict = run.step(load=load)
+        window = loads[max(0, i - 4) : i + 1]  # 0.1 s
+        mean, peak = np.mean(window) if i >= 5 else 0.0, load  # the first 0.1 s have no mean
+        if abs(mean - PERSON.force) < 1e-6 or abs(peak - PERSON.peak_force) < 1e-6:
+            return  # rounding decides
+        tripped = tripped or mean > PERSON.force or peak > PERSON.peak_force
+        assert (verdict.level is Level.ESTOP) == tripped
+        if tripped:
+            assert verdict.refusal.cause is Cause.FORCE
+            assert verdict.command.mode is CommandMode.HOLD  # a damped arm would sink
+            assert run.slide == before
+
+
+def test_a_load_that_is_no_number_stops_the_robot():
+    run = Run()
+    run.step()
+    assert run.step(load=np.nan).refusal.cause is Cause.FORCE
+
+
+def test_a_step_too_near_is_refused_away_it_may_go_and_nothing_latches():
+    run = Run()
+    for _ in range(600):  # 0.16 m below the skin; 12 s
+        verdict = run.step()
+    assert verdict.refusal.cause is Cause.PROXIMITY
+    assert verdict.level is not Level.ESTOP
+    gap = np.linalg.norm(arm() - [0.0, 0.0, run.slide], axis=1).min()
+    assert PERSON.clearance - 1e-9 <= gap < PERSON.clearance + 2 * STEP
+    assert run.step(-STEP).level is Level.PASS
+
+
+def test_a_robot_found_too_near_may_go_away_only():
+    run = Run()
+    run.slide = 0.152
+    assert run.step(STEP).refusal.cause is Cause.PROXIMITY
+    assert run.step(-STEP).level is Level.PASS
+
+
+def test_beside_a_person_it_goes_slowly():
+    run = Run()
+    assert run.step(-0.0019).level is Level.PASS
+    verdict = run.step(-0.0045)
+    assert verdict.refusal.cause is Cause.VELOCITY
+    assert "'slide_link' would move at 0.225 m/s beside a person" in verdict.refusal.text
+
+
+def test_without_a_new_cloud_it_holds_until_there_is_one():
+    run = Run()
+    run.cloud_at, levels = 0.0, []
+    for _ in range(200):
+        verdict = run.step(-STEP / 5)
+        levels.append((run.now - PERIOD, verdict.level))
+    assert verdict.refusal.cause is Cause.CLOUD_STALE
+    assert verdict.level is Level.HOLD  # after four seconds it is still no latched stop
+    last = max(now for now, level in levels if level is Level.PASS)
+    assert last <= PERSON.cloud_age + LIMITS.command_timeout
+    run.cloud_at = None
+    assert run.step(-STEP).level is Level.PASS
+
+
+def test_a_cloud_without_the_person_is_not_one_of_them():
+    run = Run()
+    run.points = np.empty((0, 3))
+    assert run.step().refusal.cause is Cause.CLOUD_STALE
+
+
+@pytest.mark.parametrize("way", [(0.03, 0.0, 0.0), (0.0, 0.0, -0.03), (0.02, -0.02, 0.02)])
+def test_it_waits_for_a_person_who_moves_and_goes_on_beside_them(way):
+    run = Run()
+    for _ in range(5):
+        assert run.step(-STEP).level is Level.PASS
+    causes = []
+    for share in np.linspace(0.0, 1.0, 20):
+        run.points = arm((0.0, 0.0, 0.2)) + share * np.array(way)
+        causes.append(getattr(run.step(-STEP).refusal, "cause", None))
+    assert Cause.HUMAN_MOVED in causes
+    for _ in range(20):
+        verdict = run.step(-STEP)
+    assert verdict.level is Level.PASS
+    # Where the person is now is what counts.
+    for _ in range(600):
+        verdict = run.step()
+    assert verdict.refusal.cause is Cause.PROXIMITY
+    nearest = np.linalg.norm(run.points - [0.0, 0.0, run.slide], axis=1).min()
+    assert PERSON.clearance - 1e-6 <= nearest < PERSON.clearance + 0.02
+
+
+def test_a_person_covered_bit_by_bit_has_not_moved():
+    run = Run()
+    for covered in range(0, 500, 10):
+        run.points = arm()[covered:]
+        assert run.step(-STEP / 10).level is Level.PASS
+
+
+@given(way=st.tuples(*[st.floats(-0.03, 0.03)] * 3), first=st.integers(0, 200))
+@settings(max_examples=40, deadline=None)
+def test_an_arm_that_moved_is_noticed(way, first):
+    found = alignment(arm()[first:] + way, arm())
+    assert np.linalg.norm(found) < np.linalg.norm(way) + 0.012  # the points lie 12 mm apart
+    if np.linalg.norm(way) > 0.03:
+        assert np.linalg.norm(found) > PERSON.shift
+
+
+class Holder:
+    """A robot that holds something, and stays where it is told to be."""
+
+    accepts = frozenset({ActionKind.JOINT_POSITION})
+    spec, provides = ROBOT, ROBOT.streams
+
+    def __init__(self):
+        self.now, self.load, self.slide, self.holds = 0.0, 0.0, 0.0, True
+
+    def read(self, pictures=True):
+        assert pictures, "where the person is has to be seen"
+        return state(self.now, self.slide, self.load, arm())
+
+    def write(self, command):
+        self.slide = float(command.values[0])
+        return command
+
+    def let_go(self):
+        self.holds = False
+
+    def connect(self): ...
+
+    def stop(self, reason): ...
+
+    def close(self): ...
+
+
+def test_too_much_load_opens_the_grip_and_a_person_releases_the_stop():
+    array = ArraySpec("action", (1,), unit="m", names=NAMES)
+    robot = Holder()
+    loop = ControlLoop(robot, ActionSpec(ActionKind.JOINT_POSITION, array, 0.1, 1), limits=LIMITS)
+    loop.begin(None, 0.0)
+
+    def slot():
+        robot.now += PERIOD
+        loop.measure(robot.now)
+        values = np.array([[robot.slide - STEP]])
+        loop.take(ActionChunk(robot.now, 0.1, values, NAMES), robot.now)
+        return loop.decide(robot.now).verdict
+
+    assert slot().level is Level.PASS
+    robot.load = 12.0
+    assert slot().refusal.cause is Cause.FORCE
+    assert not robot.holds
+    robot.load = 0.0
+    assert slot().level is Level.ESTOP  # the load is gone, the stop is not
+    robot.load = 6.0  # the average of 0.1 s is too high
+    for _ in range(6):
+        slot()
+    assert release(loop, robot.now).cause is Cause.FORCE
+    robot.load = 0.0
+    for _ in range(6):
+        slot()
+    assert release(loop, robot.now) is None
+    go(loop)
+    assert slot().level is Level.PASS
+    robot.load = 12.0
+    slot()
+    emergency_stop(loop, "button", robot.now)  # a person may want it limp all the same
+    assert slot().command.mode is CommandMode.DAMP
+
+
+def test_what_a_person_needs_is_asked_of_the_robot_and_of_the_limits():
+    with pytest.raises(ConfigError, match="'toy' beside a person: its table has no cloud"):
+        SafetyGate(toy_robot({"shoulder": {}}), LIMITS)
+    with pytest.raises(ConfigError, match="it measures no load"):
+        SafetyGate(replace(ROBOT, wrench_link=""), LIMITS)
+    with pytest.raises(ConfigError, match="person: force must be > 0 and finite, got nan"):
+        PersonLimits(force=np.nan)
