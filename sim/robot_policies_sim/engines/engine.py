@@ -54,6 +54,10 @@ class Engine(ABC):
         """Add to the velocity of the base, world frame [m/s]."""
 
     @abstractmethod
+    def _move(self, name: str, pose: np.ndarray) -> None:
+        """Put an object somewhere: position and quaternion x, y, z, w. Shape (7,)."""
+
+    @abstractmethod
     def _step(self) -> None:
         """Run one servo and physics step."""
 

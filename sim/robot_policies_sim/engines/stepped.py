@@ -100,6 +100,7 @@ class SteppedSimulator(Engine):
             conditions.latency_steps * self.spec.servo_rate / self.spec.control_rate
         )
         self._pushes = deque(sorted(conditions.pushes, key=lambda push: push.time))
+        self._courses = conditions.courses
         self._commands: deque[tuple[int, Command]] = deque()
         self._in_force: Command | None = None
         self._state: RobotState | None = None
@@ -165,6 +166,8 @@ class SteppedSimulator(Engine):
                 self._apply(self._supervisor(self._in_force, self.read(pictures=False), self.time))
             while self._pushes and self._pushes[0].time <= self.time:
                 self._push(np.array(self._pushes.popleft().velocity))
+            for name, course in self._courses.items():
+                self._move(name, course.at(self.time))
             if self._servo.moves:
                 self._servo.move()
                 self._track(self._servo.position, self._servo.gains)

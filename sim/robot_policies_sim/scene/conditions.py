@@ -32,6 +32,25 @@ class Push:
 
 
 @dataclass(frozen=True, eq=False)
+class Course:
+    """How a thing that is held in place moves during an episode.
+
+    Attributes:
+        times: Rising; before the first and after the last it stands still. Shape (n,). [s]
+        poses: Position [m] and quaternion x, y, z, w at these times. Shape (n, 7).
+    """
+
+    times: np.ndarray
+    poses: np.ndarray
+
+    def at(self, now: float) -> np.ndarray:
+        """Return the pose at a time [s], on the straight line between two. Shape (7,)."""
+        pose = np.array([np.interp(now, self.times, column) for column in self.poses.T])
+        pose[3:] /= np.linalg.norm(pose[3:])
+        return pose
+
+
+@dataclass(frozen=True, eq=False)
 class EpisodeConditions:
     """State at time 0 and what is different about this episode.
 
@@ -50,6 +69,7 @@ class EpisodeConditions:
         joint_damping: Factor on the passive damping of the joints. [1]
         latency_steps: Control periods between a command and its effect.
         objects: Pose of objects: position [m] and quaternion x, y, z, w. Shape (7,) each.
+        courses: How objects without a mass move, by name: rows of time [s] and pose.
         cloths: By name, what differs from the scene's: a mapping of fields of `Cloth`.
         pushes: Kicks in order of time; floating bases only.
     """
@@ -68,6 +88,7 @@ class EpisodeConditions:
     joint_damping: float = 1.0
     latency_steps: int = 0
     objects: Mapping[str, Any] = field(default_factory=dict)
+    courses: Mapping[str, Course] = field(default_factory=dict)
     cloths: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     pushes: tuple[Push, ...] = ()
 
@@ -111,10 +132,16 @@ class EpisodeConditions:
             name: vector(pose, 7, f"{where}.objects.{name}")
             for name, pose in rest.pop("objects", {}).items()
         }
+        held = [item.name for item in world.objects if item.mass is None]
+        _check_names("held object", rest.get("courses", {}), held, f"{where}.courses")
+        courses = {
+            name: _course(rows, f"{where}.courses.{name}")
+            for name, rows in rest.pop("courses", {}).items()
+        }
         pushes = tuple(
             _push(push, f"{where}.pushes[{i}]") for i, push in enumerate(rest.pop("pushes", ()))
         )
-        made = build(cls, rest, where, objects=poses, pushes=pushes, **base)
+        made = build(cls, rest, where, objects=poses, courses=courses, pushes=pushes, **base)
         made.check(spec)
         return made
 
@@ -198,6 +225,15 @@ def _push(push: Any, where: str) -> Push:
     check_keys(push, ("time", "velocity"), where)
     velocity = vector(push.get("velocity"), 3, f"{where}.velocity")
     return Push(float(vector(push.get("time"), 1, f"{where}.time")[0]), velocity)
+
+
+def _course(rows: Any, where: str) -> Course:
+    table = np.array([vector(row, 8, f"{where}[{i}]") for i, row in enumerate(rows)])
+    if not len(table) or not (np.diff(table[:, 0]) > 0.0).all():
+        raise ConfigError(f"{where}: needs rows of time and pose, times rising")
+    if not (np.abs(np.linalg.norm(table[:, 4:], axis=1) - 1.0) < 1e-6).all():
+        raise ConfigError(f"{where}: a row without a unit quaternion")
+    return Course(table[:, 0], table[:, 1:])
 
 
 def _check_names(kind: str, given: Any, known: Any, where: str) -> None:

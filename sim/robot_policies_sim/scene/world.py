@@ -64,7 +64,7 @@ class Object:
         shape: Its one primitive, centred on its origin.
         position: Pose in the world when the task says nothing else. Shape (3,). [m]
         rotation: Roll, pitch, yaw. Shape (3,). [rad]
-        mass: `None` is held in place and moved only between trials. [kg]
+        mass: `None` is held in place, and moves only as an episode's conditions say. [kg]
         tracked: Axes, of `x`, `y` and `z`, along which the robot is told where it is: elements
             `<name>.<axis>` of `observation.environment_state`.
         label: What a camera with labels takes it for; its own name if it is empty. Objects of one

@@ -47,6 +47,12 @@ class MujocoBackend(SteppedSimulator):
             self._renderer.close()
             self._renderer = None
 
+    def let_go(self) -> None:
+        """Let all cloths go; never raises."""
+        if self._running:
+            for cloth in self._cloths:
+                cloth.hold(False)
+
     def render(self, width: int, height: int) -> np.ndarray:
         """Return a picture of the scene for people. Shape (height, width, 3), uint8 RGB."""
         self._require_running("render")
@@ -128,11 +134,7 @@ class MujocoBackend(SteppedSimulator):
         data.qpos[self._qpos] = conditions.positions(self.spec)
         data.qvel[self._qvel] = conditions.velocities(self.spec)
         for name, pose in conditions.objects.items():
-            mocap = model.body(name).mocapid[0]
-            if mocap < 0:
-                data.joint(name).qpos[:] = np.concatenate([pose[:3], pose[3:][WXYZ]])
-            else:
-                data.mocap_pos[mocap], data.mocap_quat[mocap] = pose[:3], pose[3:][WXYZ]
+            self._move(name, pose)
         if self._cloths:
             mujoco.mj_kinematics(model, data)
             for cloth in self._cloths:
@@ -146,6 +148,13 @@ class MujocoBackend(SteppedSimulator):
         self._model.actuator_gainprm[:, 0] = gains.stiffness
         self._model.actuator_biasprm[:, 1] = -gains.stiffness
         self._model.actuator_biasprm[:, 2] = -gains.damping
+
+    def _move(self, name: str, pose: np.ndarray) -> None:
+        mocap = self._model.body(name).mocapid[0]
+        if mocap < 0:
+            self._data.joint(name).qpos[:] = np.concatenate([pose[:3], pose[3:][WXYZ]])
+        else:
+            self._data.mocap_pos[mocap], self._data.mocap_quat[mocap] = pose[:3], pose[3:][WXYZ]
 
     def _push(self, velocity: np.ndarray) -> None:
         self._base[1][:3] += velocity

@@ -105,9 +105,7 @@ class PybulletBackend(SteppedSimulator):
     def _place(self, conditions: EpisodeConditions) -> None:
         self._loaded.place(conditions, self.spec)
         for name, pose in conditions.objects.items():
-            pybullet.resetBasePositionAndOrientation(
-                self._objects[name], pose[:3], pose[3:], physicsClientId=self._client
-            )
+            self._move(name, pose)
         self._torque = np.zeros(len(self.spec.joints))
         self._acceleration = np.zeros(3)
 
@@ -116,6 +114,11 @@ class PybulletBackend(SteppedSimulator):
 
     def _track(self, target: np.ndarray, gains: Gains) -> None:
         self._target, self._gains = target, gains
+
+    def _move(self, name: str, pose: np.ndarray) -> None:
+        pybullet.resetBasePositionAndOrientation(
+            self._objects[name], pose[:3], pose[3:], physicsClientId=self._client
+        )
 
     def _push(self, velocity: np.ndarray) -> None:
         self._loaded.push(velocity)

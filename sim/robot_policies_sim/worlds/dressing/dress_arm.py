@@ -5,6 +5,9 @@ once. The robot holds the cuff from above, the hand is inside it already.
 
     dress_arm          the poses and the garment that are kept from training, and the others
     dress_arm/train    training poses, and the garments that are learned from
+    dress_arm/drift    the first, with a person who moves meanwhile: to the side,
+    dress_arm/lift     with the upper arm upwards,
+    dress_arm/both     or both
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from robot_policies.catalog import load_robot
-from robot_policies.interface import ConfigError, Simulator, Task, UnknownNameError
+from robot_policies.interface import ConfigError, PersonLimits, Simulator, Task, UnknownNameError
 from robot_policies.interface.frames import matrix, quaternion
 from robot_policies.interface.kinematics import Kinematics
 from robot_policies.interface.schema import build
@@ -23,6 +26,7 @@ from robot_policies_sim.worlds.dressing.person import (
     RADII,
     REGIONS,
     Pose,
+    arm_courses,
     arm_objects,
     arm_poses,
     group_of_seed,
@@ -31,7 +35,6 @@ from robot_policies_sim.worlds.dressing.person import (
 from robot_policies_sim.worlds.dressing.trial import DressingTrial
 
 TRAIN, HELD_OUT = "train", "held_out"
-VARIANTS = (TRAIN,)
 SLEEVE, HOLDER = "sleeve", "gripper"
 INSIDE, INSIDE_SPREAD = 0.05, 0.01  # m of the hand that is in the sleeve already
 CONTACT = {"friction": 0.3, "softness": 0.01}  # of skin on cotton; softer than the edges' 10 ms
@@ -51,8 +54,10 @@ class DressArm(Task):
         name: str,
         garments: Mapping[str, Mapping[str, Any]],
         kept: Sequence[str] = (),
+        motions: Mapping[str, Sequence[Sequence[float]]] | None = None,
         variant: str = "",
         horizon: float = 15.0,
+        person: Mapping[str, float] | None = None,
     ) -> None:
         """Set the scene.
 
@@ -60,14 +65,19 @@ class DressArm(Task):
             name: Task name.
             garments: Fields of `Cloth` by garment name.
             kept: Garments that are kept from training.
-            variant: `train`, or none.
+            motions: How a person moves, by variant: rows of time [s], x, y and z of the shoulder
+                from its place [m], and how much the upper arm is raised [deg].
+            variant: `train`, one of the motions, or none.
             horizon: Longest duration of a trial; 150 decisions, as in the paper. [s]
+            person: Fields of `PersonLimits` that differ from its defaults.
 
         Raises:
             ConfigError: If there is no such variant or garment, or none to learn from.
         """
-        if variant and variant not in VARIANTS:
-            raise UnknownNameError("variant", variant, VARIANTS, "dress_arm")
+        motions = motions or {}
+        if variant and variant not in (variants := (TRAIN, *motions)):
+            raise UnknownNameError("variant", variant, variants, "dress_arm")
+        self._motion = motions.get(variant, ())
         for garment in kept:
             if garment not in garments:
                 raise UnknownNameError("garment", garment, garments, "dress_arm: kept")
@@ -82,6 +92,7 @@ class DressArm(Task):
             "objects": arm_objects(),
             "cloths": cloths,
         }
+        self.person = build(PersonLimits, person or {}, f"{name}: person")
         self._spec = load_robot(self.robot)
         self._kinematics = Kinematics(self._spec, "tip")
 
@@ -125,6 +136,7 @@ class DressArm(Task):
         return {
             "joint_position": dict(zip(self._spec.joint_names, reached.tolist(), strict=True)),
             "objects": arm_poses(joints),
+            "courses": arm_courses(pose, self._motion),
             "cloths": {
                 SLEEVE: {**cloth, "position": middle.tolist(), "rotation": turn},
             },

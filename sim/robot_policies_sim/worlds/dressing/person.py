@@ -5,8 +5,8 @@ to Dress Them All" (arXiv 2306.12372, Appendix B.3): how far the shoulder is rai
 elbow is bent about the seated 90 degrees, and how far the forearm points up.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
 from typing import Any
@@ -123,6 +123,21 @@ def arm_poses(joints: np.ndarray) -> dict[str, list[float]]:
         turn /= np.linalg.norm(turn)
         poses[name] = [*((near + far) / 2.0).tolist(), *turn.tolist()]
     return poses
+
+
+def arm_courses(pose: Pose, motion: Sequence[Sequence[float]]) -> dict[str, list[list[float]]]:
+    """Return how each capsule moves: rows of time [s], position [m] and quaternion x, y, z, w.
+
+    Args:
+        pose: Where it begins.
+        motion: Rows of time [s], shift of the shoulder [m] and raise of the upper arm [deg].
+    """
+    courses: dict[str, list[list[float]]] = {name: [] for name in LENGTHS} if motion else {}
+    for time, x, y, z, raised in motion:
+        joints = replace(pose, raised=pose.raised + raised).joints + [x, y, z]
+        for name, where in arm_poses(joints).items():
+            courses[name].append([time, *where])
+    return courses
 
 
 def arm_joints(truth: Mapping[str, np.ndarray]) -> np.ndarray:
