@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -95,10 +95,11 @@ def _learner(guidance: Guidance, seed: int) -> Any:
     if guidance.student:
         student = _policy(guidance.student)
         view = CameraView(student.config)
-        return lambda moment: answer_of(student, view(moment))
+        return lambda moment: answer_of(student, view(moment), moment.heading)
     if guidance.teachers:
         teacher = _policy(str(Path(guidance.teachers) / str(group_of_seed(seed))))
-        return lambda moment: answer_of(teacher, whole_view(moment, RADII, teacher.config))
+        view = partial(whole_view, radii=RADII, config=teacher.config)
+        return lambda moment: answer_of(teacher, view(moment), moment.heading)
     return None
 
 

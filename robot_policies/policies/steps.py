@@ -220,7 +220,6 @@ class DressingCloud(Settings):
     voxel: float
     crop_below: float
     reach: float
-    fresh: bool = False
 
     def __post_init__(self) -> None:
         """Refuse names that are none, and a cloud of no or of too many points."""
@@ -243,7 +242,6 @@ class DressingCloud(Settings):
                 type(length) in (int, float) and 0.0 < length < MAX_LENGTH,
                 f"{name} {length!r} must be in (0, {MAX_LENGTH:g}) m",
             )
-        _check(isinstance(self.fresh, bool), f"fresh {self.fresh!r} must be true or false")
 
 
 BEFORE: Mapping[str, type[Settings]] = {

@@ -1,14 +1,17 @@
 """From segmented points to what the network sees, and what a camera makes of them at worst.
 
 All of it is numpy, on points in the robot's base frame: crop, voxels, class, gripper last and in
-the middle (arXiv 2306.12372, Sec. IV-B). Randomisation takes points away or gives them another
-class, as a mask that is a little off does (Sec. V-C).
+the middle (arXiv 2306.12372, Sec. IV-B). Unlike the paper's, the network's x axis is the
+gripper's heading: how the gripper is turned is then part of what is seen. Randomisation takes
+points away or gives them another class, as a mask that is a little off does (Sec. V-C).
 """
 
 import numpy as np
 from scipy.spatial import KDTree
 
-from robot_policies.interface import ContractError
+from robot_policies.interface.errors import ImplausibleState
+from robot_policies.interface.frames import rotation_about
+from robot_policies.interface.gravity import UP
 from robot_policies.policies.dressing.configuration_dressing import POINT_WIDTH, DressingConfig
 
 GRID = 1 << 20  # voxels along an axis that a number can tell apart
@@ -45,17 +48,19 @@ def network_cloud(
     arm: np.ndarray,
     cloth: np.ndarray,
     gripper: np.ndarray,
+    heading: float,
     *,
     points: int,
     voxel: float,
     crop_below: float,
 ) -> np.ndarray:
-    """Return the points the network sees, the gripper last and at the origin.
+    """Return the points the network sees, the gripper last and at the origin, z up.
 
     Args:
         arm: Shape (n, 3), base frame. [m]
         cloth: Shape (m, 3). [m]
         gripper: Shape (3,). [m]
+        heading: Of the gripper's x axis in the plane, which becomes the network's. [rad]
         points: Rows of the answer, the gripper's among them.
         voxel: Edge of a voxel. [m]
         crop_below: See `crop`. [m]
@@ -67,17 +72,22 @@ def network_cloud(
     arm = voxels(arm, voxel)
     cloth = voxels(crop(cloth, arm, crop_below), voxel)
     seen = np.zeros((points, POINT_WIDTH), np.float32)
-    room, start = points - 1, 0
+    room, start, turn = points - 1, 0, rotation_about(UP, heading)
     # Should there be too many points, each class keeps an even selection of its own.
     share = min(1.0, room / max(len(arm) + len(cloth), 1))
     for column, all_of_it in ((3, arm), (4, cloth)):
         chosen = np.linspace(0, len(all_of_it) - 1, int(share * len(all_of_it)))
         kept = all_of_it[chosen.round().astype(int)]
         rows = slice(start, start + len(kept))
-        seen[rows, :3], seen[rows, column], seen[rows, 6] = kept - gripper, 1.0, 1.0
+        seen[rows, :3], seen[rows, column], seen[rows, 6] = (kept - gripper) @ turn, 1.0, 1.0
         start += len(kept)
     seen[-1, 5:] = 1.0
     return seen
+
+
+def heading_of(rotation: np.ndarray) -> float:
+    """Return where the x axis of a gripper's rotation matrix (3, 3) points in the plane. [rad]."""
+    return float(np.arctan2(rotation[1, 0], rotation[0, 0]))
 
 
 def check_cloud(arm: np.ndarray, cloth: np.ndarray, gripper: np.ndarray, reach: float) -> None:
@@ -90,14 +100,16 @@ def check_cloud(arm: np.ndarray, cloth: np.ndarray, gripper: np.ndarray, reach: 
         reach: Greatest distance of the nearest arm point to the gripper. [m]
 
     Raises:
-        ContractError: Saying what is missing, or how far away the arm is.
+        ImplausibleState: Saying what is missing, or how far away the arm is.
     """
     for name, points in (("arm", arm), ("cloth", cloth)):
         if not len(points):
-            raise ContractError(f"observation.points: no point of the {name}; is its class right?")
+            raise ImplausibleState(
+                f"observation.points: no point of the {name}; is its class right?"
+            )
     far = float(np.linalg.norm(arm - gripper, axis=1).min())
     if not far <= reach:
-        raise ContractError(
+        raise ImplausibleState(
             f"observation.points: the arm is {far:.2f} m from the gripper, at most {reach:g} m; "
             "are the points in the robot's base frame?"
         )

@@ -19,6 +19,7 @@ HEADS = ("dense", "direct")  # Dense Transformation; Direct Vector, its ablation
 CLASSES = ("arm", "cloth", "gripper")  # one-hot order [P]
 POINT_WIDTH = 3 + len(CLASSES) + 1  # x, y, z, class, whether there is a point
 ACTION_WIDTH = 6
+HEADING = "observation.heading"  # of the gripper's x axis, which is the network's; (B, 1), rad
 
 
 @PreTrainedConfig.register_subclass("dressing")
@@ -58,8 +59,9 @@ class DressingConfig(PreTrainedConfig):
     reach: float = 2.0  # m; an arm further from the gripper is in another frame [own]
     sensor_points: int = 2048
 
-    # Action. [L] 0.1 in the simulator's unit and 5 degrees; here 0.1 m/s [own: safety].
-    translation: float = 0.01  # m per answer, of the whole vector
+    # Action. [L] 0.1 in the simulator's unit and 5 degrees; here below 0.1 m/s, which is the most
+    # beside a person [own: safety].
+    translation: float = 0.009  # m per answer, of the whole vector
     rotation: float = 0.1  # rad per answer, about each axis
     dt: float = 0.1  # s [L]
 

@@ -22,7 +22,9 @@ from robot_policies.interface import (
     Statistics,
 )
 from robot_policies.interface.clouds import present
+from robot_policies.interface.frames import matrix
 from robot_policies.interface.observation import POINTS
+from robot_policies.policies.dressing.clouds import heading_of
 
 PULSE, PULSE_STEPS = 0.006, 8  # m per decision and decisions of a push aside
 PULSE_CHANCE = 0.04  # of a push beginning at a decision
@@ -51,6 +53,7 @@ class Moment:
         joints: Shoulder, elbow, wrist, fingertips. Shape (4, 3). [m]
         vertices: Of the sleeve. Shape (v, 3). [m]
         gripper: Where it is. Shape (3,). [m]
+        heading: Of its x axis in the plane. [rad]
         answer: What the expert teaches. Shape (6,). [m], [rad]
     """
 
@@ -58,6 +61,7 @@ class Moment:
     joints: np.ndarray
     vertices: np.ndarray
     gripper: np.ndarray
+    heading: float
     answer: np.ndarray
 
 
@@ -115,6 +119,7 @@ class Guided:
             joints=self._arm_joints(truth),
             vertices=truth["cloth.sleeve"],
             gripper=truth["end_effector"][:3],
+            heading=heading_of(matrix(truth["end_effector"][3:])),
             answer=self._expert.lesson(state),
         )
         self.moments.append(moment)

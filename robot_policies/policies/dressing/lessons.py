@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from robot_policies.interface import ConfigError
+from robot_policies.interface.frames import rotation_about
+from robot_policies.interface.gravity import UP
 from robot_policies.policies.dressing.configuration_dressing import DressingConfig
-from robot_policies.policies.dressing.guided import load_moments
+from robot_policies.policies.dressing.guided import Moment, load_moments
 from robot_policies.policies.dressing.views import CameraView, whole_view
 
 
@@ -21,7 +23,7 @@ class Lessons:
     Attributes:
         whole: What nothing hides. Shape (n, points, 7).
         camera: What the camera saw, with its faults, several times. Shape (n, views, points, 7).
-        action: The expert's answers in [-1, 1]. Shape (n, 6).
+        action: The expert's answers in [-1, 1], x along the gripper's heading. Shape (n, 6).
         group: Which teacher's. Shape (n,).
     """
 
@@ -88,9 +90,15 @@ def _episode(
     moments = load_moments(path)
     return (
         np.array([whole_view(moment, radii, config) for moment in moments]),
-        np.array([[view(moment, rng) for _ in range(views)] for moment in moments]),
-        np.clip([moment.answer / limit for moment in moments], -1.0, 1.0).astype(np.float32),
+        np.array([view.faulty(moment, rng, views) for moment in moments]),
+        np.clip([_ahead(moment) / limit for moment in moments], -1.0, 1.0).astype(np.float32),
     )
+
+
+def _ahead(moment: Moment) -> np.ndarray:
+    """Return the expert's answer as the gripper sees it: R(heading)^T v for both of its halves."""
+    turn = rotation_about(UP, moment.heading)
+    return np.concatenate([moment.answer[:3] @ turn, moment.answer[3:] @ turn])
 
 
 def _number(path: Path) -> int:

@@ -12,7 +12,7 @@ from robot_policies.interface import ActionKind
 from robot_policies.interface.action import CARTESIAN_DELTA_NAMES
 from robot_policies.interface.observation import POINTS, STATE
 from robot_policies.learning.elements import ACTION, write_contract
-from robot_policies.policies.dressing.configuration_dressing import DressingConfig
+from robot_policies.policies.dressing.configuration_dressing import HEADING, DressingConfig
 from robot_policies.policies.dressing.losses import imitation_loss
 from robot_policies.policies.dressing.networks import make_actor
 
@@ -38,7 +38,7 @@ class DressingPolicy(PreTrainedPolicy):
         config.validate_features()
         self.config = config
         self.actor = make_actor(config)
-        # The sleeve is not turned about the x axis: the authors' `to_yz`.
+        # The sleeve is not turned about the x axis, the gripper's: the authors' `to_yz`.
         free = torch.tensor([1.0, 1.0, 1.0, 0.0, 1.0, 1.0])
         self.register_buffer("free", free, persistent=False)
 
@@ -47,17 +47,20 @@ class DressingPolicy(PreTrainedPolicy):
 
     @torch.no_grad()
     def predict_action_chunk(self, batch: Mapping[str, Tensor], **kwargs: Any) -> Tensor:
-        """Return the mean displacement as a chunk of one row. Shape (B, 1, 6).
+        """Return the mean displacement, in the base frame, as a chunk of one row. Shape (B, 1, 6).
 
         Args:
-            batch: Network clouds under `observation.points`. Shape (B, N, 7).
+            batch: Network clouds under `observation.points`, shape (B, N, 7), and the heading of
+                their x axes under `observation.heading`, shape (B, 1) [rad].
             **kwargs: Not used.
         """
         mean = self.actor(batch[POINTS])[0] * self.free
         way, turn = mean[..., :3], mean[..., 3:]
         # 1 is the fastest a gripper moves beside a person, in whatever direction.
         way = way / way.norm(dim=-1, keepdim=True).clamp(min=1.0)
-        return torch.cat([way, turn], -1)
+        # The network's x axis is the gripper's heading: R(heading) v for both halves.
+        cos, sin = batch[HEADING].cos(), batch[HEADING].sin()
+        return torch.cat([part for v in (way, turn) for part in _turned(v, cos, sin)], -1)
 
     @torch.no_grad()
     def select_action(self, batch: Mapping[str, Tensor], **kwargs: Any) -> Tensor:
@@ -98,3 +101,9 @@ class DressingPolicy(PreTrainedPolicy):
             max_age={POINTS: MAX_AGE},
             max_skew={POINTS: MAX_AGE},
         )
+
+
+def _turned(vector: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, ...]:
+    """Return x, y and z of vectors turned about z. (B, 1, 3), (B, 1) twice -> 3 x (B, 1, 1)."""
+    x, y, z = vector[..., 0], vector[..., 1], vector[..., 2]
+    return tuple(v.unsqueeze(-1) for v in (cos * x - sin * y, sin * x + cos * y, z))

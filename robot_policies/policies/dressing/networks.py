@@ -16,10 +16,25 @@ from robot_policies.policies.dressing.configuration_dressing import (
 )
 from robot_policies.policies.dressing.point_net import Encoder, interpolate, mlp
 
+FIRST = 0.1  # gain of an actor's last layer
+
 
 def split(cloud: Tensor, unit: float) -> tuple[Tensor, Tensor, Tensor]:
     """Return places (B, N, 3) in units [m], features (B, N, C) and presence (B, N) of clouds."""
     return cloud[..., :3] / unit, cloud[..., 3:-1], cloud[..., -1] > 0.5
+
+
+def initialise(network: nn.Module) -> None:
+    """Make all weights orthogonal and all offsets 0, as the authors' code does.
+
+    The gain is that of ReLU, the square root of 2. With torch's own weights what a cloud says
+    fades within fifteen layers, and every cloud gets the same answer for thousands of updates.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.orthogonal_(layer.weight, nn.init.calculate_gain("relu"))
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
 
 
 def make_encoder(config: DressingConfig, extra: int = 0) -> Encoder:
@@ -102,8 +117,13 @@ class DirectVector(Actor):
 
 
 def make_actor(config: DressingConfig) -> DenseTransformation | DirectVector:
-    """Return the actor of a configuration."""
-    return DenseTransformation(config) if config.head == "dense" else DirectVector(config)
+    """Return the actor of a configuration; its first answers are near 0."""
+    actor = DenseTransformation(config) if config.head == "dense" else DirectVector(config)
+    initialise(actor)
+    last = actor.trunk[-1]
+    assert isinstance(last, nn.Linear)
+    nn.init.orthogonal_(last.weight, FIRST)
+    return actor
 
 
 class TwinCritic(nn.Module):
@@ -124,6 +144,7 @@ class TwinCritic(nn.Module):
         self.heads = nn.ModuleList(
             nn.Sequential(mlp(widths), nn.Linear(config.trunk, 1)) for _ in range(2)
         )
+        initialise(self)
 
     def forward(self, cloud: Tensor, action: Tensor) -> Tensor:
         """Return both values. (B, N, 7), (B, 6) -> (B, 2)."""

@@ -1,7 +1,6 @@
 """From a camera's cloud and the joints to what the network sees.
 
-The arm is kept from the first cloud of an episode, before the sleeve hides it, as in the paper,
-where the person holds still. With `fresh` it is seen anew in every picture.
+The arm is kept from the first cloud of an episode, before the sleeve hides it (`arm_memory`).
 """
 
 from dataclasses import dataclass, field, fields
@@ -23,8 +22,9 @@ from robot_policies.interface.clouds import present
 from robot_policies.interface.kinematics import Kinematics
 from robot_policies.interface.observation import POINTS, STATE
 from robot_policies.learning.elements import ACTION
-from robot_policies.policies.dressing.clouds import check_cloud, network_cloud
-from robot_policies.policies.dressing.configuration_dressing import DressingConfig
+from robot_policies.policies.dressing.arm_memory import ArmMemory
+from robot_policies.policies.dressing.clouds import check_cloud, heading_of, network_cloud
+from robot_policies.policies.dressing.configuration_dressing import HEADING, DressingConfig
 
 
 def make_dressing_pre_post_processors(
@@ -79,7 +79,6 @@ class DressingCloudStep(ObservationProcessorStep):
         voxel: See `network_cloud`. [m]
         crop_below: See `network_cloud`. [m]
         reach: See `check_cloud`. [m]
-        fresh: Whether the arm is seen anew in every cloud in which it is seen.
     """
 
     robot: str
@@ -90,8 +89,7 @@ class DressingCloudStep(ObservationProcessorStep):
     voxel: float
     crop_below: float
     reach: float
-    fresh: bool = False
-    _arm: np.ndarray | None = field(default=None, init=False, repr=False)
+    _arm: ArmMemory = field(default_factory=ArmMemory, init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Read the robot's table.
@@ -107,31 +105,32 @@ class DressingCloudStep(ObservationProcessorStep):
 
     def reset(self) -> None:
         """Forget the arm of the last episode."""
-        self._arm = None
+        self._arm.forget()
 
     def observation(self, observation: dict[str, Any]) -> dict[str, Any]:
-        """Return the observation with network clouds. (1, n, 4) -> (1, points, 7).
+        """Return the observation with network clouds (1, points, 7), and their heading (1, 1).
 
         Raises:
-            ContractError: If the cloud cannot be of an arm and a sleeve this gripper holds.
+            ImplausibleState: If the cloud cannot be of an arm and a sleeve this gripper holds.
         """
         cloud = present(observation[POINTS][0].numpy())
         joints = observation[STATE][0].double().numpy()[self._order]
-        gripper = self._kinematics.pose(joints)[1]
+        rotation, gripper = self._kinematics.pose(joints)
+        heading = heading_of(rotation)
         arm, cloth = (cloud[cloud[:, 3] == kind, :3].astype(np.float64) for kind in self.classes)
-        if self._arm is not None and not (self.fresh and len(arm)):
-            arm = self._arm
-        check_cloud(arm, cloth, gripper, self.reach)
-        self._arm = arm
+        check_cloud(arm if len(arm) else self._arm.points, cloth, gripper, self.reach)
+        arm = self._arm.see(arm)
         seen = network_cloud(
             arm,
             cloth,
             gripper,
+            heading,
             points=self.points,
             voxel=self.voxel,
             crop_below=self.crop_below,
         )
-        return {**observation, POINTS: torch.from_numpy(seen).unsqueeze(0)}
+        turned = torch.tensor([[heading]], dtype=torch.float32)
+        return {**observation, POINTS: torch.from_numpy(seen).unsqueeze(0), HEADING: turned}
 
     def get_config(self) -> dict[str, Any]:
         """Return what is saved in the checkpoint."""

@@ -44,13 +44,13 @@ class Amount:
         views: Randomised clouds of each decision.
     """
 
-    expert: int = 54
-    teacher: int = 27
-    student: int = 27
+    expert: int = 27
+    teacher: int = 9
+    student: int = 17
     rounds: int = 2
-    teacher_updates: int = 800
-    student_updates: int = 3000
-    views: int = 3
+    teacher_updates: int = 300
+    student_updates: int = 1000
+    views: int = 2
 
 
 QUICK = Amount(3, 3, 3, 1, 10, 10, 1)

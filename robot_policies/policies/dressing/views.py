@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from robot_policies.interface.observation import POINTS
+from robot_policies.policies.dressing.arm_memory import ArmMemory
 from robot_policies.policies.dressing.clouds import network_cloud, randomise
-from robot_policies.policies.dressing.configuration_dressing import DressingConfig
+from robot_policies.policies.dressing.configuration_dressing import HEADING, DressingConfig
 from robot_policies.policies.dressing.guided import Moment
 
 SPACING = 0.03  # m between points on the arm
@@ -23,7 +25,7 @@ def whole_view(moment: Moment, radii: Mapping[str, float], config: DressingConfi
         config: Of the network.
     """
     arm = arm_surface(moment.joints, list(radii.values()))
-    return network_cloud(arm, moment.vertices, moment.gripper, **config.view)
+    return network_cloud(arm, moment.vertices, moment.gripper, moment.heading, **config.view)
 
 
 def arm_surface(joints: np.ndarray, radii: list[float]) -> np.ndarray:
@@ -49,39 +51,41 @@ def arm_surface(joints: np.ndarray, radii: list[float]) -> np.ndarray:
 
 
 class CameraView:
-    """What the student sees in one episode: the arm of the first picture, the cloth of each."""
+    """What the student sees in one episode: the arm it remembers, the cloth of each picture."""
 
     def __init__(self, config: DressingConfig) -> None:
         """Begin an episode."""
-        self._config = config
-        self._arm: np.ndarray | None = None
+        self._config, self._arm = config, ArmMemory()
 
     def parts(self, moment: Moment) -> tuple[np.ndarray, np.ndarray]:
         """Return points of arm and cloth. Shapes (n, 3) and (m, 3). [m]."""
         arm, cloth = (moment.seen[moment.seen[:, 3] == c, :3] for c in self._config.classes)
-        self._arm = arm if self._arm is None else self._arm
-        return self._arm, cloth
+        return self._arm.see(arm), cloth
 
-    def __call__(self, moment: Moment, rng: np.random.Generator | None = None) -> np.ndarray:
-        """Return the network's cloud, with the faults of a camera if chance is given.
+    def __call__(self, moment: Moment) -> np.ndarray:
+        """Return the network's cloud of the next decision. Shape (points, 7)."""
+        arm, cloth = self.parts(moment)
+        return network_cloud(arm, cloth, moment.gripper, moment.heading, **self._config.view)
+
+    def faulty(self, moment: Moment, rng: np.random.Generator, number: int) -> np.ndarray:
+        """Return several clouds of the next decision, each with faults of a camera of its own.
 
         Args:
             moment: The next decision.
             rng: Source of chance.
+            number: How many.
 
         Returns:
-            Shape (points, 7).
+            Shape (number, points, 7).
         """
-        arm, cloth = self.parts(moment)
-        gripper = moment.gripper
-        if rng is not None:
-            arm, cloth, gripper = randomise(arm, cloth, gripper, self._config, rng)
-        return network_cloud(arm, cloth, gripper, **self._config.view)
+        seen, config = (*self.parts(moment), moment.gripper), self._config
+        clouds = [randomise(*seen, config, rng) for _ in range(number)]
+        return np.array([network_cloud(*one, moment.heading, **config.view) for one in clouds])
 
 
-def answer_of(policy: Any, cloud: np.ndarray) -> np.ndarray:
+def answer_of(policy: Any, cloud: np.ndarray, heading: float) -> np.ndarray:
     """Return the displacement a policy answers a network cloud with. Shape (6,). [m], [rad]."""
     config: DressingConfig = policy.config
-    batch = {"observation.points": torch.from_numpy(cloud).unsqueeze(0)}
+    batch = {POINTS: torch.from_numpy(cloud).unsqueeze(0), HEADING: torch.tensor([[heading]])}
     row = policy.select_action(batch)[0].double().numpy()
     return row * ([config.translation] * 3 + [config.rotation] * 3)

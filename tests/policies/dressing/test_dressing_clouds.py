@@ -91,7 +91,7 @@ def test_cloth_far_below_the_arm_is_cropped():
 def test_too_many_points_are_thinned_evenly():
     rng = np.random.default_rng(0)
     arm, cloth = rng.uniform(0, 2, (4000, 3)), rng.uniform(0, 2, (2000, 3)) + [0, 0, 1]
-    seen = network_cloud(arm, cloth, np.zeros(3), points=100, voxel=0.1, crop_below=5.0)
+    seen = network_cloud(arm, cloth, np.zeros(3), 0.0, points=100, voxel=0.1, crop_below=5.0)
     arms, cloths = (seen[:, 3] == 1).sum(), (seen[:, 4] == 1).sum()
     assert 97 <= arms + cloths <= 99
     assert arms > cloths > 20
@@ -116,7 +116,7 @@ def test_a_checkpoint_is_a_policy(checkpoint):
     policy = LerobotRuntime(checkpoint)
     chunk = policy.act(observed(scene()))
     assert chunk.values.shape == (1, 6)
-    assert chunk.values[0, 3] == 0.0
+    assert abs(chunk.values[0, 3]) < 1e-6  # the gripper looks along x: it does not roll
     assert np.linalg.norm(chunk.values[0, :3]) <= 0.01 + 1e-9
     assert policy.observation_spec[POINTS].frame == "link_base"
     again = LerobotRuntime(checkpoint).act(observed(scene()))

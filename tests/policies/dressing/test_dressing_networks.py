@@ -8,7 +8,7 @@ from torch import Tensor
 
 from robot_policies.catalog import load_robot
 from robot_policies.interface import ConfigError, UnknownNameError
-from robot_policies.policies.dressing.configuration_dressing import DressingConfig
+from robot_policies.policies.dressing.configuration_dressing import HEADING, DressingConfig
 from robot_policies.policies.dressing.losses import (
     critic_loss,
     imitation_loss,
@@ -116,9 +116,16 @@ def test_an_action_is_never_longer_than_the_fastest_and_never_rolls():
     policy = DressingPolicy(CONFIG).eval()
     with torch.no_grad():
         policy.actor.trunk[-1].bias[:6] = 20.0  # all means at 1
-    action = policy.select_action({"observation.points": cloud(1)})
-    assert action[0, :3].norm().item() == pytest.approx(1.0, abs=1e-5)
-    assert action[0, 3] == 0.0
+    seen = cloud(1)
+    for heading in (0.0, 0.5 * math.pi):
+        batch = {"observation.points": seen, HEADING: torch.tensor([[heading]])}
+        action = policy.select_action(batch)
+        assert action[0, :3].norm().item() == pytest.approx(1.0, abs=1e-5)
+        ahead = 3 if heading == 0.0 else 4  # no rotation about the gripper's own x axis
+        assert action[0, ahead].item() == pytest.approx(0.0, abs=1e-6)
+    # Means of 1 are ahead and to the left of the gripper, which looks along y.
+    expected = torch.tensor([-1.0, 1.0, 1.0]) / math.sqrt(3.0)
+    torch.testing.assert_close(action[0, :3], expected, atol=1e-5, rtol=0.0)
 
 
 def test_one_batch_can_be_learned():
