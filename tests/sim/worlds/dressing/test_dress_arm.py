@@ -12,14 +12,14 @@ from robot_policies.interface import ConfigError, UnknownNameError
 from robot_policies.interface.kinematics import Kinematics
 from robot_policies_sim.engines.mujoco.backend import MujocoBackend
 from robot_policies_sim.worlds.dressing.dress_arm import DressArm
-from robot_policies_sim.worlds.dressing.person import Pose, region_poses
+from robot_policies_sim.worlds.dressing.person import Pose, arm_joints, region_poses
 
 TASK: Any = catalog.load_task("dress_arm")
 ARM = catalog.load_robot("xarm7")
 
 
-def simulator() -> Any:
-    backend = MujocoBackend(ARM, TASK.scene, cameras=False)
+def simulator(cameras: bool = False) -> Any:
+    backend = MujocoBackend(ARM, TASK.scene, cameras)
     backend.connect()
     return backend
 
@@ -77,7 +77,7 @@ def test_unknown_variants_and_garments_are_refused():
 
 
 def test_the_expert_pulls_a_sleeve_over_hand_elbow_and_upper_arm():
-    backend = simulator()
+    backend = simulator(cameras=True)  # where the person is has to be seen
     initial = TASK.conditions(Pose(-10.0, 76.0, 10.0), "cardigan")
     result = run_episode(backend, TASK.expert(backend), TASK, seed=0, initial=initial)
     assert result.ended_by == "success"
@@ -85,3 +85,27 @@ def test_the_expert_pulls_a_sleeve_over_hand_elbow_and_upper_arm():
     assert result.metrics["peak_force"] < 20.0
     assert result.metrics["stretch"] < 2.0
     assert not result.refusals
+
+
+def test_a_person_moves_as_the_list_says_and_not_before():
+    initial = catalog.load_task("dress_arm/lift").initial(0)
+    backend = simulator()
+    start = arm_joints(backend.reset(0, initial).truth)
+    backend.advance(1.9)
+    np.testing.assert_allclose(arm_joints(backend.read().truth), start, atol=1e-6)
+    backend.advance(3.1)
+    now = arm_joints(backend.read().truth)
+    np.testing.assert_allclose(now[0], start[0], atol=1e-6)  # the shoulder stays
+    lifted = np.linalg.norm(now[1] - start[1])
+    assert lifted == pytest.approx(2.0 * 0.28 * np.sin(np.radians(4.0)), abs=1e-4)  # 8 degrees
+    assert now[1, 2] > start[1, 2]
+    backend.close()
+
+
+def test_every_motion_stays_within_five_centimetres():
+    pose = region_poses(13, "held_out")[0]
+    for name in ("drift", "lift", "both"):
+        for row in catalog.entry("tasks", "dress_arm").options["motions"][name]:
+            time, x, y, z, raised = row
+            moved = Pose(pose.raised + raised, pose.bent, pose.up).joints + [x, y, z]
+            assert np.linalg.norm(moved - pose.joints, axis=1).max() <= 0.0505, (name, time)
