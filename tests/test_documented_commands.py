@@ -158,12 +158,12 @@ def test_the_short_ones_run_in_the_order_in_which_they_are_shown(tmp_path, monke
 
 LESS = {  # what a long command is given, instead of what the page says or beside it
     "evaluate": {"--episodes": "1", "--workers": "1"},
+    "--suite": {"--shard": "1/1000", "--workers": "1"},  # an episode of each cell
     "latency": {"--seconds": "2", "--images": "10"},
     "throughput": {"--environments": "8", "--blocks": "1"},
     "physics": {"--seconds": "0.05", "--blocks": "1"},
     "skills": {"--repeats": "1"},
 }
-CHECKPOINT = "act_jepa/tabletop_place"  # in place of the reader's folder
 
 
 def long_ones() -> list[list[str]]:
@@ -171,16 +171,17 @@ def long_ones() -> list[list[str]]:
     made = []
     for command in dict.fromkeys(command for _, command in SHOWN):
         words = words_of(command)
-        if not command.startswith("robot-policies ") or len(words) < 2:
+        complete = len(words) > 1 and "FOLDER" not in words
+        if not command.startswith("robot-policies ") or not complete:
+            continue
+        if words[0] not in ("evaluate", "bench"):
             continue
         name = words[1] if words[0] == "bench" else words[0]
-        if name not in LESS or (words[0] != "bench" and name != "evaluate"):
-            continue
-        for option, value in LESS[name].items():
+        for option, value in LESS["--suite" if "--suite" in words else name].items():
             if option not in words:
                 words += [option, value]
             words[words.index(option) + 1] = value
-        made.append([CHECKPOINT if word == "FOLDER" else word for word in words])
+        made.append(words)
     return made
 
 
