@@ -6,7 +6,7 @@ from pathlib import Path
 
 from robot_policies.data.lock import FolderLock
 from robot_policies.evaluation.engines.choice import require_engine, run_jobs
-from robot_policies.evaluation.engines.pool import prepare
+from robot_policies.evaluation.engines.pool import in_process, prepare
 from robot_policies.evaluation.episode import Cell, Job, Outcome
 from robot_policies.evaluation.identity import identity
 from robot_policies.evaluation.stages import modules_of, refusals, require_all
@@ -115,7 +115,9 @@ def _run(
     stages = dict.fromkeys(jobs[place].stage for place in left)
     if engine == "local" and min(workers, len(left)) > 1:
         prepare(modules_of(stages))
-    refused = refusals(stages)
+        refused = in_process(refusals, list(stages))  # so that this one need not import it all
+    else:
+        refused = refusals(stages)
     if not suite.skip_incompatible:
         require_all(refused)
     left = [place for place in left if jobs[place].stage not in refused]

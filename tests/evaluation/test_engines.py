@@ -5,6 +5,7 @@ import pytest
 from sample_work import die_on_seed_2, die_once, random_walk
 
 from robot_policies.evaluation.engines.choice import run_jobs
+from robot_policies.evaluation.engines.pool import in_process
 from robot_policies.evaluation.episode import Job
 from robot_policies.interface import ConfigError, RobotPoliciesError
 
@@ -46,6 +47,14 @@ def test_a_second_death_is_a_crash_of_its_own_episode_only():
 def test_more_workers_than_jobs_are_not_started():
     assert len(run_jobs(JOBS[:1], "local", 5, ignore, random_walk)) == 1
     assert run_jobs([], "local", 5, ignore, random_walk) == []
+
+
+def test_a_function_in_a_process_of_its_own_returns_and_raises_as_here():
+    assert in_process(divmod, 7, 2) == (3, 1)
+    with pytest.raises(ZeroDivisionError):
+        in_process(divmod, 7, 0)
+    with pytest.raises(RobotPoliciesError, match="the process that ran 'die_on_seed_2' died"):
+        in_process(die_on_seed_2, JOBS[2])
 
 
 def test_a_wrong_engine_names_the_nearest():

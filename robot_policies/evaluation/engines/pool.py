@@ -8,12 +8,15 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from robot_policies.evaluation.engines.waiting import Waiting
 from robot_policies.evaluation.episode import Job, Outcome
+from robot_policies.interface import RobotPoliciesError
 
 CONTEXT = multiprocessing.get_context("forkserver")
 
@@ -28,6 +31,24 @@ def prepare(modules: Iterable[str]) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     CONTEXT.set_forkserver_preload(list(modules))
     forkserver.ensure_running()
+
+
+def in_process[T](function: Callable[..., T], *arguments: object) -> T:
+    """Return what a function returns, called in a process of its own.
+
+    Args:
+        function: An importable function.
+        *arguments: Plain data.
+
+    Raises:
+        RobotPoliciesError: If the process dies.
+    """
+    with ProcessPoolExecutor(1, mp_context=CONTEXT) as executor:
+        try:
+            return executor.submit(function, *arguments).result()
+        except BrokenProcessPool:
+            name = function.__name__
+            raise RobotPoliciesError(f"the process that ran '{name}' died") from None
 
 
 class Pool:

@@ -16,10 +16,10 @@ def holm(p: Sequence[float]) -> list[float]:
     Args:
         p: Of the comparisons of one family.
     """
+    if len(p) < 2:
+        return list(p)
     from statsmodels.stats.multitest import multipletests
 
-    if len(p) == 0:
-        return []
     return multipletests(p, method="holm")[1].tolist()  # pyright: ignore[reportOptionalMemberAccess]
 
 

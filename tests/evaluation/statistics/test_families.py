@@ -12,6 +12,7 @@ def test_holm_by_hand():
     # Sorted 0.01, 0.02, 0.03 times 3, 2, 1, and never below the one before.
     assert holm([0.03, 0.01, 0.02]) == pytest.approx([0.04, 0.03, 0.04])
     assert holm([]) == []
+    assert holm([0.2]) == [0.2]
 
 
 @pytest.mark.parametrize(
