@@ -20,7 +20,7 @@ from robot_policies.interface.units import PERCENT
 from robot_policies.learning.elements import ACTION, joint_of
 from robot_policies.policies.contract import FILE, Contract
 from robot_policies.policies.elements import Elements
-from robot_policies.policies.files import own_file
+from robot_policies.policies.files import CheckpointFiles
 
 TURN = 2.0 * np.pi  # no joint's radians exceed it; the degrees of a moving arm do
 RANGE = (-10.0, 110.0)  # %; measured joints lie a little outside of their range
@@ -72,14 +72,14 @@ def _units(
         yield Finding("warning", "contract_unit", f"{text}; are these radians?")
 
 
-def audit_dataset(folder: Path, contract: Contract) -> Iterator[Finding]:
+def audit_dataset(files: CheckpointFiles, contract: Contract) -> Iterator[Finding]:
     """Compare a contract with the data set that the checkpoint names, where it is on this machine.
 
     Args:
-        folder: The checkpoint.
+        files: Of the checkpoint.
         contract: What it says.
     """
-    root = _dataset(folder)
+    root = _dataset(files)
     if root is None:
         return
     try:
@@ -89,10 +89,10 @@ def audit_dataset(folder: Path, contract: Contract) -> Iterator[Finding]:
         yield Finding("warning", "dataset", text)
 
 
-def _dataset(folder: Path) -> Path | None:
-    if not (folder / TRAINING).exists():
+def _dataset(files: CheckpointFiles) -> Path | None:
+    if TRAINING not in files:
         return None
-    named = read_json(own_file(folder, TRAINING)).get("dataset")
+    named = read_json(files.path(TRAINING)).get("dataset")
     if not isinstance(named, dict):
         return None
     from lerobot.utils.constants import HF_LEROBOT_HOME

@@ -20,6 +20,7 @@ from lerobot.utils.constants import ACTION
 from robot_policies.interface import CheckpointError, Statistics
 from robot_policies.interface.errors import suggestion
 from robot_policies.policies.configuration import CONFIG, read_config
+from robot_policies.policies.files import CheckpointFiles
 from robot_policies.policies.network import WEIGHTS, read_network
 from robot_policies.policies.processors import POSTPROCESSOR, PREPROCESSOR, read_processors
 
@@ -44,7 +45,7 @@ class Checkpoint:
     """A checkpoint whose parts fit each other.
 
     Attributes:
-        folder: Where it was read.
+        files: Its files.
         config: LeRobot's configuration of the policy.
         policy: The network, in evaluation mode on its device.
         preprocessor: LeRobot's pipeline in front of it.
@@ -52,12 +53,17 @@ class Checkpoint:
         statistics: Per feature of the configuration, in the units of the training data.
     """
 
-    folder: Path
+    files: CheckpointFiles
     config: PreTrainedConfig
     policy: PreTrainedPolicy
     preprocessor: Any
     postprocessor: Any
     statistics: Mapping[str, Statistics]
+
+    @property
+    def folder(self) -> Path:
+        """Where it was read."""
+        return self.files.folder
 
 
 def read_checkpoint(folder: Path, device: str) -> Checkpoint:
@@ -67,11 +73,12 @@ def read_checkpoint(folder: Path, device: str) -> Checkpoint:
         CheckpointError: If a part is missing, damaged, or does not fit the others.
     """
     _check_files(folder)
-    config = read_config(folder, device)
-    preprocessor, postprocessor = read_processors(config, folder, device)
-    policy = read_network(config, folder)
+    files = CheckpointFiles(folder)
+    config = read_config(files, device)
+    preprocessor, postprocessor = read_processors(config, files, device)
+    policy = read_network(config, files)
     return Checkpoint(
-        folder=folder,
+        files=files,
         config=config,
         policy=policy,
         preprocessor=preprocessor,

@@ -17,7 +17,7 @@ from lerobot.policies import get_policy_class  # noqa: F401 (registers LeRobot's
 
 from robot_policies.interface import CheckpointError
 from robot_policies.interface.errors import suggestion
-from robot_policies.policies.files import one_line, read_json
+from robot_policies.policies.files import CheckpointFiles, one_line
 from robot_policies.policies.tokenizer import LANGUAGE_MODELS
 
 CONFIG = "config.json"
@@ -47,22 +47,22 @@ MAX_STEPS, MAX_SIZE, MAX_ELEMENTS = 10_000, 1_000_000, 1 << 26
 TRAINING = ("optimizer_", "scheduler_", "total_steps", "n_vqvae_training_steps")  # count updates
 
 
-def read_config(folder: Path, device: str) -> PreTrainedConfig:
+def read_config(files: CheckpointFiles, device: str) -> PreTrainedConfig:
     """Read `config.json`.
 
     Args:
-        folder: The checkpoint.
+        files: Of the checkpoint.
         device: Torch device, in place of the one it was trained on.
 
     Raises:
         CheckpointError: Naming the setting and what it may be.
     """
-    data, where = read_json(folder, CONFIG), folder / CONFIG
+    data, where = files.json(CONFIG), files.folder / CONFIG
     kind = data.pop("type", None)
     if kind not in KINDS:
         raise CheckpointError(f"{where}: no policy type {kind!r}.{suggestion(str(kind), KINDS)}")
     if data.get("use_peft"):
-        raise CheckpointError(f"{folder} is an adapter, not a policy: load its base policy")
+        raise CheckpointError(f"{files.folder} is an adapter, not a policy: load its base policy")
     if kind not in OWN:
         _check_names(data, where)
     _check_sizes(data, where)

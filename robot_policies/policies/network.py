@@ -18,7 +18,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from robot_policies.interface import CheckpointError, RobotPoliciesError
 from robot_policies.policies.configuration import CONFIG
-from robot_policies.policies.files import one_line, own_file
+from robot_policies.policies.files import CheckpointFiles, one_line
 from robot_policies.policies.tokenizer import cached
 from robot_policies.policies.weights import check_shapes, load_weights, read_shapes
 
@@ -33,12 +33,12 @@ class NamesLanguageModel(Protocol):
     vlm_model_name: str
 
 
-def read_network(config: PreTrainedConfig, folder: Path) -> PreTrainedPolicy:
+def read_network(config: PreTrainedConfig, files: CheckpointFiles) -> PreTrainedPolicy:
     """Make the network and give it its weights.
 
     Args:
         config: Of the checkpoint; its device is where the network goes.
-        folder: The checkpoint.
+        files: Of the checkpoint.
 
     Returns:
         The network, in evaluation mode.
@@ -46,7 +46,7 @@ def read_network(config: PreTrainedConfig, folder: Path) -> PreTrainedPolicy:
     Raises:
         CheckpointError: If the network cannot be made, or its weights do not fit.
     """
-    path = own_file(folder, WEIGHTS)
+    path, folder = files.path(WEIGHTS), files.folder
     shapes = read_shapes(path)
     sketched = deepcopy(config)
     sketched.device = "meta"

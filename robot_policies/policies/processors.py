@@ -1,6 +1,7 @@
 """`policy_preprocessor.json` and `policy_postprocessor.json`: pipelines of known steps."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,10 @@ from lerobot.processor import (
 
 from robot_policies.interface import CheckpointError
 from robot_policies.interface.errors import suggestion
-from robot_policies.policies.files import one_line, own_file, read_json
-from robot_policies.policies.steps import (
-    AFTER,
-    BEFORE,
-    Normaliser,
-    Settings,
-    check_order,
-    check_step,
-)
+from robot_policies.policies.files import CheckpointFiles, one_line
+from robot_policies.policies.step_settings import Normaliser, Settings
+from robot_policies.policies.steps import AFTER, BEFORE, check_order, check_step
+from robot_policies.policies.tokenizer import read_tokenizer
 from robot_policies.policies.weights import read_tensors
 
 PREPROCESSOR, POSTPROCESSOR = "policy_preprocessor.json", "policy_postprocessor.json"
@@ -32,13 +28,13 @@ MAX_STATISTICS = 16 << 20  # bytes
 
 
 def read_processors(
-    config: PreTrainedConfig, folder: Path, device: str
+    config: PreTrainedConfig, files: CheckpointFiles, device: str
 ) -> tuple[PolicyProcessorPipeline, PolicyProcessorPipeline]:
     """Make the pipelines of a checkpoint.
 
     Args:
         config: Its configuration, whose features they may name.
-        folder: The checkpoint.
+        files: Of the checkpoint.
         device: Torch device that the network runs on.
 
     Returns:
@@ -47,14 +43,14 @@ def read_processors(
     Raises:
         CheckpointError: Naming the file, the step and what is wrong with it.
     """
-    before = _read_steps(config, folder, PREPROCESSOR, BEFORE, device)
-    after = _read_steps(config, folder, POSTPROCESSOR, AFTER, device)
+    before = _read_steps(config, files, PREPROCESSOR, BEFORE, device)
+    after = _read_steps(config, files, POSTPROCESSOR, AFTER, device)
     relative = [step for step in before if isinstance(step, RelativeActionsProcessorStep)]
     for step in after:
         if isinstance(step, AbsoluteActionsProcessorStep):
             if step.enabled and not (relative and relative[0].enabled):
                 raise CheckpointError(
-                    f"{folder / POSTPROCESSOR}: actions are displacements, and no step of "
+                    f"{files.folder / POSTPROCESSOR}: actions are displacements, and no step of "
                     f"{PREPROCESSOR} remembers the state they start from"
                 )
             step.relative_step = relative[0] if relative else None
@@ -63,26 +59,26 @@ def read_processors(
 
 def _read_steps(
     config: PreTrainedConfig,
-    folder: Path,
+    files: CheckpointFiles,
     name: str,
     known: Mapping[str, type[Settings]],
     device: str,
 ) -> list[Any]:
-    where = str(folder / name)
-    entries = read_json(folder, name).get("steps")
+    where = str(files.folder / name)
+    entries = files.json(name).get("steps")
     if not isinstance(entries, list):
         raise CheckpointError(f"{where}: expected a list of 'steps'")
     settings = [check_step(entry, known, where) for entry in entries]
     check_order([entry["registry_name"] for entry in entries], where)
     return [
-        _make(config, folder, entry, chosen, device, where)
+        _make(config, files, entry, chosen, device, where)
         for entry, chosen in zip(entries, settings, strict=True)
     ]
 
 
 def _make(
     config: PreTrainedConfig,
-    folder: Path,
+    files: CheckpointFiles,
     entry: Mapping[str, Any],
     settings: Settings,
     device: str,
@@ -92,7 +88,7 @@ def _make(
     if isinstance(settings, Normaliser):
         _check_features(config, settings, f"{where}: {name}")
     try:
-        step = settings.make(name, folder, device)
+        step = settings.make(name, device, partial(read_tokenizer, files))
     except (ValueError, TypeError, ImportError) as error:
         raise CheckpointError(f"{where}: {name}: {one_line(error)}") from None
     home = _package(step)
@@ -101,7 +97,7 @@ def _make(
     if "state_file" in entry:
         if not isinstance(settings, Normaliser):
             raise CheckpointError(f"{where}: step '{name}' has no statistics to read")
-        step.load_state_dict(_read_statistics(folder, entry["state_file"], where))
+        step.load_state_dict(_read_statistics(files, entry["state_file"], where))
     return step
 
 
@@ -123,11 +119,11 @@ def _check_features(config: PreTrainedConfig, settings: Normaliser, where: str) 
             )
 
 
-def _read_statistics(folder: Path, name: Any, where: str) -> dict[str, Any]:
-    if isinstance(name, str) and Path(name).name == name and not (folder / name).exists():
+def _read_statistics(files: CheckpointFiles, name: Any, where: str) -> dict[str, Any]:
+    if isinstance(name, str) and Path(name).name == name and name not in files:
         raise CheckpointError(f"{where}: its statistics {name} are missing")
-    stored = read_tensors(own_file(folder, name), MAX_STATISTICS)
+    stored = read_tensors(files.path(name), MAX_STATISTICS)
     for key in stored:
         if "." not in key:
-            raise CheckpointError(f"{folder / name}: '{key}' is no statistic of a feature")
+            raise CheckpointError(f"{files.folder / name}: '{key}' is no statistic of a feature")
     return stored

@@ -26,7 +26,6 @@ from robot_policies.policies.audit import audit_dataset, audit_units
 from robot_policies.policies.checkpoint import Checkpoint, read_checkpoint
 from robot_policies.policies.contract import FILE, Contract
 from robot_policies.policies.contract_file import read_contract
-from robot_policies.policies.files import own_file
 from robot_policies.policies.numpy_inference import NumpyInference, OnArrays
 from robot_policies.policies.random_state import RandomState
 from robot_policies.policies.specs import action_width, inputs_of, specs_of
@@ -76,7 +75,7 @@ class LerobotRuntime:
         self.findings = (
             *metadata.findings,
             *audit_units(metadata, checkpoint.statistics, inputs_of(checkpoint).observed),
-            *audit_dataset(folder, metadata),
+            *audit_dataset(checkpoint.files, metadata),
         )
         describe = partial(describe_base, checkpoint, self.name)
         self.skills = LiveSkills(checkpoint, describe, metadata.dt)
@@ -153,6 +152,6 @@ def _check_device(device: str) -> None:
 
 
 def _read_contract(checkpoint: Checkpoint, elsewhere: Path | None) -> Contract:
-    inputs, path = inputs_of(checkpoint), checkpoint.folder / FILE
-    own = own_file(checkpoint.folder, FILE) if path.exists() else path
+    inputs, files = inputs_of(checkpoint), checkpoint.files
+    own = files.path(FILE) if FILE in files else files.folder / FILE
     return read_contract(elsewhere or own, inputs.vectors, action_width(checkpoint), inputs.clouds)

@@ -11,7 +11,7 @@ from typing import Any
 from huggingface_hub import snapshot_download
 
 from robot_policies.interface import CheckpointError
-from robot_policies.policies.files import one_line, own_file, read_json
+from robot_policies.policies.files import CheckpointFiles, one_line
 
 # The language models that LeRobot's own code names; they are read from the local hub cache.
 LANGUAGE_MODELS = ("HuggingFaceTB/SmolVLM2-500M-Video-Instruct", "google/paligemma-3b-pt-224")
@@ -19,11 +19,11 @@ SPECIAL = ("bos_token", "eos_token", "unk_token", "pad_token")
 MAX_BYTES = 64 << 20
 
 
-def read_tokenizer(folder: Path, name: str) -> Any:
+def read_tokenizer(files: CheckpointFiles, name: str) -> Any:
     """Return the tokenizer that a checkpoint names.
 
     Args:
-        folder: The checkpoint.
+        files: Of the checkpoint.
         name: A folder in it, or one of `LANGUAGE_MODELS`.
 
     Raises:
@@ -32,16 +32,17 @@ def read_tokenizer(folder: Path, name: str) -> Any:
     if name in LANGUAGE_MODELS:
         home = cached(name)
     elif isinstance(name, str) and Path(name).name == name not in ("", "..") and "\\" not in name:
-        home = folder / name
+        home = files.folder / name
     else:
         raise CheckpointError(
-            f"{folder}: tokenizer {name!r} must be a folder of the checkpoint, or one of "
+            f"{files.folder}: tokenizer {name!r} must be a folder of the checkpoint, or one of "
             f"{list(LANGUAGE_MODELS)}"
         )
-    path = own_file(home, "tokenizer.json")
+    own = CheckpointFiles(home)
+    path = own.path("tokenizer.json")
     if path.stat().st_size > MAX_BYTES:
         raise CheckpointError(f"{path} has {path.stat().st_size} bytes, at most {MAX_BYTES}")
-    metadata = read_json(home, "tokenizer_config.json")
+    metadata = own.json("tokenizer_config.json")
     if "auto_map" in metadata:
         raise CheckpointError(f"{home}: tokenizer_config.json names code ('auto_map')")
     special = {

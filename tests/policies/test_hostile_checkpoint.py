@@ -18,6 +18,7 @@ from tokenizers import Tokenizer, models
 
 from robot_policies.interface import CheckpointError, RobotPoliciesError
 from robot_policies.policies.catalog import load_policy
+from robot_policies.policies.files import CheckpointFiles
 from robot_policies.policies.processors import read_processors
 from robot_policies.shared_files import share_directory
 
@@ -302,8 +303,12 @@ def reads_language(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def processors(folder: Path):
+    return read_processors(SimpleNamespace(**FEATURES), CheckpointFiles(folder), "cpu")
+
+
 def test_tokenizer_of_the_checkpoint_is_read(reads_language):
-    pipeline, _ = read_processors(SimpleNamespace(**FEATURES), reads_language, "cpu")
+    pipeline, _ = processors(reads_language)
     batch = pipeline({"observation.state": torch.zeros(2), "task": "place"})
     assert batch["observation.language.tokens"].shape == (1, 3)
 
@@ -326,7 +331,7 @@ def test_tokenizer_of_the_checkpoint_is_read(reads_language):
 def test_hostile_tokenizer_is_one_line(reads_language, damage, message):
     damage(reads_language)
     with pytest.raises(CheckpointError) as caught:
-        read_processors(SimpleNamespace(**FEATURES), reads_language, "cpu")
+        processors(reads_language)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -335,10 +340,10 @@ def test_displacements_need_the_state_they_start_from(reads_language):
     absolute = {"registry_name": "absolute_actions_processor", "config": {"enabled": True}}
     text(POST, json.dumps({"steps": [absolute]}))(reads_language)
     with pytest.raises(CheckpointError, match="remembers the state"):
-        read_processors(SimpleNamespace(**FEATURES), reads_language, "cpu")
+        processors(reads_language)
     relative = {"registry_name": "relative_actions_processor", "config": {"enabled": True}}
     step(relative)(reads_language)
-    before, after = read_processors(SimpleNamespace(**FEATURES), reads_language, "cpu")
+    before, after = processors(reads_language)
     before({"observation.state": torch.tensor([1.0, 2.0]), "task": "pick"})
     torch.testing.assert_close(after(torch.ones(1, 2)), torch.tensor([[2.0, 3.0]]))
 

@@ -9,7 +9,6 @@ from robot_policies.documents import read_yaml
 from robot_policies.interface import CheckpointError
 from robot_policies.policies.checkpoint import Checkpoint, read_checkpoint
 from robot_policies.policies.contract import FILE as CONTRACT
-from robot_policies.policies.files import own_file
 from robot_policies.skills.mixing.layers import linear_layers
 from robot_policies.skills.package.digest import base_hash, normaliser_hash
 
@@ -58,8 +57,8 @@ def describe_base(checkpoint: Checkpoint, name: str = "") -> SkillBase:
             part of it. It lies beside its `contract.yaml`, if it drives a robot.
         name: What it is called in messages.
     """
-    folder = checkpoint.folder
-    data = read_yaml(own_file(folder, CONTRACT)) if (folder / CONTRACT).exists() else {}
+    files, folder = checkpoint.files, checkpoint.folder
+    data = read_yaml(files.path(CONTRACT)) if CONTRACT in files else {}
     try:
         observation = {
             key: _elements(entry)
