@@ -2,80 +2,17 @@
 
 import os
 import shlex
-import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from importlib.util import find_spec
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from robot_policies.documents import parse_yaml
 from robot_policies.interface import ConfigError
 from robot_policies.interface.errors import suggestion
 from robot_policies.launching.log_folder import log_folder
+from robot_policies.launching.processes import Argument, Description, Process, Step
+from robot_policies.launching.ros_command import executable, join, parameter, quoted
 from robot_policies.launching.substitutions import Context, boolean, expand
 from robot_policies.launching.xml_file import Element, read_launch_file
-from robot_policies.shared_files import PACKAGE
-
-
-@dataclass(frozen=True)
-class Argument:
-    """A declared argument of a launch file.
-
-    Attributes:
-        default: Its value if none is given; `None` means it must be given.
-        description: For people.
-        choices: The only values it may have; empty if any.
-    """
-
-    default: str | None
-    description: str
-    choices: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Process:
-    """One process to start.
-
-    Attributes:
-        name: Prefix of its output.
-        command: Program and arguments.
-        environment: Its whole environment.
-        directory: Working directory; `None` is the launcher's.
-        respawn_delay: Wait before it is started again; `None` if it is not. [s]
-        ends_launch: Whether everything shuts down when it exits.
-        failure: Text in a line of its output that means failure, whatever its exit status.
-    """
-
-    name: str
-    command: tuple[str, ...]
-    environment: Mapping[str, str]
-    directory: str | None = None
-    respawn_delay: float | None = None
-    ends_launch: bool = False
-    failure: str = ""
-
-
-@dataclass(frozen=True)
-class Step:
-    """Something to do at a time.
-
-    Attributes:
-        after: Time since the start. [s]
-        action: A process to start, or a message to print.
-        shutdown: Whether to shut everything down, with the message as the reason.
-    """
-
-    after: float
-    action: Process | str
-    shutdown: bool = False
-
-
-@dataclass
-class Description:
-    """What a launch file says, arguments filled in."""
-
-    arguments: dict[str, Argument] = field(default_factory=dict)
-    steps: list[Step] = field(default_factory=list)
 
 
 @dataclass
@@ -217,7 +154,7 @@ class _Reader:
 
     def _node(self, element: Element, scope: Scope) -> None:
         package, program = self._get(element, "pkg", scope), self._get(element, "exec", scope)
-        command = [*_executable(package, program, scope.environment, element.where)]
+        command = [*executable(package, program, scope.environment, element.where)]
         command += shlex.split(self._get(element, "args", scope))
         name = self._get(element, "name", scope)
         namespace = join(scope.namespace, self._get(element, "namespace", scope))
@@ -266,44 +203,6 @@ class _Reader:
             ending == "shutdown",
         )
         self.description.steps.append(Step(scope.after, process))
-
-
-def join(outer: str, inner: str) -> str:
-    """Return an absolute namespace; an absolute inner one starts anew, "" changes nothing."""
-    namespace = inner if inner.startswith("/") else f"{outer}/{inner}"
-    return namespace.rstrip("/")
-
-
-def parameter(text: str) -> str:
-    """Return a parameter value as ROS parses it: by YAML's rules, and text stays text."""
-    try:
-        value = parse_yaml(text)
-    except ValueError:
-        value = text
-    plain = isinstance(value, bool | int | float | list) and text.strip()
-    return text if plain else quoted(text)
-
-
-def quoted(text: str) -> str:
-    """Return a parameter value that ROS parses as this text."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _executable(
-    package: str, program: str, environment: Mapping[str, str], where: str
-) -> tuple[str, ...]:
-    if package == PACKAGE:
-        module = f"{PACKAGE}.nodes.{program}"
-        if program.isidentifier() and find_spec(module):
-            return (sys.executable, "-m", module)
-        nodes = [path.stem for path in (Path(__file__).parents[1] / "nodes").glob("*_node.py")]
-        hint = suggestion(program, nodes)
-        raise ConfigError(f"{where}: package '{package}' has no program '{program}'.{hint}")
-    prefixes = environment.get("AMENT_PREFIX_PATH", "").split(os.pathsep)
-    for prefix in filter(None, prefixes):
-        if (path := Path(prefix) / "lib" / package / program).is_file():
-            return (str(path),)
-    raise ConfigError(f"{where}: no lib/{package}/{program} in any of {prefixes}")
 
 
 def _number(text: str, where: str) -> float:

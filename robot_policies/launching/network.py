@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from robot_policies.launching import log_folder
-from robot_policies.launching.description import Process, describe
+from robot_policies.launching.description import describe
+from robot_policies.launching.processes import Process
 from robot_policies.shared_files import share_directory
 
 PROFILE = "FASTDDS_DEFAULT_PROFILES_FILE"

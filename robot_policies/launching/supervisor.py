@@ -16,10 +16,11 @@ from tempfile import TemporaryDirectory
 from robot_policies.interface import ConfigError
 from robot_policies.interface.errors import suggestion
 from robot_policies.launching.claims import already_runs, holder
-from robot_policies.launching.description import Description, Process, Step, declared, describe
+from robot_policies.launching.description import declared, describe
 from robot_policies.launching.exit_log import VARIABLE, ExitLog
 from robot_policies.launching.lines import STDERR, STDOUT, Lines
 from robot_policies.launching.parent import end_with_parent
+from robot_policies.launching.processes import Description, Process, Step
 from robot_policies.launching.shared_memory import clean
 from robot_policies.shared_files import PACKAGE, share_directory
 

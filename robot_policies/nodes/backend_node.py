@@ -10,7 +10,8 @@ from robot_policies.nodes.operator_services import OperatorServices
 from robot_policies.nodes.policy_report import PolicyReport
 from robot_policies.nodes.robot_publishers import RobotPublishers
 from robot_policies.nodes.senders import full_name
-from robot_policies.nodes.trial import SETTINGS, TrialRun
+from robot_policies.nodes.trial import TrialRun
+from robot_policies.nodes.trial_settings import SETTINGS
 
 REPORT_PERIOD = 1.0  # s; a change of level is reported at once
 

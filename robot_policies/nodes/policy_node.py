@@ -15,7 +15,7 @@ from robot_policies.nodes.graph_node import CHUNKS, ERROR, OK, GraphNode, one_li
 from robot_policies.nodes.policy_subscriptions import PolicySubscriptions
 from robot_policies.nodes.senders import full_name
 from robot_policies.nodes.skills import SkillParameters
-from robot_policies.nodes.trial import NAMED, by_name, executor_mode, limits_of
+from robot_policies.nodes.trial_settings import NAMED, by_name, executor_mode, limits_of
 from robot_policies.policies.catalog import set_threads
 from robot_policies.session import join
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rcl_interfaces.srv import SetParametersAtomically
 
-from robot_policies.nodes.skills import skill_parameters
+from robot_policies.nodes.skill_values import skill_parameters
 from robot_policies.nodes.visitor import visit
 
 

@@ -18,18 +18,11 @@ from rclpy.qos import qos_profile_parameters
 from rclpy.task import Future
 from std_msgs.msg import Float64MultiArray, MultiArrayDimension
 
-from robot_policies.documents import parse_yaml
 from robot_policies.interface import ConfigError, Policy, SkilledPolicy, Skills
 from robot_policies.nodes.graph_node import LATCHED, GraphNode, one_line
+from robot_policies.nodes.skill_values import SETTINGS, WEIGHTS, Wanted, checked, typed
 
-SKILLS, WEIGHTS, FALLBACK = "skills", "skill_weights", "skill_fallback"
-SETTINGS = {
-    SKILLS: "skills of the policy: absolute folders, or names in the library",
-    WEIGHTS: "weight of each skill; empty: by context",
-    FALLBACK: "skill that acts far from all training states; empty: the base alone",
-}
 TURN = 2e-4  # s
-Wanted = tuple[list[str], list[float], str]  # in the order of SETTINGS
 SERVICES = {"set_parameters": SetParameters, "set_parameters_atomically": SetParametersAtomically}
 
 
@@ -51,8 +44,8 @@ class SkillParameters:
             descriptor = ParameterDescriptor(description=text, dynamic_typing=True)
             node.declare_parameter(name, "none", descriptor)
         with suppress(ConfigError):  # what cannot be is refused when the node is configured
-            wanted = _checked(**self._current())
-            node.set_parameters([_typed(*pair) for pair in zip(SETTINGS, wanted, strict=True)])
+            wanted = checked(**self._current())
+            node.set_parameters([typed(*pair) for pair in zip(SETTINGS, wanted, strict=True)])
         group = MutuallyExclusiveCallbackGroup()
         answers = {"set_parameters": self._set_each, "set_parameters_atomically": self._set_all}
         for service in list(node.services):
@@ -73,7 +66,7 @@ class SkillParameters:
         Raises:
             RobotPoliciesError: If one is refused, or the policy takes none.
         """
-        wanted = _checked(**self._current())
+        wanted = checked(**self._current())
         skills = policy.skills if isinstance(policy, SkilledPolicy) else None
         if skills is not None:
             skills.put(skills.prepare(*wanted))
@@ -109,15 +102,15 @@ class SkillParameters:
             asked = {p.name: p.value for p in parameters if p.name in SETTINGS}
             ready, skills = None, self._skills
             if asked:
-                wanted = _checked(**{**self._current(), **asked})
+                wanted = checked(**{**self._current(), **asked})
                 if skills is None:
                     raise ConfigError("there is no policy yet, or it takes no skills")
                 ready = await self._elsewhere(skills, wanted)
                 if self._skills is not skills:
                     raise ConfigError("the policy has gone while its skills were checked")
-                typed = dict(zip(SETTINGS, wanted, strict=True))
+                values = dict(zip(SETTINGS, wanted, strict=True))
                 parameters = [
-                    _typed(p.name, typed[p.name]) if p.name in typed else p for p in parameters
+                    typed(p.name, values[p.name]) if p.name in values else p for p in parameters
                 ]
             result = self._node.set_parameters_atomically(parameters)
         except Exception as error:  # whatever it is, who asked must know and the node go on
@@ -156,52 +149,3 @@ def _short_turns() -> Iterator[None]:
         yield
     finally:
         sys.setswitchinterval(usual)
-
-
-def skill_parameters(
-    names: Sequence[str], weights: Sequence[float], fallback: str = ""
-) -> list[Parameter]:
-    """Return the parameters, for `set_parameters_atomically`."""
-    return [_typed(SKILLS, names), _typed(WEIGHTS, weights), _typed(FALLBACK, fallback)]
-
-
-def _given(value: Any) -> Any:
-    """Return what a launch file says; there, a list may be a text, and nothing is `none`."""
-    if value is None or (isinstance(value, str) and value in ("", "none")):
-        return []
-    if isinstance(value, str):
-        try:
-            value = parse_yaml(value)
-        except ValueError as error:
-            raise ConfigError(f"'{value[:80]}': {error}") from None
-    return value if isinstance(value, list | tuple) or hasattr(value, "tolist") else [value]
-
-
-def _text(value: Any) -> Any:
-    return "" if value in (None, "none") else value
-
-
-def _typed(name: str, values: Any) -> Parameter:
-    """Return a parameter whose type does not depend on whether it is empty."""
-    if name == FALLBACK:
-        return Parameter(name, Parameter.Type.STRING, str(_text(values)))
-    if name == SKILLS:
-        return Parameter(name, Parameter.Type.STRING_ARRAY, [str(value) for value in values])
-    return Parameter(name, Parameter.Type.DOUBLE_ARRAY, [float(value) for value in values])
-
-
-def _checked(skills: Any, skill_weights: Any, skill_fallback: Any) -> Wanted:
-    """Return what is wanted, each of its type.
-
-    Raises:
-        ConfigError: If they are not.
-    """
-    names, weights = (list(_given(value)) for value in (skills, skill_weights))
-    if not all(isinstance(name, str) for name in names):
-        raise ConfigError(f"{SKILLS} must be a list of texts, got {skills!r}")
-    if not all(type(weight) in (int, float) for weight in weights):
-        raise ConfigError(f"{WEIGHTS} must be a list of numbers, got {skill_weights!r}")
-    fallback = _text(skill_fallback)
-    if not isinstance(fallback, str):
-        raise ConfigError(f"{FALLBACK} must be a text, got {skill_fallback!r}")
-    return names, [float(weight) for weight in weights], fallback

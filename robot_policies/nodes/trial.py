@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -16,94 +15,11 @@ from robot_policies.control.loop import ControlLoop, Decision
 from robot_policies.control.records import Ending
 from robot_policies.control.rehearsal import rehearse
 from robot_policies.control.results import figures_of, result_of
-from robot_policies.control.safety_limits import SafetyLimits
 from robot_policies.data.observers import RecordingObserver, make_observers
-from robot_policies.documents import parse_yaml
-from robot_policies.interface import (
-    ConfigError,
-    ExecutorMode,
-    Policy,
-    RobotSpec,
-    Simulator,
-    Task,
-)
+from robot_policies.interface import Policy, Simulator, Task
 from robot_policies.interface.errors import RecordingEnded
+from robot_policies.nodes.trial_settings import by_name, executor_mode, limits_of, require_writable
 from robot_policies.policies.catalog import action_spec_of
-from robot_policies.stage import Stage, open_stage
-
-CONTRACT = "contract"
-PROBE = 65536  # bytes; more than a summary has
-NAMED: dict[str, tuple[Any, str]] = {
-    "robot": ("", "robot, as in config/robots; empty: the task's"),
-    "backend": ("mujoco", "what moves, as in config/backends"),
-    "options": ("", "options of the backend, as a YAML mapping"),
-    "task": ("", "world, goals and measure; empty: none"),
-    "rate": (0.0, "control rate, 0 is the robot's own [Hz]"),
-    "seed": (0, "seed of the initial condition and of the policy"),
-    "policy": ("hold", "shipped id, folder or hub id of the policy"),
-    "executor": (CONTRACT, "open_loop, ensemble, splice, or contract: as the policy's says"),
-    "plan_age": (0.0, "oldest observation whose plan is followed, 0 is the robot class's [s]"),
-    "nodes": (["backend", "policy"], "names of the robot's node and of the policy's"),
-}
-SETTINGS: dict[str, tuple[Any, str]] = {
-    **NAMED,
-    "seconds": (0.0, "length of a trial; 0: until the task is decided [s]"),
-    "record": ("", "LeRobot dataset folder to record to"),
-    "viewer": ("", "rerun, or an .rrd file to write"),
-    "video": ("", "MP4 file to write"),
-    "summary": ("", "JSON file to write metrics, loop rate and latency to"),
-}
-
-
-def by_name(
-    settings: Mapping[str, Any], clocks: Mapping[str, Callable[[], float]] | None = None
-) -> Stage:
-    """Return robot, task and backend; nothing is connected.
-
-    Args:
-        settings: Values of `NAMED`.
-        clocks: Those the backend is to use instead of its own.
-
-    Raises:
-        ConfigError: If a name or an option is wrong.
-    """
-    try:
-        options = parse_yaml(settings["options"] or "{}")
-    except ValueError as error:
-        raise ConfigError(f"options '{settings['options'][:80]}': {error}") from None
-    if not isinstance(options, dict):
-        raise ConfigError(f"options '{settings['options']}': expected a YAML mapping")
-    named = [settings[name] for name in ("backend", "task", "robot")]
-    return open_stage(*named, rate=settings["rate"], options={**options, **(clocks or {})})
-
-
-def executor_mode(settings: Mapping[str, Any]) -> ExecutorMode | None:
-    """Return how chunks are merged; `None` is as the policy means it."""
-    chosen = settings["executor"]
-    return None if chosen == CONTRACT else chosen
-
-
-def limits_of(
-    robot: RobotSpec, settings: Mapping[str, Any], task: Task | None = None
-) -> SafetyLimits:
-    """Return the operation's limits, whose `plan_age` both ends of the graph must agree about."""
-    return SafetyLimits.of(robot, settings["plan_age"], task)
-
-
-def require_writable(path: Path) -> None:
-    """Refuse a file that could not be written at the end of a trial, and make its folder.
-
-    Raises:
-        ConfigError: Naming the file and the reason.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=path.parent) as probe:
-            probe.write(bytes(PROBE))
-            probe.flush()
-    except OSError as error:
-        raise ConfigError(f"summary {path} cannot be written: {error.strerror}") from None
-
 
 DONE: Future[None] = Future()
 DONE.set_result(None)

@@ -6,7 +6,9 @@ import pytest
 import yaml
 
 from robot_policies.interface import ConfigError
-from robot_policies.launching.description import Process, describe, parameter
+from robot_policies.launching.description import describe
+from robot_policies.launching.processes import Process
+from robot_policies.launching.ros_command import parameter
 from robot_policies.launching.supervisor import find_launch_file
 from robot_policies.shared_files import share_directory
 

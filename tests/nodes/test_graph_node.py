@@ -9,7 +9,7 @@ import rclpy
 from ros_graph import free_domain
 
 from robot_policies.interface import ConfigError
-from robot_policies.launching.description import quoted
+from robot_policies.launching.ros_command import quoted
 from robot_policies.nodes.graph_node import GraphNode
 from robot_policies.nodes.lifetime import exempt_from_collection
 

@@ -6,7 +6,8 @@ import yaml
 from robot_policies.catalog import load_robot
 from robot_policies.control.records import Ending
 from robot_policies.interface import CheckpointError, ConfigError
-from robot_policies.nodes.trial import SETTINGS, TrialRun, executor_mode
+from robot_policies.nodes.trial import TrialRun
+from robot_policies.nodes.trial_settings import SETTINGS, executor_mode
 from robot_policies.policies.catalog import action_spec_of
 
 

@@ -1,22 +1,15 @@
 """A composition: which skills, exactly, and how they are weighed. An artefact with a version.
 
-    composition.json   name, version, base, skills by digest, weighting, fallback
-    gate.safetensors   the router's weights, if one was trained
-
 Skills added to a composition get weight 0 until somebody changes it: what it does stays the same.
-torch is imported where a router is read, saved or put in place.
+`composition_file.py` has it on disk. torch is imported where one is put in place.
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from robot_policies.interface import CheckpointError, ConfigError, UnknownNameError
-from robot_policies.interface.schema import build
-from robot_policies.skills.package.card import DIGEST, check_file, check_name, read_json
-from robot_policies.skills.package.digest import file_digest
+from robot_policies.skills.package.card import check_name
 from robot_policies.skills.package.skill import Skill
 
 if TYPE_CHECKING:
@@ -24,10 +17,7 @@ if TYPE_CHECKING:
     from robot_policies.skills.mixing.skill_router import SkillRouter
     from robot_policies.skills.package.base import SkillBase
 
-FILE, ROUTER = "composition.json", "gate.safetensors"
-FORMAT = 1
 KINDS = ("fixed", "gate", "arrow")  # format 1 calls a skill router a gate
-MAX_ROUTER_BYTES = 64 << 20
 NO_FALLBACK = "arrow knows no weights to fade to; a fallback needs fixed weights or a router"
 
 
@@ -165,27 +155,6 @@ class Composition:
             fallback=kept,
         )
 
-    def save(self, folder: Path) -> None:
-        """Write the composition's files."""
-        folder.mkdir(parents=True, exist_ok=True)
-        weighting = self.weighting
-        if self.router is not None:
-            from safetensors.torch import save_file
-
-            save_file(self.router.state_dict(), folder / ROUTER, {"format": "pt"})
-            weighting = replace(weighting, digest=file_digest(folder / ROUTER))
-        document = {
-            "format": FORMAT,
-            "name": self.name,
-            "version": self.version,
-            "base": self.base,
-            "skills": [asdict(skill) for skill in self.skills],
-            "weighting": asdict(weighting),
-            "fallback": self.fallback,
-        }
-        text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
-        (folder / FILE).write_text(f"{text}\n", encoding="utf-8")
-
 
 def reference(skill: Skill) -> SkillReference:
     """Return what names a skill exactly."""
@@ -252,55 +221,3 @@ def apply(composition: Composition, skills: Sequence[Skill], mixer: "SkillMixer"
     elif weighting.kind == "arrow" and skills:
         router = ArrowRouter(stack, weighting.top, weighting.temperature)
     mixer.swap(stack, weights, router)
-
-
-def read_composition(folder: Path) -> Composition:
-    """Read a composition.
-
-    Raises:
-        CheckpointError: In one line, whatever is wrong with it.
-    """
-    path = folder / FILE
-    data: dict[str, Any] = read_json(path)
-    try:
-        if data.pop("format", None) != FORMAT:
-            raise ConfigError(f"this package reads format {FORMAT}")
-        skills = tuple(build(SkillReference, entry, "skills") for entry in data.pop("skills", ()))
-        for skill in skills:
-            check_name(skill.name, skill.version)
-            if not DIGEST.fullmatch(str(skill.digest)):
-                raise ConfigError(f"skill '{skill.name}' has no sha256 digest")
-        weighting = build(Weighting, data.pop("weighting", None), "weighting")
-        router = None
-        if weighting.kind == "gate":
-            router = _read_router(folder / ROUTER, weighting, len(skills))
-        return build(Composition, data, FILE, skills=skills, weighting=weighting, router=router)
-    except (ConfigError, TypeError) as error:
-        raise CheckpointError(f"{path}: {error}") from None
-
-
-def _read_router(path: Path, weighting: Weighting, skills: int) -> "SkillRouter":
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    from robot_policies.skills.mixing.skill_router import SkillRouter
-
-    check_file(path, MAX_ROUTER_BYTES)
-    if file_digest(path) != weighting.digest:
-        raise CheckpointError(f"{path} is not the file that {FILE} names: truncated or changed")
-    features = weighting.features
-    if not features:
-        raise ConfigError("weighting: a router needs its 'features'")
-    with torch.device("meta"):  # first weights would be drawn from the sequence of who acts now
-        router = SkillRouter(features, skills, weighting.hidden)
-    router.to_empty(device="cpu")
-    try:
-        state = load_file(path)
-        router.load_state_dict(state)
-    except (SafetensorError, RuntimeError) as error:
-        raise CheckpointError(f"{path}: {' '.join(str(error).split())}") from None
-    for name, tensor in state.items():
-        if not torch.isfinite(tensor).all():
-            raise CheckpointError(f"{path}: '{name}' has NaN or infinite values")
-    return router.eval()

@@ -8,19 +8,17 @@ Whatever comes in is copied to a place of its own, checked there, and moved in w
 skill leaves no trace. What cannot be read disables nothing else: it is named, and can be removed.
 """
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from robot_policies.interface import (
     CheckpointError,
-    ConfigError,
     JointLimits,
     UnknownNameError,
 )
 from robot_policies.shared_files import share_directory
-from robot_policies.skills.library import composition as compositions
 from robot_policies.skills.library.composition import Composition
+from robot_policies.skills.library.composition_file import FILE, write_composition
 from robot_policies.skills.library.listing import (
     COMPOSITIONS,
     SKILLS,
@@ -32,6 +30,7 @@ from robot_policies.skills.library.listing import (
     read_skills,
     refuse_broken,
 )
+from robot_policies.skills.library.place import default_root, trusted_keys
 from robot_policies.skills.library.sources import fetch, fetch_adapter, naming
 from robot_policies.skills.library.store import Store
 from robot_policies.skills.package.card import SkillCard
@@ -39,25 +38,6 @@ from robot_policies.skills.package.skill import Skill, check_package, pack, read
 
 if TYPE_CHECKING:
     from robot_policies.skills.package.base import SkillBase
-
-ROOT = "ROBOT_POLICIES_SKILLS"  # environment variable
-KEYS = "trusted_keys"
-
-
-def default_root() -> Path:
-    """Return the user's library: $ROBOT_POLICIES_SKILLS, or a folder for data of this user.
-
-    Raises:
-        ConfigError: If this user has no home.
-    """
-    given = os.environ.get(ROOT)
-    if given:
-        return Path(given).expanduser()
-    data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    try:
-        return Path(data).expanduser() / "robot_policies" / "skills"
-    except RuntimeError:  # neither the environment nor the system knows a home
-        raise ConfigError(f"no folder for skills: set HOME, XDG_DATA_HOME or {ROOT}") from None
 
 
 class SkillLibrary:
@@ -232,7 +212,7 @@ class SkillLibrary:
             raise CheckpointError(
                 f"'{name}' is a skill of the library; give the composition another name"
             )
-        if (self.root / COMPOSITIONS / name / version / compositions.FILE).exists():
+        if (self.root / COMPOSITIONS / name / version / FILE).exists():
             raise CheckpointError(f"the library has a composition '{name}' {version} already")
 
     def save(self, composition: Composition) -> Path:
@@ -243,7 +223,7 @@ class SkillLibrary:
         """
         with self._store.incoming() as folder:
             self.check_new(composition.name, composition.version)
-            composition.save(folder)
+            write_composition(composition, folder)
             return self._store.put(folder, COMPOSITIONS, composition.name, composition.version)
 
     def composition(self, name: str) -> Composition:
@@ -287,15 +267,4 @@ class SkillLibrary:
         Raises:
             ConfigError: If a line is no key.
         """
-        path = self.root / KEYS
-        if not path.is_file():
-            return ()
-        lines = [
-            line.partition("#")[0].strip()
-            for line in path.read_text(errors="replace").splitlines()
-        ]
-        keys = tuple(line.lower() for line in lines if line)
-        for key in keys:
-            if len(key) != 64 or any(letter not in "0123456789abcdef" for letter in key):
-                raise ConfigError(f"{path}: '{key}' is no Ed25519 public key (64 hex digits)")
-        return keys
+        return trusted_keys(self.root)

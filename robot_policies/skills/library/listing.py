@@ -5,7 +5,8 @@ from pathlib import Path
 
 from robot_policies.interface import CheckpointError
 from robot_policies.skills.library import composition as compositions
-from robot_policies.skills.library.composition import Composition, read_composition
+from robot_policies.skills.library.composition import Composition
+from robot_policies.skills.library.composition_file import read_composition
 from robot_policies.skills.library.store import Store
 from robot_policies.skills.package.card import FILE, SkillCard, read_card
 

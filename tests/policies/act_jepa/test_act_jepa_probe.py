@@ -8,13 +8,8 @@ import torch
 from robot_policies.interface import ConfigError
 from robot_policies.policies.act_jepa import train
 from robot_policies.policies.act_jepa.modeling_act_jepa import ActJepaPolicy
-from robot_policies.policies.act_jepa.probe import (
-    Encoded,
-    ProbeConfig,
-    load_encoder,
-    probe,
-    regress,
-)
+from robot_policies.policies.act_jepa.probe_data import Encoded, load_encoder
+from robot_policies.policies.act_jepa.probe_fits import ProbeConfig, probe, regress
 
 
 def encoded(informative: bool, episodes: int = 10, length: int = 30) -> Encoded:

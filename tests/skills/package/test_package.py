@@ -13,7 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from robot_policies.interface import CheckpointError, ConfigError, JointLimit
-from robot_policies.skills.library.library import ROOT, SkillLibrary, default_root
+from robot_policies.skills.library.library import SkillLibrary
+from robot_policies.skills.library.place import ROOT, default_root
 from robot_policies.skills.library.store import LOCK
 from robot_policies.skills.package import archive
 from robot_policies.skills.package.adapter import read_adapter

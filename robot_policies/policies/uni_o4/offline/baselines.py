@@ -14,7 +14,7 @@ from robot_policies.learning.averages import follow
 from robot_policies.policies.uni_o4.losses import gaussian_log_prob
 from robot_policies.policies.uni_o4.offline.critics import Critics
 from robot_policies.policies.uni_o4.offline.settings import OfflineSettings
-from robot_policies.policies.uni_o4.offline.stages import Networks, Stage, descend
+from robot_policies.policies.uni_o4.offline.stage import Networks, Stage, descend
 from robot_policies.policies.uni_o4.spaces import Space
 
 

@@ -16,13 +16,12 @@ from robot_policies.policies.uni_o4.data.transitions import Transitions
 from robot_policies.policies.uni_o4.offline.baselines import AdvantageWeighted, Td3BcFit
 from robot_policies.policies.uni_o4.offline.critics import Critics
 from robot_policies.policies.uni_o4.offline.settings import OfflineSettings
+from robot_policies.policies.uni_o4.offline.stage import Networks, Stage
 from robot_policies.policies.uni_o4.offline.stages import (
     Behavior,
     CriticFit,
     Improvement,
     ModelFit,
-    Networks,
-    Stage,
 )
 from robot_policies.policies.uni_o4.offline.transition_model import TransitionModel
 from robot_policies.policies.uni_o4.spaces import Space

@@ -1,96 +1,17 @@
-"""The phases of offline training, each a few hundred equal steps that can be interrupted.
+"""The phases of offline training that Uni-O4 itself has, each a few hundred equal steps."""
 
-Networks are made before the first phase; a phase makes what only it needs when it begins.
-"""
-
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from robot_policies.policies.uni_o4.data.transitions import Transitions
 from robot_policies.policies.uni_o4.offline.behavior import member_loss
-from robot_policies.policies.uni_o4.offline.critics import Critics
 from robot_policies.policies.uni_o4.offline.evaluation import Expansion, ModelRollouts
 from robot_policies.policies.uni_o4.offline.improvement import Improver
-from robot_policies.policies.uni_o4.offline.settings import OfflineSettings
-from robot_policies.policies.uni_o4.offline.transition_model import TransitionModel
-from robot_policies.policies.uni_o4.spaces import Space
+from robot_policies.policies.uni_o4.offline.stage import Networks, Stage, descend
 
 RETURNS_EVERY = 100  # steps after which Monte-Carlo returns are counted again
-
-
-@dataclass(eq=False)
-class Networks:
-    """All that is learned, and from what.
-
-    Attributes:
-        policies: The ensemble; Gaussian actors.
-        critics: Q and V.
-        model: One-step models.
-        space: The task.
-        logged: What is learned from.
-        data: The same as tensors.
-        settings: Numbers.
-    """
-
-    policies: nn.ModuleList
-    critics: Critics
-    model: TransitionModel
-    space: Space
-    logged: Transitions
-    data: Mapping[str, Tensor]
-    settings: OfflineSettings
-
-    def rows(self) -> Tensor:
-        """Draw rows."""
-        return torch.randint(len(self.data["reward"]), (self.settings.batch,))
-
-    def batch(self, rows: Tensor | None = None) -> dict[str, Tensor]:
-        """Return rows, drawn ones by default."""
-        rows = self.rows() if rows is None else rows
-        return {name: tensor[rows] for name, tensor in self.data.items()}
-
-
-class Stage(ABC):
-    """One phase.
-
-    Attributes:
-        name: For the log and the state.
-        total: Steps at most.
-        done: Steps taken.
-        finished: Whether it is over before `total`.
-        extra: Networks of its own that a resumed run needs.
-        numbers: Tensors likewise.
-        optimizers: Likewise.
-    """
-
-    name: str
-    total: int
-
-    def __init__(self, networks: Networks) -> None:
-        """Prepare; draws nothing at random."""
-        self.networks, self.settings = networks, networks.settings
-        self.done, self.finished = 0, False
-        self.extra = nn.ModuleDict()
-        self.numbers: dict[str, Tensor] = {}
-        self.optimizers: list[torch.optim.Optimizer] = []
-
-    @abstractmethod
-    def step(self) -> dict[str, float]:
-        """Learn a little and return what to log."""
-
-    def finish(self) -> None:  # noqa: B027 (most phases leave them as they are)
-        """Leave the networks as the next phase needs them."""
-
-    @property
-    def policies(self) -> nn.ModuleList:
-        """What would be handed on now."""
-        return self.networks.policies
 
 
 class Behavior(Stage):
@@ -272,11 +193,3 @@ class Improvement(Stage):
     def policies(self) -> nn.ModuleList:
         """What was accepted."""
         return self.improver.behavior
-
-
-def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> float:
-    """Take one step and return the loss."""
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return float(loss.detach())
