@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from robot_policies.interface import ConfigError, UnknownNameError
 from robot_policies.interface.observation import STATE
+from robot_policies.learning.configuration import PolicyConfig
 
 ACTION = "action"
 GOALS = ("closing", "opening")  # of the gripper: what hindsight tells of a demonstration
@@ -34,7 +35,7 @@ BACKBONES = {
 
 @PreTrainedConfig.register_subclass("act_jepa")
 @dataclass
-class ActJepaConfig(PreTrainedConfig):
+class ActJepaConfig(PolicyConfig):
     """Numbers of ACT-JEPA and of its ACT baseline, which is built from the same blocks.
 
     Attributes:
@@ -132,8 +133,7 @@ class ActJepaConfig(PreTrainedConfig):
                 "temporal ensembling predicts at every step: n_action_steps must be 1, got "
                 f"{self.n_action_steps}"
             )
-        if self.n_obs_steps != 1:
-            raise ConfigError(f"n_obs_steps must be 1, got {self.n_obs_steps}")
+        self.require("n_obs_steps", self.n_obs_steps == 1, "1")
         for name in ("dim_model", "predictor_dim"):
             if getattr(self, name) % (4 * self.n_heads):
                 raise ConfigError(
@@ -145,8 +145,7 @@ class ActJepaConfig(PreTrainedConfig):
                 "momentum must rise within [0, 1], got "
                 f"{self.momentum_start} to {self.momentum_end}"
             )
-        if self.total_steps < 1:
-            raise ConfigError(f"total_steps must be >= 1, got {self.total_steps}")
+        self.require("total_steps", self.total_steps >= 1, ">= 1")
 
     @classmethod
     def paper(cls, **overrides: Any) -> "ActJepaConfig":
@@ -177,11 +176,6 @@ class ActJepaConfig(PreTrainedConfig):
     def action_delta_indices(self) -> list[int]:
         """Actions that are predicted, the current one first."""
         return list(range(self.chunk_size))
-
-    @property
-    def reward_delta_indices(self) -> None:
-        """Nothing is read."""
-        return
 
     def validate_features(self) -> None:
         """Refuse inputs without a state, or outputs without an action.

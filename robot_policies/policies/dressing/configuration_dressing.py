@@ -13,6 +13,7 @@ from lerobot.optim import AdamConfig
 
 from robot_policies.interface import ConfigError, RobotSpec, UnknownNameError
 from robot_policies.interface.observation import POINTS, STATE
+from robot_policies.learning.configuration import PolicyConfig
 from robot_policies.learning.elements import ACTION
 
 HEADS = ("dense", "direct")  # Dense Transformation; Direct Vector, its ablation
@@ -24,7 +25,7 @@ HEADING = "observation.heading"  # of the gripper's x axis, which is the network
 
 @PreTrainedConfig.register_subclass("dressing")
 @dataclass
-class DressingConfig(PreTrainedConfig):
+class DressingConfig(PolicyConfig):
     """A displacement of the gripper from segmented points.
 
     Attributes:
@@ -151,18 +152,8 @@ class DressingConfig(PreTrainedConfig):
             )
 
     @property
-    def observation_delta_indices(self) -> None:
-        """Only the present is seen."""
-        return
-
-    @property
     def action_delta_indices(self) -> None:
         """Only the present is imitated."""
-        return
-
-    @property
-    def reward_delta_indices(self) -> None:
-        """Nothing is read."""
         return
 
     def get_optimizer_preset(self) -> AdamConfig:

@@ -13,6 +13,7 @@ from lerobot.optim import AdamWConfig, CosineDecayWithWarmupSchedulerConfig
 
 from robot_policies.interface import ActionKind, ConfigError, UnknownNameError
 from robot_policies.interface.observation import STATE
+from robot_policies.learning.configuration import PolicyConfig
 from robot_policies.learning.elements import ACTION
 
 DECODINGS = {
@@ -23,7 +24,7 @@ DECODINGS = {
 
 @PreTrainedConfig.register_subclass("grape")
 @dataclass
-class GrapeConfig(PreTrainedConfig):
+class GrapeConfig(PolicyConfig):
     """A small SmolVLM that answers a picture and an instruction with action tokens.
 
     Attributes:
@@ -96,36 +97,22 @@ class GrapeConfig(PreTrainedConfig):
         if self.action_kind not in list(ActionKind):
             raise UnknownNameError("action_kind", self.action_kind, list(ActionKind))
         for name in ("hidden", "heads", "vision_layers", "text_layers", "max_words"):
-            self._check(name, getattr(self, name) >= 1, ">= 1")
-        self._check("bins", self.bins >= 2, ">= 2")
-        self._check("temperature", 0.0 <= self.temperature < 100.0, "in [0, 100)")
-        self._check("keypoint_weight", self.keypoint_weight >= 0.0, ">= 0")
-        self._check("hidden", self.hidden % self.heads == 0, f"a multiple of heads {self.heads}")
-        self._check("patch_size", self.patch_size % 4 == 0, "a multiple of 4")
-        self._check("image_size", self.image_size % self.patch_size == 0, "whole patches")
+            self.require(name, getattr(self, name) >= 1, ">= 1")
+        self.require("bins", self.bins >= 2, ">= 2")
+        self.require("temperature", 0.0 <= self.temperature < 100.0, "in [0, 100)")
+        self.require("keypoint_weight", self.keypoint_weight >= 0.0, ">= 0")
+        self.require("hidden", self.hidden % self.heads == 0, f"a multiple of heads {self.heads}")
+        self.require("patch_size", self.patch_size % 4 == 0, "a multiple of 4")
+        self.require("image_size", self.image_size % self.patch_size == 0, "whole patches")
         grid = self.image_size // self.patch_size
-        self._check("scale_factor", grid % self.scale_factor == 0, f"a divisor of {grid} patches")
+        self.require("scale_factor", grid % self.scale_factor == 0, f"a divisor of {grid} patches")
         for name in ("n_obs_steps", "chunk_size", "n_action_steps"):
-            self._check(name, getattr(self, name) == 1, "1")
-
-    def _check(self, name: str, right: bool, expected: str) -> None:
-        if not right:
-            raise ConfigError(f"{name} must be {expected}, got {getattr(self, name)}")
-
-    @property
-    def observation_delta_indices(self) -> None:
-        """Only the present is seen."""
-        return
+            self.require(name, getattr(self, name) == 1, "1")
 
     @property
     def action_delta_indices(self) -> list[int]:
         """The current action."""
         return [0]
-
-    @property
-    def reward_delta_indices(self) -> None:
-        """Nothing is read."""
-        return
 
     def validate_features(self) -> None:
         """Refuse anything but joints, one picture and an action.

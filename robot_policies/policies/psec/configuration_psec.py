@@ -12,6 +12,7 @@ from lerobot.configs.types import NormalizationMode
 from lerobot.optim import AdamWConfig, CosineDecayWithWarmupSchedulerConfig
 
 from robot_policies.interface import ActionKind, ConfigError, UnknownNameError
+from robot_policies.learning.configuration import PolicyConfig
 from robot_policies.learning.elements import ACTION
 
 NETWORKS = ("ln_resnet", "mlp")
@@ -21,7 +22,7 @@ BOUNDED = (NormalizationMode.MIN_MAX, NormalizationMode.QUANTILES, Normalization
 
 @PreTrainedConfig.register_subclass("psec")
 @dataclass
-class PsecConfig(PreTrainedConfig):
+class PsecConfig(PolicyConfig):
     """A noise predictor for one action, or a chunk of them, given all vectors of an observation.
 
     Attributes:
@@ -90,14 +91,14 @@ class PsecConfig(PreTrainedConfig):
             if value not in known:
                 raise UnknownNameError(name, value, known)
         for name in ("hidden", "n_blocks", "expansion", "n_frequencies", "time_dim"):
-            self._check(name, getattr(self, name) >= 1, ">= 1")
-        self._check("n_denoising_steps", self.n_denoising_steps >= 2, ">= 2")
-        self._check("dropout", 0.0 <= self.dropout < 1.0, "in [0, 1)")
-        self._check("beta_min", 0.0 < self.beta_min < self.beta_max, "in (0, beta_max)")
-        self._check("temperature", self.temperature >= 0.0, ">= 0")
-        self._check("average_rate", 0.0 < self.average_rate <= 1.0, "in (0, 1]")
-        self._check("n_obs_steps", self.n_obs_steps == 1, "1")
-        self._check(
+            self.require(name, getattr(self, name) >= 1, ">= 1")
+        self.require("n_denoising_steps", self.n_denoising_steps >= 2, ">= 2")
+        self.require("dropout", 0.0 <= self.dropout < 1.0, "in [0, 1)")
+        self.require("beta_min", 0.0 < self.beta_min < self.beta_max, "in (0, beta_max)")
+        self.require("temperature", self.temperature >= 0.0, ">= 0")
+        self.require("average_rate", 0.0 < self.average_rate <= 1.0, "in (0, 1]")
+        self.require("n_obs_steps", self.n_obs_steps == 1, "1")
+        self.require(
             "n_action_steps",
             1 <= self.n_action_steps <= self.chunk_size,
             f"in [1, chunk_size = {self.chunk_size}]",
@@ -108,10 +109,6 @@ class PsecConfig(PreTrainedConfig):
                 f"normalization_mapping: ACTION is {mode}, but the sampler clips to [-1, 1]; "
                 f"use one of {[str(bounded.value) for bounded in BOUNDED]}"
             )
-
-    def _check(self, name: str, right: bool, expected: str) -> None:
-        if not right:
-            raise ConfigError(f"{name} must be {expected}, got {getattr(self, name)}")
 
     @property
     def observation_width(self) -> int:
@@ -124,19 +121,9 @@ class PsecConfig(PreTrainedConfig):
         return (self.output_features or {})[ACTION].shape[0]
 
     @property
-    def observation_delta_indices(self) -> None:
-        """Only the present is seen."""
-        return
-
-    @property
     def action_delta_indices(self) -> list[int]:
         """Actions that are predicted, the current one first."""
         return list(range(self.chunk_size))
-
-    @property
-    def reward_delta_indices(self) -> None:
-        """Nothing is read."""
-        return
 
     def validate_features(self) -> None:
         """Refuse inputs that are no vectors, or outputs without an action.

@@ -14,6 +14,7 @@ from lerobot.optim import AdamConfig
 from robot_policies.interface import ConfigError, RobotSpec
 from robot_policies.interface.errors import suggestion
 from robot_policies.interface.observation import COMMAND, IMU, STATE, VELOCITY_COMMAND
+from robot_policies.learning.configuration import PolicyConfig
 from robot_policies.policies.uni_o4.frame import FrameLayout
 
 ACTION = "action"
@@ -23,7 +24,7 @@ SERVO_FIELDS = ("effort", "stiffness", "damping")
 
 @PreTrainedConfig.register_subclass("uni_o4")
 @dataclass
-class UniO4Config(PreTrainedConfig):
+class UniO4Config(PolicyConfig):
     """A symmetric Gaussian actor over five frames of what a real quadruped measures.
 
     Make one with `UniO4Config.for_robot`; the empty defaults exist for LeRobot's parser only.
@@ -100,15 +101,11 @@ class UniO4Config(PreTrainedConfig):
             if not low + self.position_margin < middle < high - self.position_margin:
                 raise ConfigError(f"{joint}: default {middle} rad is not inside [{low}, {high}]")
         for name in ("dt", "history", "gait_frequency", "initial_std", "action_scale"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"{name} must be > 0, got {getattr(self, name)}")
+            self.require(name, getattr(self, name) > 0, "> 0")
         for name in ("velocity", "acceleration", *SERVO_FIELDS[:2]):
-            if any(value <= 0.0 for value in getattr(self, name)):
-                raise ConfigError(f"{name} must be > 0, got {getattr(self, name)}")
-        if not 0.0 <= self.exploration < np.inf:
-            raise ConfigError(f"exploration must be >= 0, got {self.exploration}")
-        if not 0.0 < self.limit_fraction <= 1.0:
-            raise ConfigError(f"limit_fraction must be in (0, 1], got {self.limit_fraction}")
+            self.require(name, all(value > 0.0 for value in getattr(self, name)), "> 0")
+        self.require("exploration", 0.0 <= self.exploration < np.inf, ">= 0")
+        self.require("limit_fraction", 0.0 < self.limit_fraction <= 1.0, "in (0, 1]")
         if self.chunk_size != 1 or self.n_action_steps != 1 or self.n_obs_steps != 1:
             raise ConfigError("uni_o4 answers one observation with one action")
         mirror_map(self.joint_names)
@@ -171,11 +168,6 @@ class UniO4Config(PreTrainedConfig):
     def action_delta_indices(self) -> list[int]:
         """The action before each frame, and the one to imitate."""
         return list(range(-self.history, 1))
-
-    @property
-    def reward_delta_indices(self) -> None:
-        """Nothing is read."""
-        return
 
     def get_optimizer_preset(self) -> AdamConfig:
         """Return the optimiser of behaviour cloning."""
