@@ -1,7 +1,6 @@
 """`metaworld/<name>`: an episode of Meta-World, with its own scripted expert as demonstrator."""
 
 import warnings
-from collections.abc import Mapping
 
 import numpy as np
 
@@ -10,15 +9,14 @@ from robot_policies.interface import (
     ActionKind,
     ActionSpec,
     ArraySpec,
-    Finding,
     Observation,
     ObservationSpec,
     Simulator,
-    Statistics,
 )
 from robot_policies.interface.observation import ENVIRONMENT_STATE, TASK
 from robot_policies_sim.engines.gymnasium.robot import FAMILY
 from robot_policies_sim.worlds.benchmarks.gym import GymTask
+from robot_policies_sim.worlds.scripted import ScriptedExpert
 
 NAMESPACE = "metaworld"
 LONGEST = 200  # steps [ACT-JEPA, arXiv 2501.14622 v4, evaluates as long]; Meta-World allows 500
@@ -56,16 +54,12 @@ class MetaWorldTask(GymTask):
         return MetaWorldExpert(simulator, self._variant, noise)
 
 
-class MetaWorldExpert:
+class MetaWorldExpert(ScriptedExpert):
     """A `Policy` around one of Meta-World's scripted policies, which read the observation alone.
 
     Attributes:
         intended: Its last answer without noise. Shape (4,).
     """
-
-    name = "expert"
-    statistics: Mapping[str, Statistics] = {}
-    findings: tuple[Finding, ...] = ()
 
     def __init__(self, simulator: Simulator, variant: str, noise: float = 0.0) -> None:
         """Find the expert.
@@ -109,8 +103,4 @@ class MetaWorldExpert:
         self.intended = np.clip(meant.astype(np.float64), -LIMIT, LIMIT)
         done = self.intended + self._scale * self._rng.standard_normal(len(self.intended))
         done = np.clip(done, -LIMIT, LIMIT)
-        spec = self.action_spec
-        return ActionChunk(observation.stamp, spec.dt, done[None], spec.array.names, spec.kind)
-
-    def close(self) -> None:
-        """Nothing is held open; the simulator is its owner's."""
+        return self.answer(observation, done)

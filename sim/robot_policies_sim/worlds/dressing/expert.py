@@ -6,7 +6,6 @@ presses, and back along its path when it presses too hard. What it asks for depe
 alone, so that it can be asked about states that another policy has come to.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,18 +15,17 @@ from robot_policies.interface import (
     ActionKind,
     ActionSpec,
     ArraySpec,
-    Finding,
     Observation,
     ObservationSpec,
     RobotState,
     Simulator,
-    Statistics,
 )
 from robot_policies.interface.action import CARTESIAN_DELTA_NAMES
 from robot_policies.interface.frames import matrix
 from robot_policies.interface.observation import STATE
 from robot_policies_sim.worlds.dressing.person import arm_joints
 from robot_policies_sim.worlds.dressing.trial import arm_load
+from robot_policies_sim.worlds.scripted import ScriptedExpert, measured_joints
 
 PERIOD = 0.1  # s
 # m; the path begins before the fingertips and ends beyond the shoulder: the opening lags behind
@@ -62,12 +60,10 @@ class Manner:
     firm: float = 12.0
 
 
-class DressingExpert:
+class DressingExpert(ScriptedExpert):
     """A `Policy` that knows where the arm is and how hard the sleeve presses."""
 
-    name, robot = "expert", "xarm7"
-    statistics: Mapping[str, Statistics] = {}
-    findings: tuple[Finding, ...] = ()
+    robot = "xarm7"
 
     def __init__(self, simulator: Simulator, manner: Manner | None = None) -> None:
         """Take joint names from the robot's table.
@@ -77,12 +73,8 @@ class DressingExpert:
             manner: How it dresses.
         """
         self._simulator, self._manner = simulator, manner or Manner()
-        joints, wide = simulator.spec.joint_names, np.dtype(np.float64)
-        measured = tuple(f"{joint}.pos" for joint in joints)
-        self.observation_spec = ObservationSpec(
-            {STATE: ArraySpec(STATE, (len(joints),), wide, "rad", measured)}
-        )
-        array = ArraySpec("action", (6,), wide, UNITS, CARTESIAN_DELTA_NAMES)
+        self.observation_spec = ObservationSpec({STATE: measured_joints(simulator.spec)})
+        array = ArraySpec("action", (6,), np.dtype(np.float64), UNITS, CARTESIAN_DELTA_NAMES)
         self.action_spec = ActionSpec(ActionKind.CARTESIAN_DELTA, array, dt=PERIOD, horizon=1)
 
     def reset(self, seed: int) -> None:
@@ -92,11 +84,7 @@ class DressingExpert:
         """Return one row. Shape (1, 6). [m], [rad]."""
         self.observation_spec.validate(observation)
         row = self.displacement(self._simulator.read(pictures=False))
-        spec = self.action_spec
-        return ActionChunk(observation.stamp, spec.dt, row[None], spec.array.names, spec.kind)
-
-    def close(self) -> None:
-        """Nothing is held open; the simulator is its owner's."""
+        return self.answer(observation, row)
 
     def displacement(self, state: RobotState) -> np.ndarray:
         """Return what it does now: x, y, z [m] and rotation vector [rad]. Shape (6,)."""

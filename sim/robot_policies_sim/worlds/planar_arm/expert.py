@@ -17,14 +17,13 @@ from robot_policies.interface import (
     ActionKind,
     ActionSpec,
     ArraySpec,
-    Finding,
     Observation,
     ObservationSpec,
     Simulator,
 )
 from robot_policies.interface.observation import STATE
-from robot_policies.interface.policy import Statistics
 from robot_policies_sim.worlds.planar_arm.trial import PEG, POST, places
+from robot_policies_sim.worlds.scripted import ScriptedExpert, measured_joints
 
 MIXED = "mixed"
 SPEED = 0.5  # m/s, of the peg; no joint then comes near its limit of speed
@@ -42,16 +41,12 @@ ELEMENTS = tuple(f"{part}.{axis}" for part in ("position", "rotation") for axis 
 Field = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
-class ArmExpert:
+class ArmExpert(ScriptedExpert):
     """A `Policy` that does what its field says, from the truth of the simulator it acts in.
 
     Attributes:
         style: What it does in this episode.
     """
-
-    name = "expert"
-    statistics: Mapping[str, Statistics] = {}
-    findings: tuple[Finding, ...] = ()
 
     def __init__(self, simulator: Simulator, scenario: str, noise: float = 0.0) -> None:
         """Choose the field.
@@ -65,12 +60,9 @@ class ArmExpert:
         self._crowd = STYLES if scenario == MIXED else {scenario: (FIELDS[scenario], 0.0)}
         robot = simulator.spec
         self.robot = robot.name
-        wide, joints = np.dtype(np.float64), robot.joint_names
-        measured = tuple(f"{joint}.pos" for joint in joints)
-        state = ArraySpec(STATE, (len(joints),), wide, "rad", measured)
-        self.observation_spec = ObservationSpec({STATE: state})
+        self.observation_spec = ObservationSpec({STATE: measured_joints(robot)})
         units = ("m",) * 3 + ("rad",) * 3
-        action = ArraySpec("action", (6,), wide, units, ELEMENTS)
+        action = ArraySpec("action", (6,), np.dtype(np.float64), units, ELEMENTS)
         dt = 1.0 / robot.control_rate
         self.action_spec = ActionSpec(ActionKind.CARTESIAN_DELTA, action, dt, horizon=1)
         self.reset(0)
@@ -93,12 +85,7 @@ class ArmExpert:
         gain, fastest = TURNING
         turn = _hand(peg) - state.joint_position.sum()
         turn = np.clip(gain * ((turn + np.pi) % (2.0 * np.pi) - np.pi), -fastest, fastest)
-        row = dt * np.array([[*velocity, 0.0, 0.0, 0.0, turn]])
-        spec = self.action_spec
-        return ActionChunk(observation.stamp, dt, row, spec.array.names, spec.kind)
-
-    def close(self) -> None:
-        """Nothing is held open; the simulator is its owner's."""
+        return self.answer(observation, dt * np.array([*velocity, 0.0, 0.0, 0.0, turn]))
 
 
 def reach(peg: np.ndarray, goal: np.ndarray, obstacle: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 What it asks for passes the safety gate like anybody's actions.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 
@@ -12,29 +12,24 @@ from robot_policies.interface import (
     ActionKind,
     ActionSpec,
     ArraySpec,
-    Finding,
     Observation,
     ObservationSpec,
     Simulator,
-    Statistics,
 )
 from robot_policies.interface.observation import STATE, TASK
+from robot_policies_sim.worlds.scripted import ScriptedExpert, measured_joints
 from robot_policies_sim.worlds.tabletop.place_motion import PlaceMotion
 from robot_policies_sim.worlds.tabletop.pulses import pulses
 
 NOISY_SHARE = 0.5  # of the episodes
 
 
-class TabletopExpert:
+class TabletopExpert(ScriptedExpert):
     """A `Policy` that follows the instruction with the truth of the simulator it acts in.
 
     Attributes:
         intended: What it meant by its last answer, without noise. Shape (6,). [rad]
     """
-
-    name = "expert"
-    statistics: Mapping[str, Statistics] = {}
-    findings: tuple[Finding, ...] = ()
 
     def __init__(
         self,
@@ -54,9 +49,7 @@ class TabletopExpert:
         robot = simulator.spec
         self.robot = robot.name
         joints, wide = robot.joint_names, np.dtype(np.float64)
-        measured = tuple(f"{joint}.pos" for joint in joints)
-        state = ArraySpec(STATE, (len(joints),), wide, "rad", measured)
-        self.observation_spec = ObservationSpec({STATE: state}, needs_task=True)
+        self.observation_spec = ObservationSpec({STATE: measured_joints(robot)}, needs_task=True)
         action = ArraySpec("action", (len(joints),), wide, "rad", joints)
         self.action_spec = ActionSpec(
             ActionKind.JOINT_POSITION, action, dt=1.0 / robot.control_rate, horizon=1
@@ -82,8 +75,4 @@ class TabletopExpert:
         push = self._pulses[min(self._step, len(self._pulses) - 1)]
         self.intended, pushed = self._motion.step(state, push)
         self._step += 1
-        spec = self.action_spec
-        return ActionChunk(observation.stamp, spec.dt, pushed[None], spec.array.names, spec.kind)
-
-    def close(self) -> None:
-        """Nothing is held open; the simulator is its owner's."""
+        return self.answer(observation, pushed)

@@ -13,15 +13,14 @@ from robot_policies.interface import (
     ActionKind,
     ActionSpec,
     ArraySpec,
-    Finding,
     Observation,
     ObservationSpec,
     RobotState,
     Simulator,
-    Statistics,
 )
 from robot_policies.interface.action import CARTESIAN_DELTA_NAMES
 from robot_policies.interface.observation import STATE, TASK
+from robot_policies_sim.worlds.scripted import ScriptedExpert, measured_joints
 from robot_policies_sim.worlds.tabletop.table import CUBE_HALF
 
 DT = 0.1  # s between two actions
@@ -41,12 +40,8 @@ UP = 0.015  # m per action, and down
 NOISE_UP = 0.001  # m
 
 
-class DetourExpert:
+class DetourExpert(ScriptedExpert):
     """A `Policy` of displacements with the truth of the simulator it acts in."""
-
-    name = "expert"
-    statistics: Mapping[str, Statistics] = {}
-    findings: tuple[Finding, ...] = ()
 
     def __init__(
         self, simulator: Simulator, meanings: Mapping[str, tuple[str, str]], noise: float
@@ -61,13 +56,10 @@ class DetourExpert:
         self._simulator, self._meanings, self._noise = simulator, meanings, noise
         robot = simulator.spec
         self.robot = robot.name
-        wide = np.dtype(np.float64)
-        measured = tuple(f"{joint}.pos" for joint in robot.joint_names)
-        state = ArraySpec(STATE, (len(measured),), wide, "rad", measured)
-        self.observation_spec = ObservationSpec({STATE: state}, needs_task=True)
+        self.observation_spec = ObservationSpec({STATE: measured_joints(robot)}, needs_task=True)
         names = (*CARTESIAN_DELTA_NAMES, robot.joint_names[-1])
         units = (*("m",) * 3, *("rad",) * 4)
-        array = ArraySpec("action", (len(names),), wide, units, names)
+        array = ArraySpec("action", (len(names),), np.dtype(np.float64), units, names)
         self.action_spec = ActionSpec(ActionKind.CARTESIAN_DELTA, array, dt=DT, horizon=1)
         self.reset(0)
 
@@ -84,11 +76,7 @@ class DetourExpert:
         state = self._simulator.read(pictures=False)
         cube, pad = self._meanings[str(observation[TASK])]
         row = self._row(state, cube, pad)
-        spec = self.action_spec
-        return ActionChunk(observation.stamp, spec.dt, row[None], spec.array.names, spec.kind)
-
-    def close(self) -> None:
-        """Nothing is held open; the simulator is its owner's."""
+        return self.answer(observation, row)
 
     def _row(self, state: RobotState, cube: str, pad: str) -> np.ndarray:
         truth = state.truth
