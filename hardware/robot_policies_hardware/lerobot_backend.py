@@ -203,6 +203,7 @@ class LerobotBackend:
         return here if self._target is None else self._target
 
     def _send(self, robot: Robot, values: np.ndarray) -> np.ndarray:
+        """Send (target - offset) / scale, the motors' units; return what was sent, in SI."""
         targets = (values - self._offset) / self._scale
         action = {
             f"{motor}.pos": float(target)
@@ -221,6 +222,7 @@ class LerobotBackend:
             raise self._failed("write", error) from None
 
     def _to_si(self, values: Mapping[str, Any]) -> np.ndarray:
+        """Return motor values v in SI: scale v + offset, two numbers of each motor."""
         return self._scale * [float(values[f"{m}.pos"]) for m in self._motors] + self._offset
 
     def _picture(self, measured: Mapping[str, Any], stream: str) -> np.ndarray:

@@ -124,6 +124,10 @@ class LoopbackBackend:
         self._end, self._since, self._moves_for = self._start, now, 0.0
 
     def _motion(self, now: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return where a command leads by now: q + v t in the joints' range, at rest at its ends.
+
+        Both have shape (n_joints,), in [rad] and [rad/s].
+        """
         elapsed = max(now - self._since, 0.0)
         if elapsed >= self._moves_for - RESOLUTION:
             return self._end.copy(), np.zeros_like(self._end)

@@ -100,4 +100,5 @@ class RecordedActions:
         return state.joint_position - self._positions[self._row(elapsed)]
 
     def _row(self, elapsed: float) -> int:
+        """Return the row nearest to a time, round(t / dt); beyond the ends, the first or last."""
         return min(max(round(elapsed / self._dt), 0), len(self._actions) - 1)

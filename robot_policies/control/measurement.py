@@ -118,6 +118,10 @@ class MeasurementJudge:
         return Refusal(Cause.CLOCK, text, "", stamp, before, stamp - before)
 
     def _judge_tilt(self, state: RobotState, now: float) -> Refusal | None:
+        """Judge the angle between the base's z axis and up, acos(R_33).
+
+        R_33 = 1 - 2 (x^2 + y^2) is the last element of the rotation matrix of a unit quaternion.
+        """
         limit = self._robot.tilt_limit
         if limit is None:
             return None

@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
 import torch
 from lerobot.configs.types import FeatureType, PolicyFeature
 
@@ -62,12 +63,14 @@ def control_steps(repeats: int, tick: Callable[[], None]) -> list[Row]:
                 step()
                 spent[key].append((time.thread_time() - thread, time.perf_counter() - wall))
         tick()
-    return [
-        _row(f"control step of {network}, {clock}", count, "ms", [1e3 * t for t in times], target)
-        for (network, count), pairs in spent.items()
-        for clock, times in zip(("thread", "wall"), zip(*pairs, strict=True), strict=True)
-        for target in (TARGETS[network] if count == max(COUNTS) else None,)
-    ]
+    rows = []
+    for (network, count), pairs in spent.items():
+        target = TARGETS[network] if count == max(COUNTS) else None
+        of_thread, of_wall = (1e3 * np.array(times) for times in zip(*pairs, strict=True))
+        what = f"control step of {network}"
+        rows.append(_row(f"{what}, thread", count, "ms", of_thread.tolist(), target))
+        rows.append(_row(f"{what}, wall", count, "ms", of_wall.tolist(), target))
+    return rows
 
 
 def live_changes(domain: int) -> list[Row]:
@@ -86,10 +89,11 @@ def live_changes(domain: int) -> list[Row]:
         base = _write_base(folder / "base")
         skills = [str(_write_skill(folder, base, i)) for i in range(max(COUNTS))]
         names = {"policy": folder / "base", "robot": ROBOT, "backend": "loopback", "task": "none"}
-        words = [f"{key}:={value}" for key, value in names.items()]
-        command = (sys.executable, "-m", "robot_policies.launching", "policy.launch.xml")
+        names["rate"] = f"{RATE:g}"
+        command = [sys.executable, "-m", "robot_policies.launching", "policy.launch.xml"]
+        command += [f"{key}:={value}" for key, value in names.items()]
         graph = subprocess.Popen(
-            [*command, *words, f"rate:={RATE:g}"],
+            command,
             env=environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -100,7 +104,8 @@ def live_changes(domain: int) -> list[Row]:
         finally:
             graph.send_signal(signal.SIGINT)
             graph.communicate(timeout=30.0)
-    answered, acting = ([1e3 * value for value in found[key]] for key in ("answered", "acting"))
+    answered = [1e3 * value for value in found["answered"]]
+    acting = [1e3 * value for value in found["acting"]]
     return [
         _row("hot load, until the node answers", len(skills), "ms", answered),
         _row("hot load, until the skill acts", len(skills), "ms", acting, HOT_LOAD),

@@ -141,6 +141,16 @@ class Kinematics:
     def _walk(
         self, joints: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, list[tuple[int, bool, np.ndarray, np.ndarray]]]:
+        """Follow the chain of links from the base to the end.
+
+        A link with the fixed offset o and turn F comes to p' = p + R o and R' = R F. A turning
+        joint of axis a makes R' exp(q [a]x) of R', a sliding one makes p' + R' a q of p' (the
+        product of homogeneous transforms).
+
+        Returns:
+            Rotation (3, 3) and position (3,) of the end, and of each joint that moves: its number,
+            whether it slides, its axis and a point on it, in the base's frame.
+        """
         rotation, position, moved = np.eye(3), np.zeros(3), []
         for fixed, offset, axis, index, sliding in self._chain:
             position = position + rotation @ offset

@@ -99,6 +99,10 @@ def _spread(
     values: Mapping[str, np.ndarray],
     ranges: list[tuple[float, float] | None],
 ) -> Iterator[Finding]:
+    """Find spreads that are negative, or that are 0 beside the range: max - min, or one deviation.
+
+    A spread counts as none below `CONSTANT`, or below `STILL` times the width of the range [own].
+    """
     low, high = ENDS.get(mode, ("", "std"))
     spread = (values[high] - values[low] if low else values[high]).ravel()
     if (spread < 0.0).any():
@@ -117,6 +121,11 @@ def _spread(
 def _against_range(
     where: str, unit: str, mode: str, values: Mapping[str, float], low: float, high: float
 ) -> Iterator[Finding]:
+    """Find statistics outside the robot's range by more than `SLACK` of its width w [own].
+
+    A mean has to lie within [low - SLACK w, high + SLACK w], a deviation to be at most w, and of
+    ends (a, b) the distance beyond is max(low - a, b - high).
+    """
     width = high - low
     limits = f"the robot's range is [{low:.4g}, {high:.4g}] {unit}; wrong unit or zero?"
     if mode == "MEAN_STD":

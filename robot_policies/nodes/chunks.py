@@ -107,6 +107,7 @@ def _duration(seconds: float) -> Duration:
 
 
 def _time_step(due: list[float]) -> float:
+    """Return the time step of rows that are due at dt, 2 dt, 3 dt and so on. [s]."""
     if not due or due[0] <= 0.0:
         raise ContractError(f"chunk: first row due {due[:1]} s after the observation, must be > 0")
     for k, time in enumerate(due):
@@ -117,6 +118,10 @@ def _time_step(due: list[float]) -> float:
 
 
 def _displacement(row: np.ndarray, due: Duration) -> MultiDOFJointTrajectoryPoint:
+    """Return a row as a point: of the rotation vector v, the quaternion (v/a sin(a/2), cos(a/2)).
+
+    Its length is the angle, a = |v|.
+    """
     transform = Transform()
     angle = float(np.linalg.norm(row[3:6]))
     # sin(a/2)/a is 1/2 at a = 0; np.sinc(x) is sin(pi x)/(pi x).
@@ -130,6 +135,7 @@ def _displacement(row: np.ndarray, due: Duration) -> MultiDOFJointTrajectoryPoin
 
 
 def _read_displacement(point: MultiDOFJointTrajectoryPoint) -> list[float]:
+    """Return a point as a row: a = 2 atan2(|u|, w) and v = a u / |u| of the quaternion (u, w)."""
     transforms: list[Any] = list(point.transforms)
     if not transforms:
         raise ContractError("chunk: a row without a transform")

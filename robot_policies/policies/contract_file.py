@@ -169,6 +169,10 @@ def _read(path: Path) -> tuple[str, _File]:
 
 
 def _time_step(data: _File) -> float:
+    """Return a step of a whole number of control periods, n / rate, where `dt` is one within 1 %.
+
+    Else, and of a robot that is not known, it is `dt` itself. [s]
+    """
     if data.robot not in robots():
         return float(data.dt)
     rate = load_robot(data.robot).control_rate

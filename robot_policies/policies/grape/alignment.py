@@ -172,6 +172,11 @@ def _loss(
     objective: Objective,
     settings: AlignmentSettings,
 ) -> tuple[Tensor, dict[str, float]]:
+    """Return preference loss + nll * imitation loss of what was chosen, and what to log.
+
+    The preference is judged by ratios log pi(a|s) - log pi_ref(a|s), as in the method's loss in
+    `losses.py`; a method without one imitates alone.
+    """
     if settings.method == "group":
         return _group(policy, preprocessor, units, reference, worth)
     everything = [t for pair in units for t in (pair.chosen, pair.rejected)]

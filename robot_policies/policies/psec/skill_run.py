@@ -177,7 +177,10 @@ def run_router(
         numbers, fitting = CriticSettings(), replace(CRITIC, seed=settings.seed)
         weight = router_weights(train_critic(others, "safety", fitting, numbers), data, numbers)
     return train_router(
-        *(loaded.policy, adapters, data, settings),
+        loaded.policy,
+        adapters,
+        data,
+        settings,
         weight=weight,
         settle=replace(SETTLE, batch=settings.batch, seed=settings.seed),
         pull=pull,

@@ -38,8 +38,12 @@ class FrameLayout:
         """Lay out a frame of a robot with so many joints."""
         self.joints = joints
         widths = {
-            **dict.fromkeys(("turn", "gravity", "command"), 3),
-            **{"state": 2 * joints, "target": joints, "clock": 2},
+            "turn": 3,
+            "gravity": 3,
+            "command": 3,
+            "state": 2 * joints,
+            "target": joints,
+            "clock": 2,
         }
         *starts, self.width = accumulate(widths.values(), initial=0)
         self._blocks = {

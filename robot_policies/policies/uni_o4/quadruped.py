@@ -15,7 +15,11 @@ import numpy as np
 import torch
 
 from robot_policies.interface.observation import IMU, STATE, VELOCITY_COMMAND
-from robot_policies.policies.uni_o4.configuration_uni_o4 import UniO4Config
+from robot_policies.policies.uni_o4.configuration_uni_o4 import (
+    ROBOT_FIELDS,
+    SERVO_FIELDS,
+    UniO4Config,
+)
 from robot_policies.policies.uni_o4.frame import FrameLayout
 
 Array = Any  # a tensor, or an ndarray
@@ -45,10 +49,7 @@ class Quadruped:
         scale = config.action_scale
         default, lower, upper, velocity, acceleration, effort, stiffness, damping = (
             np.array(getattr(config, name), dtype=np.float32)
-            for name in (
-                *("default_position", "lower", "upper", "velocity", "acceleration"),
-                *("effort", "stiffness", "damping"),
-            )
+            for name in ROBOT_FIELDS + SERVO_FIELDS
         )
         # Two opposite steps differ by twice the step, so half of a dt^2 keeps the acceleration.
         step = np.minimum(velocity * config.dt, 0.5 * acceleration * config.dt**2)

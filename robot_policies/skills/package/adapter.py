@@ -32,12 +32,24 @@ HANDLED = ("peft_type", "r", "lora_alpha", "target_modules", "use_rslora", "init
 KEEPS_BASE = (None, True, False, "gaussian", "orthogonal", "eva")
 # What a peft configuration may say besides, because it changes nothing in a trained adapter.
 INERT = frozenset(
-    (
-        *("base_model_name_or_path", "auto_mapping", "revision", "task_type", "inference_mode"),
-        *("lora_dropout", "peft_version", "megatron_core", "runtime_config"),
-        *("loftq_config", "eva_config", "corda_config", "lora_ga_config", "qalora_group_size"),
-        *("ensure_weight_tying", "monteclora_config"),
-    )
+    [
+        "base_model_name_or_path",
+        "auto_mapping",
+        "revision",
+        "task_type",
+        "inference_mode",
+        "lora_dropout",
+        "peft_version",
+        "megatron_core",
+        "runtime_config",
+        "loftq_config",
+        "eva_config",
+        "corda_config",
+        "lora_ga_config",
+        "qalora_group_size",
+        "ensure_weight_tying",
+        "monteclora_config",
+    ]
 )
 NOTHING = (None, False, "none", "", [], {})
 

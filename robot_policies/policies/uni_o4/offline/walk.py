@@ -170,6 +170,10 @@ def adapted(policy: UniO4Policy, run: OfflineRun) -> UniO4Policy:
 
 
 def _varied(actor: GaussianActor) -> GaussianActor:
+    """Return a copy whose weights w are w + `MEMBER_SPREAD` std(w) n, n from N(0, 1) [own].
+
+    Members that are one have a divergence without gradient.
+    """
     copy = deepcopy(actor)
     with torch.no_grad():
         for parameter in copy.mean.parameters():

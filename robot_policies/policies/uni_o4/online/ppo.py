@@ -162,15 +162,9 @@ class Trainer:
                 following = policy.value(final).squeeze(-1)
                 reward += settings.gamma * following * torch.from_numpy(timeout)
             done = torch.from_numpy(fallen | timeout)
-            for name, tensor in zip(
-                names,
-                (
-                    *(self.observation, action, mean),
-                    gaussian_log_prob(mean, policy.log_std, action),
-                    *(value, reward, done.float()),
-                ),
-                strict=True,
-            ):
+            log_prob = gaussian_log_prob(mean, policy.log_std, action)
+            step = (self.observation, action, mean, log_prob, value, reward, done.float())
+            for name, tensor in zip(names, step, strict=True):
                 steps[name].append(tensor)
             self.body.forget(done)
             self.observation = self.body.observe(features)
@@ -240,6 +234,10 @@ class Trainer:
         return float(np.clip((self.progress.steps - first) / max(last - first, 1), 0.0, 1.0))
 
     def _adapt(self, kl: float) -> None:
+        """Divide the learning rate by 1.5 above the range of the divergence, multiply it below.
+
+        As the adaptive schedule of rsl_rl's PPO.
+        """
         low, high = self.settings.kl_range
         slowest, fastest = self.settings.lr_range
         if kl > high:

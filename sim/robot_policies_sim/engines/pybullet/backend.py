@@ -65,6 +65,10 @@ class PybulletBackend(SteppedSimulator):
         return draw(self._client, eye, target, up, width, height, focal)[0]
 
     def _look(self, camera: Camera) -> Picture:
+        """Draw what a camera sees: its eye is p + R c and its axes are R C.
+
+        The link's pose is (p, R), the camera's on it (c, C).
+        """
         pose = self._link_pose(camera.link)
         turn = matrix(pose[3:])
         eye = pose[:3] + turn @ camera.position

@@ -115,6 +115,7 @@ class Go1WalkTrial:
         return {"success": float(tracked and self._is_complete() and not self._fallen)} | measured
 
     def _is_complete(self) -> bool:
+        """Return whether the next step would end beyond the horizon."""
         # The last step begins one period before the end.
         return self._period > 0.0 and self._elapsed + 1.5 * self._period > self._horizon
 

@@ -215,6 +215,7 @@ def _draw(
 def _elsewhere(
     rng: np.random.Generator, places: Mapping[str, tuple[np.ndarray, float]]
 ) -> np.ndarray:
+    """Draw p until `REACH` holds |p|, and |p - s| > `FREE` for each solid thing s. Shape (3,)."""
     solid = [spot for name, (spot, _) in places.items() if not name.endswith("pad")]
     while True:
         start = _point(rng, ANYWHERE)

@@ -79,6 +79,11 @@ class DetourExpert(ScriptedExpert):
         return self.answer(observation, row)
 
     def _row(self, state: RobotState, cube: str, pad: str) -> np.ndarray:
+        """Return the displacement of this moment. Shape (7,). [m], [rad].
+
+        Of the way d that is left the tip goes min(FASTEST, EASING |d|) d / |d|. Its noise fades
+        out over the last `CALM` metres, and heights change by at most `UP` [own].
+        """
         truth = state.truth
         at, goal = truth[f"object.{cube}"][:3], truth[f"object.{pad}"][:2]
         tip, obstacle = truth["end_effector"][:3], truth["object.obstacle"][:2]
