@@ -10,12 +10,9 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
-from robot_policies.learning.networks import mlp
-from robot_policies.policies.uni_o4.losses import gaussian_kl, gaussian_log_prob
+from robot_policies.policies.uni_o4.losses import gaussian_log_prob
 from robot_policies.policies.uni_o4.offline.settings import Diversity
 from robot_policies.policies.uni_o4.online.ppo import Learner
-
-LOG_STD = (-5.0, 0.0)  # upstream `net.py`
 
 
 class GaussianActor(nn.Module):
@@ -36,25 +33,6 @@ class GaussianActor(nn.Module):
     def forward(self, observation: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log standard deviation. (B, W) -> (B, A), (A,)."""
         return self.mean(observation[..., self.privileged :]), self.log_std
-
-
-class TanhActor(nn.Module):
-    """Upstream's policy: mean in (-1, 1), noise that depends on the state (`net.py`)."""
-
-    def __init__(self, width: int, action_width: int, hidden: tuple[int, ...]) -> None:
-        """Make the net; orthogonal weights, zero biases."""
-        super().__init__()
-        self.net = mlp(width, hidden, 2 * action_width)
-        for layer in self.net:
-            if isinstance(layer, nn.Linear):
-                nn.init.orthogonal_(layer.weight)
-                nn.init.zeros_(layer.bias)
-
-    def forward(self, observation: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and log standard deviation. (B, W) -> (B, A), (B, A)."""
-        mean, spread = torch.tanh(self.net(observation)).chunk(2, -1)
-        low, high = LOG_STD
-        return mean, low + 0.5 * (high - low) * (spread + 1.0)
 
 
 def member_loss(
@@ -96,16 +74,3 @@ def member_loss(
     nearest = torch.stack([gaussian_log_prob(m, s, own) for m, s in others]).amax(0)
     divergence = (gaussian_log_prob(mean, log_std, own) - nearest).clamp(max=cap)
     return -(likelihood + weight * divergence).mean()
-
-
-@torch.no_grad()
-def pairwise_divergence(policies: nn.ModuleList, observation: Tensor) -> Tensor:
-    """Return the mean KL divergence over all ordered pairs of members. Scalar. [nat]"""  # noqa: D415
-    answers = [policy(observation) for policy in policies]
-    pairs = [
-        gaussian_kl(*one, *other).mean()
-        for i, one in enumerate(answers)
-        for j, other in enumerate(answers)
-        if i != j
-    ]
-    return torch.stack(pairs).mean()

@@ -3,6 +3,7 @@
 import multiprocessing
 import signal
 from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -11,12 +12,9 @@ from scipy.stats import spearmanr
 from toy_task import SMALL, SPACE, Linear, logs, true_return, value
 
 from robot_policies.interface import CheckpointError, ConfigError
-from robot_policies.policies.uni_o4.losses import gaussian_log_prob
-from robot_policies.policies.uni_o4.offline.behavior import (
-    TanhActor,
-    member_loss,
-    pairwise_divergence,
-)
+from robot_policies.learning.networks import mlp
+from robot_policies.policies.uni_o4.losses import gaussian_kl, gaussian_log_prob
+from robot_policies.policies.uni_o4.offline.behavior import member_loss
 from robot_policies.policies.uni_o4.offline.evaluation import Expansion, ModelRollouts, is_better
 from robot_policies.policies.uni_o4.offline.improvement import Improver, choose, peek
 from robot_policies.policies.uni_o4.offline.run import prepare
@@ -56,6 +54,31 @@ def finished(data, tmp_path_factory):
     run = make(data)
     said = run_offline(run, tmp_path_factory.mktemp("run"))
     return run, said
+
+
+class TanhActor(torch.nn.Module):
+    """Upstream's policy: mean in (-1, 1), noise that depends on the state (`net.py`)."""
+
+    def __init__(self, width, action_width, hidden):
+        super().__init__()
+        self.net = mlp(width, hidden, 2 * action_width)
+        for layer in self.net:
+            if isinstance(layer, torch.nn.Linear):
+                torch.nn.init.orthogonal_(layer.weight)
+                torch.nn.init.zeros_(layer.bias)
+
+    def forward(self, observation):
+        mean, spread = torch.tanh(self.net(observation)).chunk(2, -1)
+        low, high = -5.0, 0.0  # of the log standard deviation
+        return mean, low + 0.5 * (high - low) * (spread + 1.0)
+
+
+@torch.no_grad()
+def pairwise_divergence(policies, observation):
+    """Return the mean KL divergence over all ordered pairs of members. Scalar. [nat]."""
+    answers = [policy(observation) for policy in policies]
+    pairs = [gaussian_kl(*one, *other).mean() for one, other in permutations(answers, 2)]
+    return torch.stack(pairs).mean()
 
 
 def actors(count=4, seed=0):
