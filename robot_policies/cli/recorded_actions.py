@@ -57,8 +57,8 @@ class RecordedActions:
         measured = tuple(f"{joint}.pos" for joint in joints)
         units = tuple("m" if joint.sliding else "rad" for joint in robot.joints)
         speeds = tuple(f"{unit}/s" for unit in units)
-        said = set(recorded.units(ACTION))
-        turns = bool(said) and said <= {*speeds, "deg/s"}
+        recorded_units = set(recorded.units(ACTION))
+        turns = bool(recorded_units) and recorded_units <= {*speeds, "deg/s"}
         action_units = speeds if turns else units
         actions = recorded.vector(ACTION, joints, action_units, robot)
         positions = recorded.vector(STATE, measured, units, robot)

@@ -99,9 +99,9 @@ def _columns(needed: ArraySpec, provided: ArraySpec) -> np.ndarray:
 
 
 @lru_cache(maxsize=64)  # a stream says the same names with every message
-def _order(stream: str, expected: tuple[str, ...], said: tuple[str, ...]) -> np.ndarray:
-    missing, extra = set(expected) - set(said), set(said) - set(expected)
-    if missing or extra or len(expected) != len(said):
+def _order(stream: str, expected: tuple[str, ...], given: tuple[str, ...]) -> np.ndarray:
+    missing, extra = set(expected) - set(given), set(given) - set(expected)
+    if missing or extra or len(expected) != len(given):
         raise ContractError(f"{stream}: missing {sorted(missing)}, unexpected {sorted(extra)}")
-    order = {name: i for i, name in enumerate(said)}
+    order = {name: i for i, name in enumerate(given)}
     return np.array([order[name] for name in expected])

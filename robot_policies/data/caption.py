@@ -31,13 +31,13 @@ def captioned(picture: np.ndarray, record: "StepRecord", task: str) -> np.ndarra
     draw, font, middle, gap = ImageDraw.Draw(line), _font(high), high / 2, high / 2
     refusal = record.verdict.refusal
     level = str(record.verdict.level)
-    said = f"{level}: {refusal.cause}" if refusal else level
+    verdict = f"{level}: {refusal.cause}" if refusal else level
     clock = gap + draw.textlength("000.0 s", font)
     draw.text((clock, middle), f"{record.time:.1f} s", INK, font, anchor="rm")
     draw.text((clock + 2 * gap, middle), _asked(record) or task, INK, font, anchor="lm")
-    start = width - gap - draw.textlength(said, font)
+    start = width - gap - draw.textlength(verdict, font)
     draw.rectangle((start - gap, 0, width, high), PAPER)  # over what is too long to fit
-    draw.text((start, middle), said, COLORS.get(level, ALARM), font, anchor="lm")
+    draw.text((start, middle), verdict, COLORS.get(level, ALARM), font, anchor="lm")
     return np.concatenate((picture[: height - high], np.asarray(line)))
 
 

@@ -115,13 +115,13 @@ def describe_columns(task: Task, simulator: Simulator, images: str) -> dict[str,
     robot, provides = simulator.spec, simulator.provides
     unit = ["m" if joint.sliding else "rad" for joint in robot.joints]
     expert = task.expert(simulator)
-    said, speeds = expert.action_spec.array, moves_hand(expert)
+    action, speeds = expert.action_spec.array, moves_hand(expert)
     columns = {
         STATE: ([f"{joint}.pos" for joint in robot.joint_names], unit),
         ACTION: (list(robot.joint_names), [f"{u}/s" for u in unit] if speeds else unit),
     }
     if is_recorded_as_said(expert, robot):
-        columns[ACTION] = list(said.names), list(said.units)
+        columns[ACTION] = list(action.names), list(action.units)
     for name, column in VECTORS.items():
         if name in provides:
             columns[column] = list(provides[name].names), list(provides[name].units)

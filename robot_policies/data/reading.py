@@ -130,7 +130,7 @@ class Recorded:
         Raises:
             ConfigError: If the feature or an element is missing, or a unit is unsaid or another.
         """
-        given, said = self.elements(feature), self.units(feature)
+        given, recorded = self.elements(feature), self.units(feature)
         where = f"{self.root}: '{feature}'"
         short = [name.removesuffix(POSITION) for name in given]
         index = []
@@ -141,7 +141,7 @@ class Recorded:
                 index.append(short.index(name.removesuffix(POSITION)))
             else:
                 raise ConfigError(f"{where} has no '{name}'.{suggestion(name, given)}")
-        if not said:
+        if not recorded:
             raise ConfigError(
                 f'{where} does not say its units, expected {_short(units)}. Write "unit": [one '
                 f"for each of its {len(given)} names] beside its names in {INFO}; rad, m, deg and "
@@ -150,15 +150,15 @@ class Recorded:
             )
         rows = []
         for name, unit, place in zip(names, units, index, strict=True):
-            scale, offset, si = to_si(given[place], said[place], robot, where)
+            scale, offset, si = to_si(given[place], recorded[place], robot, where)
             back, zero, wanted = to_si(name, unit, robot, where)
-            if si != wanted or (unit != said[place] and not convert):
+            if si != wanted or (unit != recorded[place] and not convert):
                 way = "Convert the column" if si == wanted else "It is another quantity"
                 raise ConfigError(
-                    f"{where}: '{given[place]}' is in {said[place]}, expected {unit}. {way}, or "
-                    f"correct the unit in {INFO}"
+                    f"{where}: '{given[place]}' is in {recorded[place]}, expected {unit}. {way}, "
+                    f"or correct the unit in {INFO}"
                 )
-            same = unit == said[place]
+            same = unit == recorded[place]
             rows.append((1.0, 0.0) if same else (scale / back, (offset - zero) / back))
         scales, offsets = np.array(rows, np.float64).reshape(-1, 2).T
         return Vector(index, scales, offsets)
@@ -179,15 +179,15 @@ class Recorded:
         Raises:
             ConfigError: If there is no such feature, or units and names do not match.
         """
-        names, said = self.elements(feature), self.features[feature].get("unit")
-        if said is None:
+        names, recorded = self.elements(feature), self.features[feature].get("unit")
+        if recorded is None:
             return []
-        said = [said] * len(names) if isinstance(said, str) else said
-        if not isinstance(said, list) or len(said) != len(names):
+        recorded = [recorded] * len(names) if isinstance(recorded, str) else recorded
+        if not isinstance(recorded, list) or len(recorded) != len(names):
             raise ConfigError(
-                f"{self.root}: '{feature}' has unit {said!r}, expected one for each of {names}"
+                f"{self.root}: '{feature}' has unit {recorded!r}, expected one for each of {names}"
             )
-        return [str(unit) for unit in said]
+        return [str(unit) for unit in recorded]
 
     def joint_units(self, feature: str, robot: RobotSpec, *, velocity: bool = False) -> list[str]:
         """Return the units of a feature as they stand, if those of joints can be a robot's.
@@ -200,12 +200,12 @@ class Recorded:
         Raises:
             ConfigError: If a unit is unsaid, or a joint's unit is that of another quantity.
         """
-        names, said = self.elements(feature), self.units(feature)
+        names, recorded = self.elements(feature), self.units(feature)
         known = units_of(robot, names, velocity=velocity)
-        if said:
-            known = [s if k == "1" else k for k, s in zip(known, said, strict=True)]
+        if recorded:
+            known = [s if k == "1" else k for k, s in zip(known, recorded, strict=True)]
         self.vector(feature, names, known, robot)
-        return said
+        return recorded
 
     def require_same(self, feature: str, names: Sequence[str], units: Sequence[str]) -> None:
         """Refuse elements in another order or unit, for who reads rows as they stand.
@@ -218,8 +218,8 @@ class Recorded:
         Raises:
             ConfigError: If they differ.
         """
-        given, said = self.elements(feature), self.units(feature)
-        for what, mine, theirs in (("elements", given, names), ("units", said, units)):
+        given, recorded = self.elements(feature), self.units(feature)
+        for what, mine, theirs in (("elements", given, names), ("units", recorded, units)):
             if theirs and list(mine) != list(theirs):
                 raise ConfigError(
                     f"{self.root}: '{feature}' has {what} {mine or 'it does not say'}, the "

@@ -34,14 +34,14 @@ def with_limits(
     """
     if not limits:
         return tuple(names), values
-    said = {
+    extra = {
         f"{joint}{LIMIT}{key}": value
         for joint, limit in limits.items()
         for key, value in vars(limit).items()
         if value != UNLIMITED[key]
     }
-    behind = np.tile(list(said.values()), (len(values), 1))
-    return (*names, *said), np.hstack([values, behind])
+    behind = np.tile(list(extra.values()), (len(values), 1))
+    return (*names, *extra), np.hstack([values, behind])
 
 
 def without_limits(
@@ -59,7 +59,7 @@ def without_limits(
     own = [i for i, name in enumerate(names) if LIMIT not in name]
     if len(own) == len(names):
         return tuple(names), values, {}
-    said: dict[str, dict[str, float]] = {}
+    told: dict[str, dict[str, float]] = {}
     for i, name in enumerate(names):
         joint, _, key = name.rpartition(LIMIT)
         if not joint:
@@ -69,9 +69,9 @@ def without_limits(
         column = values[:, i]
         if not (column == column[0]).all():
             raise ContractError(f"chunk: '{name}' is not the same number in every row: {column}")
-        said.setdefault(joint, {})[key] = float(column[0])
+        told.setdefault(joint, {})[key] = float(column[0])
     try:
-        limits = limits_from_json(said, "chunk: limits")
+        limits = limits_from_json(told, "chunk: limits")
     except ConfigError as error:
         raise ContractError(str(error)) from None
     return tuple(names[i] for i in own), values[:, own], limits

@@ -74,8 +74,8 @@ class OperatorNode(Guarded, Node):
         """The robot's mode and safety level, or what is awaited."""
         if self._heard is None:
             return f"waiting for '{self._robot}', which has the robot"
-        since, said = self.now() - self._heard[0], self._heard[1]
-        return said if since < SILENCE else f"'{self._robot}' has been silent for {since:.0f} s"
+        since, status = self.now() - self._heard[0], self._heard[1]
+        return status if since < SILENCE else f"'{self._robot}' has been silent for {since:.0f} s"
 
     def wish(self, wish: str) -> None:
         """Ask the robot's node; the answer is told when it comes."""

@@ -80,8 +80,8 @@ class RobotPublishers:
         state, goal, to_ros = self._loop.state, self._loop.goal, self._node.time.to_ros
         assert state is not None
         for feature, values in goal.items():
-            said, before = self._goals.get(feature, (-np.inf, None))
-            if abs(state.stamp - said) < REPEAT and np.array_equal(before, values):
+            published, before = self._goals.get(feature, (-np.inf, None))
+            if abs(state.stamp - published) < REPEAT and np.array_equal(before, values):
                 continue
             self._goals[feature] = state.stamp, values
             stamp = to_ros(state.stamp)

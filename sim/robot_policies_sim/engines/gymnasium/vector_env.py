@@ -130,9 +130,9 @@ class GymnasiumVectorEnv:
         drawn = json.loads(chance)
         if len(drawn) != self.num_envs:
             raise ConfigError(f"snapshot of {len(drawn)} copies, this has {self.num_envs}")
-        for task, state, said in zip(self._tasks, arrays["state"], drawn, strict=True):
+        for task, state, generator in zip(self._tasks, arrays["state"], drawn, strict=True):
             mujoco.mj_setState(task.model, task.data, state, STATE)
-            task.np_random.bit_generator.state = said
+            task.np_random.bit_generator.state = generator
         self._elapsed = arrays["elapsed"].copy()
         self._observation = arrays["observation"].copy()
         return self._features()
