@@ -3,6 +3,7 @@
 import re
 import subprocess
 from functools import cache
+from statistics import median
 
 import pytest
 from imports import ROOT, imported, modules_by_name
@@ -79,6 +80,11 @@ def test_the_picture_shows_rooms_and_leaves_out_none_that_data_flows_through():
         if "-->" in line:
             ends = re.findall(r"(?:^|[>|]) *(\w+)", line)
             assert all(re.search(rf'\b{end}\["', picture) for end in (ends[0], ends[-1])), line
+
+
+def test_half_of_the_modules_have_at_most_120_lines():
+    texts = [path.read_text(encoding="utf-8") for path in modules_by_name().values()]
+    assert median(len(text.splitlines()) for text in texts if text.count("\n") > 1) <= 120
 
 
 def test_rooms_import_from_rooms_below():

@@ -175,6 +175,7 @@ def _make_policy(**settings: Any) -> PsecPolicy:
 
 
 def _adapter(policy: PsecPolicy, seed: int) -> Adapter:
+    """Return for each layer A from N(0, 1/in), which keeps an input's size, and a small B."""
     generator = torch.Generator().manual_seed(seed)
     return {
         name: LowRank(

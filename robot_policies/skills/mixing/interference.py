@@ -109,6 +109,7 @@ def _inner(a: LowRank, b: LowRank) -> float:
 
 
 def _norm(adapter: Adapter) -> float:
+    """Return the Frobenius norm over all layers, sqrt(sum <dW, dW>); rounding may make it 0."""
     return max(sum(_inner(part, part) for part in adapter.values()), 0.0) ** 0.5
 
 

@@ -190,6 +190,7 @@ class GymnasiumBackend:
         return np.ascontiguousarray(picture[rows][:, columns, :3], np.uint8)
 
     def _measure(self, observed: Any, info: Mapping[str, Any]) -> RobotState:
+        """Return what is known: the action as position, and (a - a') rate as its velocity."""
         now = self._steps / self.spec.control_rate
         seen = read(observed, self._keys)
         truth = {
