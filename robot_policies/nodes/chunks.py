@@ -25,7 +25,8 @@ from robot_policies.interface.action import CARTESIAN_DELTA_NAMES
 from robot_policies.interface.observation import VELOCITY_COMMAND_NAMES
 from robot_policies.nodes.chunk_limits import with_limits, without_limits
 from robot_policies.nodes.decoding import to_seconds
-from robot_policies.nodes.messages import doubles, encode_velocity, fill, header, to_time
+from robot_policies.nodes.message_fields import doubles, fill, header, to_time
+from robot_policies.nodes.messages import encode_velocity
 
 FIELDS = {ActionKind.JOINT_POSITION: "positions", ActionKind.JOINT_VELOCITY: "velocities"}
 OLD_LIMITS = "limits "  # what a frame began with that was none

@@ -6,7 +6,8 @@ from sensor_msgs.msg import JointState
 
 from robot_policies.interface import ActionKind, Command, RobotSpec
 from robot_policies.nodes.decoding import MODE, MODES
-from robot_policies.nodes.messages import doubles, encode_velocity, header
+from robot_policies.nodes.message_fields import doubles, header
+from robot_policies.nodes.messages import encode_velocity
 
 
 def encode_command(robot: RobotSpec, command: Command) -> JointState | TwistStamped:

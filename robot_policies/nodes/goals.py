@@ -9,9 +9,9 @@ from robot_policies.interface import ContractError
 from robot_policies.interface.observation import TASK
 from robot_policies.nodes.decoding import Sample
 from robot_policies.nodes.graph_node import GraphNode
-from robot_policies.nodes.messages import stream
 from robot_policies.nodes.polled import Polled, next_message
 from robot_policies.nodes.senders import Senders, sender_of
+from robot_policies.nodes.streams import stream
 
 AHEAD = 0.1  # s; by how much the clock of whoever sets a goal may lead
 # Between two looks many may publish; one of them must not displace what the others said.

@@ -16,7 +16,8 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 
 from robot_policies.nodes.graph_node import SENSOR
-from robot_policies.nodes.messages import encode_feature, stream
+from robot_policies.nodes.messages import encode_feature
+from robot_policies.nodes.streams import stream
 
 FEATURE = "observation.images.probe"
 SIZE = (480, 640, 3)

@@ -23,8 +23,9 @@ from robot_policies.interface.observation import IMU, STATE, TASK, is_picture
 from robot_policies.nodes.decoding import Sample
 from robot_policies.nodes.goals import GoalSubscription
 from robot_policies.nodes.graph_node import COMMAND, ERROR, RECENT, SENSOR, WARN, GraphNode
-from robot_policies.nodes.messages import PICTURES_WANTED, stream, to_time
+from robot_policies.nodes.message_fields import to_time
 from robot_policies.nodes.polled import Polled, next_message
+from robot_policies.nodes.streams import PICTURES_WANTED, stream
 from robot_policies.nodes.topics import topic_of
 
 LOOK = 0.002  # s; how often it is looked for what belongs to the joints of this moment

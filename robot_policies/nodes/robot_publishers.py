@@ -18,8 +18,9 @@ from robot_policies.interface.observation import TASK, is_picture
 from robot_policies.nodes.commands import encode_command
 from robot_policies.nodes.decoding import to_seconds
 from robot_policies.nodes.graph_node import COMMAND, ERROR, LATCHED, OK, SENSOR, WARN, GraphNode
-from robot_policies.nodes.messages import PICTURES_WANTED, encode_feature, encode_state, stream
+from robot_policies.nodes.messages import encode_feature, encode_state
 from robot_policies.nodes.senders import Senders, sender_of
+from robot_policies.nodes.streams import PICTURES_WANTED, stream
 from robot_policies.nodes.topics import topic_of
 from robot_policies.nodes.trial import TrialRun
 

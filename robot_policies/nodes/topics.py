@@ -3,7 +3,7 @@
 from rclpy.node import Node
 
 from robot_policies.interface import PublishedBackend, RobotBackend
-from robot_policies.nodes.messages import stream
+from robot_policies.nodes.streams import stream
 
 OWN = "robot"  # namespace of what a driver publishes as well
 

@@ -15,7 +15,7 @@ from robot_policies.catalog import load_robot
 from robot_policies.nodes import node_time
 from robot_policies.nodes.backend_node import BackendNode
 from robot_policies.nodes.decoding import to_seconds
-from robot_policies.nodes.messages import to_time
+from robot_policies.nodes.message_fields import to_time
 
 ROBOT = load_robot("so101")
 SUCCESS = TransitionCallbackReturn.SUCCESS

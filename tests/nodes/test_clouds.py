@@ -9,7 +9,8 @@ from robot_policies.interface import ContractError
 from robot_policies.interface.clouds import PADDING, cloud_spec, pad
 from robot_policies.interface.observation import POINTS
 from robot_policies.nodes.clouds import decode_cloud, encode_cloud
-from robot_policies.nodes.messages import encode_state, stream
+from robot_policies.nodes.messages import encode_state
+from robot_policies.nodes.streams import stream
 
 HEADER = Header(frame_id="base")
 KINDS = {

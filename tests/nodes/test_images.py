@@ -7,7 +7,7 @@ from std_msgs.msg import Header
 
 from robot_policies.interface import ContractError
 from robot_policies.nodes.images import encode_image
-from robot_policies.nodes.messages import stream
+from robot_policies.nodes.streams import stream
 
 DEPTH, LABELS = "observation.depth.top", "observation.labels.top"
 MILLIMETRES = np.array([[0, 500, 1250], [65535, 1, 20]], np.uint16)

@@ -34,7 +34,7 @@ from robot_policies.interface import JointLimit
 from robot_policies.nodes.chunks import decode_chunk
 from robot_policies.nodes.decoding import decode_joints
 from robot_policies.nodes.managed_node import ManagedNode
-from robot_policies.nodes.messages import header
+from robot_policies.nodes.message_fields import header
 from robot_policies.nodes.skill_client import use_skills
 from robot_policies.nodes.skill_values import skill_parameters
 from robot_policies.policies.catalog import action_spec_of

@@ -28,7 +28,8 @@ from robot_policies.interface.observation import (
 )
 from robot_policies.nodes.chunks import chunk_type, decode_chunk, encode_chunk
 from robot_policies.nodes.commands import encode_command
-from robot_policies.nodes.messages import encode_feature, encode_state, stream
+from robot_policies.nodes.messages import encode_feature, encode_state
+from robot_policies.nodes.streams import stream
 
 STAMP = 1_700_000_000.123456
 RNG = np.random.default_rng(0)

@@ -16,8 +16,9 @@ from robot_policies.interface import ArraySpec, Observation, ObservationSpec
 from robot_policies.interface.observation import IMU, IMU_NAMES, IMU_UNITS, STATE
 from robot_policies.nodes import policy_subscriptions
 from robot_policies.nodes.graph_node import COMMAND, GraphNode
-from robot_policies.nodes.messages import encode_feature, stream
+from robot_policies.nodes.messages import encode_feature
 from robot_policies.nodes.policy_subscriptions import PolicySubscriptions
+from robot_policies.nodes.streams import stream
 
 STREAMS = {
     STATE: ArraySpec(STATE, (1,), unit="rad", names=("knee.pos",)),

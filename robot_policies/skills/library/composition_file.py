@@ -20,7 +20,7 @@ from robot_policies.skills.package.digest import file_digest
 if TYPE_CHECKING:
     from robot_policies.skills.mixing.skill_router import SkillRouter
 
-FILE, ROUTER = "composition.json", "gate.safetensors"
+COMPOSITION_FILE, ROUTER = "composition.json", "gate.safetensors"
 
 FORMAT = 1
 MAX_ROUTER_BYTES = 64 << 20
@@ -45,7 +45,7 @@ def write_composition(composition: Composition, folder: Path) -> None:
         "fallback": composition.fallback,
     }
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
-    (folder / FILE).write_text(f"{text}\n", encoding="utf-8")
+    (folder / COMPOSITION_FILE).write_text(f"{text}\n", encoding="utf-8")
 
 
 def read_composition(folder: Path) -> Composition:
@@ -54,7 +54,7 @@ def read_composition(folder: Path) -> Composition:
     Raises:
         CheckpointError: In one line, whatever is wrong with it.
     """
-    path = folder / FILE
+    path = folder / COMPOSITION_FILE
     data: dict[str, Any] = read_json(path)
     try:
         if data.pop("format", None) != FORMAT:
@@ -68,7 +68,9 @@ def read_composition(folder: Path) -> Composition:
         router = None
         if weighting.kind == "gate":
             router = _read_router(folder / ROUTER, weighting, len(skills))
-        return build(Composition, data, FILE, skills=skills, weighting=weighting, router=router)
+        return build(
+            Composition, data, COMPOSITION_FILE, skills=skills, weighting=weighting, router=router
+        )
     except (ConfigError, TypeError) as error:
         raise CheckpointError(f"{path}: {error}") from None
 
@@ -82,7 +84,9 @@ def _read_router(path: Path, weighting: Weighting, skills: int) -> "SkillRouter"
 
     check_file(path, MAX_ROUTER_BYTES)
     if file_digest(path) != weighting.digest:
-        raise CheckpointError(f"{path} is not the file that {FILE} names: truncated or changed")
+        raise CheckpointError(
+            f"{path} is not the file that {COMPOSITION_FILE} names: truncated or changed"
+        )
     features = weighting.features
     if not features:
         raise ConfigError("weighting: a router needs its 'features'")

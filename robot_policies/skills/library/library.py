@@ -18,7 +18,7 @@ from robot_policies.interface import (
 )
 from robot_policies.shared_files import share_directory
 from robot_policies.skills.library.composition import Composition
-from robot_policies.skills.library.composition_file import FILE, write_composition
+from robot_policies.skills.library.composition_file import COMPOSITION_FILE, write_composition
 from robot_policies.skills.library.listing import (
     COMPOSITIONS,
     SKILLS,
@@ -212,7 +212,7 @@ class SkillLibrary:
             raise CheckpointError(
                 f"'{name}' is a skill of the library; give the composition another name"
             )
-        if (self.root / COMPOSITIONS / name / version / FILE).exists():
+        if (self.root / COMPOSITIONS / name / version / COMPOSITION_FILE).exists():
             raise CheckpointError(f"the library has a composition '{name}' {version} already")
 
     def save(self, composition: Composition) -> Path:

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from robot_policies.interface import CheckpointError
-from robot_policies.skills.library import composition as compositions
 from robot_policies.skills.library.composition import Composition
-from robot_policies.skills.library.composition_file import read_composition
+from robot_policies.skills.library.composition_file import COMPOSITION_FILE, read_composition
 from robot_policies.skills.library.store import Store
 from robot_policies.skills.package.card import FILE, SkillCard, read_card
 
@@ -64,7 +63,7 @@ def read_skills(store: Store, shipped: Path) -> tuple[list[Entry], list[Broken]]
 def read_compositions(store: Store) -> tuple[list[Composition], list[Broken]]:
     """Return the compositions of a user."""
     found, broken = [], []
-    for folder in store.folders(COMPOSITIONS, compositions.FILE):
+    for folder in store.folders(COMPOSITIONS, COMPOSITION_FILE):
         try:
             made = read_composition(folder)
             _check_place(folder, made.name, made.version)
