@@ -61,7 +61,9 @@ def fault_of(summary: Mapping[str, Any]) -> str:
         return "the robot fell"
     if summary["ended_by"] not in AS_MEANT:
         return f"{summary['ended_by']}: {summary['reason']}"
-    return "" if summary["latency"] else "the policy never acted"
+    if not summary["latency"]:
+        return "the policy never acted"
+    return "; ".join(summary["faults"])
 
 
 def _left_aside(figures: Mapping[str, float]) -> dict[str, int]:

@@ -21,6 +21,7 @@ SUMMARY = {
     },
     "refusals": {"no_action": 2},
     "dropped": {},
+    "faults": [],
     "policy": "hold",
     "task": "go1_walk",
     "robot": "go1",
@@ -76,6 +77,7 @@ def test_the_status_of_the_launch_is_the_status_of_the_command(monkeypatch):
     ("change", "status", "said"),
     [
         ({}, 0, "the trial ended as meant"),
+        ({"faults": ["a.mp4: No space left on device"]}, 1, "a.mp4: No space left on device"),
         ({"ended_by": "interrupted", "reason": "deactivated"}, 0, "ended as meant"),
         ({"metrics": {"fall": 1.0}}, 1, "the robot fell"),
         ({"ended_by": "tilt", "reason": "tilt 1.1 rad"}, 1, "tilt: tilt 1.1 rad"),
