@@ -24,11 +24,20 @@ AT = " @ "  # between a policy and the backend or condition it ran in
 def comparisons(cells: Cells) -> list[dict[str, Any]]:
     """Return the paired comparisons of the cells of one task that differ in one other thing.
 
+    Conditions are held against the first one alone, so that its comparisons are corrected for
+    their own number.
+
     `p_holm` is corrected for all comparisons of the same metric. `sequential` of the success says
     after how many pairs, in the order of the seeds, a test that may stop at any pair was sure.
     """
+    firsts: dict[tuple[str, ...], str] = {}
+    for cell in cells:
+        firsts.setdefault(cell[:3], cell.condition)
     found = [
-        entry for a, b in combinations(cells, 2) for entry in _compare(a, cells[a], b, cells[b])
+        entry
+        for a, b in combinations(cells, 2)
+        if a.condition in (b.condition, firsts[a[:3]])
+        for entry in _compare(a, cells[a], b, cells[b])
     ]
     for metric in dict.fromkeys(entry["metric"] for entry in found):
         family = [entry for entry in found if entry["metric"] == metric]
@@ -74,27 +83,24 @@ def attributions(compared: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     With conditions that change one thing each, this says which of the things a policy cannot bear.
 
     Args:
-        compared: Of `comparisons`; `a` of an entry is the cell that ran first.
+        compared: Of `comparisons`.
     """
-    entries = [
-        entry for entry in compared if entry["metric"] == SUCCESS and entry["condition"] is None
-    ]
-    firsts = dict.fromkeys((entry["task"], entry["backend"], entry["a"]) for entry in entries)
-    seconds = {(entry["task"], entry["backend"], entry["b"]) for entry in entries}
+    grouped: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
+    for entry in compared:
+        if entry["metric"] == SUCCESS and entry["condition"] is None:
+            where = (entry["a"], entry["task"], entry["backend"])
+            grouped.setdefault(where, []).append(entry)
     found = []
-    for where in [first for first in firsts if first not in seconds]:
-        task, backend, plain = where
+    for (first, task, backend), entries in grouped.items():
         costs = [
             {
                 "condition": entry["b"].rpartition(AT)[2],
                 "cost": {"mean": entry["difference"], "ci95": entry["ci95"]},
                 "p_holm": entry["p_holm"],
             }
-            for entry in entries
-            if (entry["task"], entry["backend"], entry["a"]) == where
+            for entry in sorted(entries, key=lambda entry: -entry["difference"])
         ]
-        policy, _, against = plain.rpartition(AT)
-        costs.sort(key=lambda cost: -cost["cost"]["mean"])
+        policy, _, against = first.rpartition(AT)
         about = {"policy": policy, "task": task, "backend": backend, "against": against}
         found.append({**about, "costs": costs})
     return found

@@ -125,6 +125,9 @@ def test_conditions_are_paired_with_the_first_and_the_dearest_comes_first():
     assert (found["policy"], found["against"]) == ("a", "plain")
     assert [cost["condition"] for cost in found["costs"]] == ["ice", "late"]
     assert [cost["cost"]["mean"] for cost in found["costs"]] == pytest.approx([0.6, 0.1])
+    # Two comparisons, not three: 2 * 2 / 2^6 for six pairs that all went one way.
+    assert found["costs"][0]["p_holm"] == pytest.approx(0.0625)
+    assert len([e for e in document["comparisons"] if e["metric"] == "success"]) == 2
     assert "against plain: a on t in x" in page(document, report.episodes(rows))
 
 
