@@ -38,7 +38,7 @@ from robot_policies.evaluation.statistics import compare_means, mean, rate
 from robot_policies.interface import PersonLimits
 from robot_policies.policies.catalog import load_policy
 from robot_policies.stage import open_stage
-from robot_policies_sim.worlds.dressing.expert import PERIOD, DressingExpert
+from robot_policies_sim.worlds.dressing.expert import PERIOD, SPACING, DressingExpert
 from robot_policies_sim.worlds.dressing.person import REGIONS, arm_joints
 
 EXPERT, OPEN_LOOP = "expert", "open_loop"
@@ -61,18 +61,22 @@ class OpenLoop(DressingExpert):
         """Return the next step of the path. Shape (1, 6). [m], [rad]."""
         if not self._steps:
             self._plan()
-        step = self._steps.popleft() if len(self._steps) > 1 else np.zeros(6)
+        step = self._steps.popleft() if len(self._steps) > 1 else self._steps[0]
         chunk = super().act(observation)
         return replace(chunk, values=step[None])
 
     def _plan(self) -> None:
-        """Divide the path into steps at full speed; the last one is repeated as rest."""
+        """Divide the path into steps at full speed; the last is a rest."""
         truth = self._simulator.read(pictures=False).truth
         path, way = self.path(arm_joints(truth)), self._manner.speed * PERIOD
+        along = SPACING * np.arange(len(path.points))
         here = path.nearest(truth["end_effector"][:3])
-        points = [path.at(here + i * way) for i in range(round(2.0 / way))]
-        for (a, turn_a), (b, turn_b) in zip(points[:-1], points[1:], strict=True):
-            self._steps.append(np.array([*(b - a), 0.0, 0.0, turn_b - turn_a]))
+        columns = (*path.points.T, path.headings)
+        wanted = np.arange(here, along[-1], way)
+        steps = np.diff([np.interp(wanted, along, column) for column in columns])
+        for x, y, z, turn in steps.T:
+            self._steps.append(np.array([x, y, z, 0.0, 0.0, turn]))
+        self._steps.append(np.zeros(6))
 
 
 class Felt:
