@@ -50,11 +50,12 @@ def check(
             {"level": found.level, "code": found.code, "message": found.message}
             for found in (*refusals, *report.findings, *blind)
         ]
-        verdict = (
-            f"{policy} on {robot} in {backend}: {'' if compatible else 'NOT '}compatible; answers "
-            f"in {1e3 * answer['time']:.2g} ms, plans become at most {answer['plan_age']:.2f} s "
-            f"old, {answer['plan_age_limit']:g} s are allowed"
-        )
+        verdict = f"{policy} on {robot} in {backend}: {'' if compatible else 'NOT '}compatible"
+        if answer:
+            verdict += (
+                f"; answers in {1e3 * answer['time']:.2g} ms, plans become at most "
+                f"{answer['plan_age']:.2f} s old, {answer['plan_age_limit']:g} s are allowed"
+            )
         rows = [tuple(finding.values()) for finding in findings]
         output.finish(
             {
@@ -75,12 +76,10 @@ def _ask(session: "Session") -> "tuple[dict[str, float], list[Finding]]":
     """Ask the policy a few times, as its node does before a trial.
 
     Returns:
-        Threads, the answer's time [s], how old a plan becomes and may become [s]; what forbids to
-        run.
+        Threads, the answer's time [s], how old a plan becomes and may become [s], all of it only
+        where the answers are numbers; what forbids to run.
     """
     from time import perf_counter
-
-    import numpy as np
 
     from robot_policies.control.pacing import Pacing, require_fresh
     from robot_policies.control.safety_limits import SafetyLimits
@@ -92,11 +91,10 @@ def _ask(session: "Session") -> "tuple[dict[str, float], list[Finding]]":
     policy, robot = session.policy, session.robot
     refusals, spec = [], policy.action_spec
     policy.reset(0)
-    values = policy.act(policy.observation_spec.example(np.random.default_rng(0))).values
-    if not np.isfinite(values).all():
-        text = f"action: the policy answers {values[~np.isfinite(values)][0]}"
-        refusals.append(Finding("error", "answer", text))
-    threads, took = choose_threads(lambda: answer_time(policy, 0, perf_counter), set_threads)
+    try:
+        threads, took = choose_threads(lambda: answer_time(policy, 0, perf_counter), set_threads)
+    except ContractError as error:
+        return {}, [Finding("error", "answer", str(error))]
     pacing, limit = Pacing(spec, spec.executor, robot.control_rate), SafetyLimits.of(robot)
     pacing.answered(0.0, took)
     try:

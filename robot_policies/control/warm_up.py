@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from robot_policies.interface import Policy
+from robot_policies.interface import ActionChunk, ContractError, Policy
 
 ANSWERS = 5  # per number of threads
 LONG = 1.0  # s; an answer this long is asked for only as often as needed
@@ -20,16 +20,35 @@ def answer_time(policy: Policy, seed: int, clock: Callable[[], float]) -> float:
         policy: The policy; it has to be reset afterwards.
         seed: Seeds the observations it is shown.
         clock: Returns the time. [s]
+
+    Raises:
+        ContractError: If an answer holds something that is no number.
     """
     rng, times = np.random.default_rng(seed), []
     while len(times) <= ANSWERS:
         observation = policy.observation_spec.example(rng)
         begin = clock()
-        policy.act(observation)
+        chunk = policy.act(observation)
         times.append(clock() - begin)
+        require_numbers(chunk)
         if len(times) > 1 and times[-1] > LONG:
             break
     return float(np.median(times[1:]))
+
+
+def require_numbers(chunk: ActionChunk) -> None:
+    """Refuse an answer that holds something else than finite numbers.
+
+    Raises:
+        ContractError: Naming the first of them.
+    """
+    wrong = ~np.isfinite(chunk.values)
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        raise ContractError(
+            f"action: the policy answers {chunk.values[row, column]} for '{chunk.names[column]}' "
+            "to an observation within its bounds"
+        )
 
 
 def choose_threads(

@@ -3,7 +3,7 @@ import pytest
 
 from robot_policies.control import warm_up
 from robot_policies.control.warm_up import ANSWERS, answer_time, choose_threads
-from robot_policies.interface import ArraySpec, ObservationSpec
+from robot_policies.interface import ActionChunk, ArraySpec, ContractError, ObservationSpec
 
 
 class Looks:
@@ -18,6 +18,9 @@ class Looks:
         height, width, _ = observation["observation.images.wrist"].shape
         self.now += 1e-6 * height * width + (0.0 if self.asked else 1.0)
         self.asked += 1
+        return ActionChunk(0.0, 0.1, np.full((2, 2), self.value), ("pan", "lift"))
+
+    value = 0.0
 
     def clock(self):
         return self.now
@@ -28,6 +31,13 @@ def test_an_answer_is_timed_with_pictures_of_the_policys_size(height, width):
     policy = Looks(height, width)
     assert answer_time(policy, 0, policy.clock) == pytest.approx(1e-6 * height * width)
     assert policy.asked == ANSWERS + 1
+
+
+def test_an_answer_that_is_no_number_is_refused_before_the_robot_moves():
+    policy = Looks(8, 8)
+    policy.value = np.nan
+    with pytest.raises(ContractError, match="the policy answers nan for 'pan'"):
+        answer_time(policy, 0, policy.clock)
 
 
 def test_an_answer_of_seconds_is_not_asked_for_more_often_than_needed():
