@@ -53,6 +53,7 @@ class Pose:
 
 
 def _direction(heading: float, elevation: float) -> np.ndarray:
+    """Return (cos e cos h, cos e sin h, sin e): spherical coordinates as a unit vector. (3,)."""
     flat = np.cos(elevation)
     return np.array([flat * np.cos(heading), flat * np.sin(heading), np.sin(elevation)])
 
