@@ -49,9 +49,8 @@ def train(
                 bars[name] = bar.add_task(what, total=of)
             bar.update(bars[name], description=what, completed=done)
 
-        def collect(name: str, first: int, episodes: int, folder: Path, **who: Any) -> None:
-            made = bar.add_task(f"episodes: {name}", total=episodes)
-            seeds = range(first, first + episodes)
+        def collect(name: str, seeds: range, folder: Path, **who: Any) -> None:
+            made = bar.add_task(f"episodes: {name}", total=len(seeds))
             guidance = Guidance(TASK, BACKEND, **who)
             make_episodes(guidance, seeds, folder, name, workers, lambda: bar.advance(made))
 

@@ -42,6 +42,7 @@ class Amount:
         teacher_updates: Gradient steps of each teacher and round.
         student_updates: Gradient steps of the student and round.
         views: Randomised clouds of each decision.
+        stride: Between the seeds of two episodes; with 9, three of them reach all teachers.
     """
 
     expert: int = 27
@@ -51,9 +52,10 @@ class Amount:
     teacher_updates: int = 300
     student_updates: int = 1000
     views: int = 2
+    stride: int = 1
 
 
-QUICK = Amount(3, 3, 3, 1, 10, 10, 1)
+QUICK = Amount(3, 3, 3, 1, 10, 10, 1, stride=9)
 
 
 class Collect(Protocol):
@@ -62,8 +64,7 @@ class Collect(Protocol):
     def __call__(
         self,
         name: str,
-        first: int,
-        episodes: int,
+        seeds: range,
         folder: Path,
         *,
         teachers: str = "",
@@ -118,12 +119,11 @@ class Recipe:
     def teachers(self) -> None:
         """Make the teachers."""
         amount, folder = self._amount, self._out / "episodes"
-        self._collect("expert", self._seed, amount.expert, folder)
+        self._collect("expert", self._seeds(0, amount.expert), folder)
         self._train_teachers("teachers_1", ["expert"])
         self._collect(
             "teacher",
-            self._seed + 10_000,
-            amount.teacher,
+            self._seeds(10_000, amount.teacher),
             folder,
             teachers=str(self._out / "teachers"),
             expert_share=0.3,
@@ -148,14 +148,18 @@ class Recipe:
         self._train_student(f"{learner}_0", learner, rounds)
         for number in range(1, self._amount.rounds + 1):
             name = f"{learner}_{number}"
-            first = self._seed + 20_000 + (number - 1) * self._amount.student
-            folder = self._out / "episodes"
-            self._collect(name, first, self._amount.student, folder, student=str(student))
+            made, folder = self._amount.student, self._out / "episodes"
+            seeds = self._seeds(20_000 + (number - 1) * made * self._amount.stride, made)
+            self._collect(name, seeds, folder, student=str(student))
             rounds.append(name)
             if learner != "undistilled":
                 self._train_teachers(f"teachers_{name}", rounds)
             self._train_student(name, learner, rounds)
         return student
+
+    def _seeds(self, first: int, episodes: int) -> range:
+        start, stride = self._seed + first, self._amount.stride
+        return range(start, start + episodes * stride, stride)
 
     def _train_teachers(self, step: str, rounds: list[str]) -> None:
         if step in self._done:
