@@ -10,6 +10,7 @@ from robot_policies.interface import Statistics
 from robot_policies.policies.audit import audit_dataset, audit_units
 from robot_policies.policies.contract import Contract
 from robot_policies.policies.contract_file import read_contract
+from robot_policies.policies.files import CheckpointFiles
 
 STATE = "observation.state"
 JOINTS = ["shoulder_pan", "elbow_flex", "gripper"]
@@ -89,7 +90,9 @@ def trained(tmp_path):
         (root / "meta" / "info.json").write_text(json.dumps(about))
         named = {"dataset": {"repo_id": "me/data", "root": str(root)}}
         (tmp_path / "train_config.json").write_text(json.dumps(named))
-        return [(f.level, f.code) for f in audit_dataset(tmp_path, contract(tmp_path))]
+        return [
+            (f.level, f.code) for f in audit_dataset(CheckpointFiles(tmp_path), contract(tmp_path))
+        ]
 
     return trained
 
@@ -121,4 +124,4 @@ def test_a_data_set_that_cannot_be_read_is_a_warning(trained):
 
 def test_a_data_set_that_is_elsewhere_is_not_looked_for(tmp_path):
     (tmp_path / "train_config.json").write_text('{"dataset": {"repo_id": "me/not_here"}}')
-    assert list(audit_dataset(tmp_path, contract(tmp_path))) == []
+    assert list(audit_dataset(CheckpointFiles(tmp_path), contract(tmp_path))) == []
