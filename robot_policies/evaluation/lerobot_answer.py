@@ -1,7 +1,8 @@
 """What an answer of a checkpoint takes in one process, through LeRobot alone.
 
-`python -m robot_policies.evaluation.lerobot_answer FOLDER [THREADS]` prints one JSON line:
-`threads`, and `took`, the time of each answer [s]. An answer leads from arrays as cameras and
+`python -m robot_policies.evaluation.lerobot_answer FOLDER PAUSE [THREADS]` prints one JSON line:
+`threads`, and `took`, the time of each answer [s]. Before each it pauses [s], as a robot does that
+follows a plan: caches forget the network meanwhile. An answer leads from arrays as cameras and
 joints give them through LeRobot's preprocessor, `predict_action_chunk` and postprocessor to an
 array. Without a number of threads it is chosen as the policy's node chooses it.
 """
@@ -25,10 +26,11 @@ ANSWERS = 7  # after one that does not count
 DEVICE = "cpu"
 
 
-def answers(ask: Callable[[], object]) -> list[float]:
-    """Return what each of a few answers takes. [s]."""
+def answers(ask: Callable[[], object], pause: float = 0.0) -> list[float]:
+    """Return what each of a few answers takes, with a pause before each. [s]."""
     times = []
     for _ in range(ANSWERS + 1):
+        time.sleep(pause)
         begin = time.perf_counter()
         ask()
         times.append(time.perf_counter() - begin)
@@ -67,13 +69,13 @@ def made_up(config: PreTrainedConfig) -> dict[str, np.ndarray]:
 
 def main() -> None:
     """Measure."""
-    ask, given = question(Path(sys.argv[1])), sys.argv[2:]
+    ask, pause, given = question(Path(sys.argv[1])), float(sys.argv[2]), sys.argv[3:]
     if given:
         threads = int(given[0])
         torch.set_num_threads(threads)
     else:
         threads, _ = choose_threads(lambda: float(np.median(answers(ask))), torch.set_num_threads)
-    print(json.dumps({"threads": threads, "took": answers(ask)}))
+    print(json.dumps({"threads": threads, "took": answers(ask, pause)}))
 
 
 if __name__ == "__main__":

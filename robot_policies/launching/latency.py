@@ -23,6 +23,7 @@ from robot_policies.policies.catalog import action_spec_of
 from robot_policies.policies.locate import BUILT_IN, find_checkpoint
 
 PATIENCE = 120.0  # s; beyond the measured time, for start and end
+LONGEST_PAUSE = 2.0  # s; between two answers of LeRobot, where a plan is longer
 HEAVY = 0.01  # s; below, messages take a good part of an answer, and LeRobot has none
 QUANTILES = {"p50_ms": 50.0, "p99_ms": 99.0, "max_ms": 100.0}
 PARTS = 6  # of a measurement, for a progress bar
@@ -60,16 +61,20 @@ def measure_latency(
         return value
 
     names, own = dict(names), names["policy"] in BUILT_IN
-    before: dict[str, Any] = part({} if own else _lerobot(names["policy"]))
+    robot = load_robot(names["robot"])
+    spec = action_spec_of(names["policy"], robot)
+    pause = min(spec.executed * spec.dt, LONGEST_PAUSE)
+    before: dict[str, Any] = part({} if own else _lerobot(names["policy"], pause))
     if before:
         names["threads"] = str(before["threads"])
     floor = part(_floor(names, 0.5 * seconds, domain))
     graph = part(measure_commands(names, seconds=seconds, domain=domain))
     floor += part(_floor(names, 0.5 * seconds, domain))
-    after: dict[str, Any] = part({} if own else _lerobot(names["policy"], before["threads"]))
+    threads = before.get("threads")
+    after: dict[str, Any] = part({} if own else _lerobot(names["policy"], pause, threads))
     pictures = part(measure_images(images, domain=domain))
 
-    rate = load_robot(names["robot"]).control_rate
+    rate = robot.control_rate
     asked = 2 * _count(rate, 0.5 * seconds)
     alone = _row("the same messages between two bare processes", floor, asked, rate)
     rows, answer = [graph, alone, pictures], None
@@ -151,9 +156,15 @@ def _floor(names: Mapping[str, str], seconds: float, domain: int) -> list[float]
     return json.loads(sent)
 
 
-def _lerobot(policy: str, threads: int | None = None) -> dict[str, Any]:
-    """Return `threads` and what answers `took` [s]; without a number, threads are chosen."""
-    words = [str(find_checkpoint(policy)), *([str(threads)] if threads else [])]
+def _lerobot(policy: str, pause: float, threads: int | None = None) -> dict[str, Any]:
+    """Return `threads` and what answers `took` [s]; without a number, threads are chosen.
+
+    Args:
+        policy: The checkpoint.
+        pause: Time before each answer: a plan is followed meanwhile. [s]
+        threads: Of torch.
+    """
+    words = [str(find_checkpoint(policy)), f"{pause:g}", *([str(threads)] if threads else [])]
     command = [sys.executable, "-m", "robot_policies.evaluation.lerobot_answer", *words]
     return json.loads(_run(command, 60.0, graph_environment(), 0, f"'{policy}' did not answer"))
 
