@@ -19,6 +19,8 @@ unexport PYTHONPATH AMENT_PREFIX_PATH COLCON_PREFIX_PATH CMAKE_PREFIX_PATH LD_LI
 # a compiler (PyBullet has no wheel for Python 3.12) and X11 (Open3D links against it).
 DEMO_PACKAGES := libegl1 libgl1 libosmesa6 libgomp1
 SYSTEM_PACKAGES := $(DEMO_PACKAGES) build-essential libx11-6
+# A test looks at the report in a browser; it is skipped where the distribution has no such package.
+test test-slow: TEST_PACKAGES := chromium-headless-shell
 
 .PHONY: demo test test-slow check setup bench-env system clean
 
@@ -82,13 +84,15 @@ $(BENCH)/constraints.txt: constraints.txt constraints-bench.txt
 
 system:
 	@command -v dpkg-query >/dev/null || exit 0; \
-	missing=$$(for p in $(SYSTEM_PACKAGES); do \
-		dpkg-query -W -f '$${db:Status-Abbrev}' $$p 2>/dev/null | grep -q '^.i' || echo $$p; done | xargs); \
-	test -z "$$missing" && exit 0; begin=$$SECONDS; \
-	if [ $$(id -u) = 0 ]; then echo "== system libraries"; apt-get update -qq && \
+	absent() { for p in "$$@"; do \
+		dpkg-query -W -f '$${db:Status-Abbrev}' $$p 2>/dev/null | grep -q '^.i' || echo $$p; done | xargs; }; \
+	missing=$$(absent $(SYSTEM_PACKAGES)); wished=$$(absent $(TEST_PACKAGES)); \
+	test -z "$$missing$$wished" && exit 0; begin=$$SECONDS; \
+	if [ $$(id -u) = 0 ]; then echo "== system libraries"; apt-get update -qq; \
+		for p in $$wished; do apt-cache show $$p >/dev/null 2>&1 && missing="$$missing $$p"; done; \
 		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $$missing >/dev/null && \
 		echo "== system libraries: $$((SECONDS - begin)) s"; \
-	else echo "missing system packages; install them with:" >&2; \
+	elif [ -n "$$missing" ]; then echo "missing system packages; install them with:" >&2; \
 		echo "  sudo apt-get install -y $$missing" >&2; exit 1; fi
 
 clean:
