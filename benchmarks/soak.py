@@ -1,9 +1,10 @@
 """Long trials through the real nodes, recorded, filmed and shown: what is missed, lost or grows.
 
     python benchmarks/soak.py --task go1_walk --policy uni_o4/go1_walk --seconds 600
-    python benchmarks/soak.py --task tabletop_place --policy act_jepa/tabletop_place --seconds 600
+    python benchmarks/soak.py --task tabletop_place --policy act_jepa/tabletop_place --seconds 60
 
-Where a task ends before the time is over, another trial with the next seed follows it.
+Where a task ends before the time is over, another trial with the next seed follows it. Time is
+that of the control steps; each launch takes some 15 s more.
 """
 
 import json
