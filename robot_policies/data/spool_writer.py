@@ -14,7 +14,11 @@ from robot_policies.interface import BackendError
 
 
 class SpoolWriter:
-    """Appends steps to a spool file; the memory it takes does not grow."""
+    """Appends steps to a spool file.
+
+    The memory it takes grows by 0.4 kB a step: mcap's writer keeps an entry of each chunk. Each
+    step is a chunk, so that it survives the death of the process.
+    """
 
     def __init__(self, path: Path, about: Mapping[str, Any]) -> None:
         """Create the file.
