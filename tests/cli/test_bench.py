@@ -18,7 +18,9 @@ def measured(monkeypatch) -> list:
     monkeypatch.setattr(latency, "measure_commands", commands)
     monkeypatch.setattr(latency, "_floor", lambda names, seconds, domain: [0.001, 0.002, 0.002])
     monkeypatch.setattr(
-        latency, "_lerobot", lambda policy, threads=None: {"threads": 2, "took": [0.002, 0.004]}
+        latency,
+        "_lerobot",
+        lambda policy, pause, threads=None: {"threads": 2, "took": [0.002, 0.004]},
     )
     monkeypatch.setattr(
         latency, "measure_images", lambda count, domain: latency._row("images", [0.1], 1, 30.0)
