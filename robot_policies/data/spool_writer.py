@@ -16,8 +16,8 @@ from robot_policies.interface import BackendError
 class SpoolWriter:
     """Appends steps to a spool file.
 
-    The memory it takes grows by 0.4 kB a step: mcap's writer keeps an entry of each chunk. Each
-    step is a chunk, so that it survives the death of the process.
+    Each step is a chunk, so that it survives the death of the process. What is kept in memory does
+    not grow with the number of steps.
     """
 
     def __init__(self, path: Path, about: Mapping[str, Any]) -> None:
@@ -30,7 +30,7 @@ class SpoolWriter:
         Raises:
             BackendError: If it cannot be written.
         """
-        from mcap.writer import CompressionType, IndexType, Writer
+        from robot_policies.data.mcap_stream import McapStream
 
         self.path = path
         self._channels: dict[str, int] = {}
@@ -39,17 +39,10 @@ class SpoolWriter:
         with _named(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("xb")
-            # An index of every step would be kept in memory until the end.
-            self._writer = Writer(
-                self._file, compression=CompressionType.ZSTD, index_types=IndexType.NONE
-            )
-            self._writer.start(profile="robot_policies", library="robot_policies")
+            self._stream = McapStream(self._file, profile="robot_policies")
             self._note(BEGIN, about)
-            schema = self._writer.register_schema(
-                "robot_policies.Step", "jsonschema", b'{"type": "object"}'
-            )
-            self._step = self._writer.register_channel(STEP, "json", schema)
-            self._flush()
+            self._step = self._stream.register_channel(STEP, "json")
+            self._stream.flush()
 
     def note(self, about: Mapping[str, Any]) -> None:
         """Say more about the episode than was known when it began."""
@@ -75,8 +68,8 @@ class SpoolWriter:
                     self._append_raw(name, value, stamps[name], now)
             known = {name: stamps[name] for name in small}
             data = json.dumps({"time": time, "values": small, "stamps": known}).encode()
-            self._writer.add_message(self._step, now, data, now)
-            self._flush()
+            self._stream.add_message(self._step, now, data, now)
+            self._stream.flush()
 
     def _check(self, values: Mapping[str, Value]) -> None:
         dtypes = {k: "str" if isinstance(v, str) else v.dtype.str for k, v in values.items()}
@@ -92,18 +85,14 @@ class SpoolWriter:
 
     def _append_raw(self, name: str, value: np.ndarray, stamp: float, now: int) -> None:
         if name not in self._channels:
-            self._channels[name] = self._writer.register_channel(name, "raw", 0)
+            self._channels[name] = self._stream.register_channel(name, "raw")
         axes = struct.pack(f"<{value.ndim}I", *value.shape)
         data = RAW_HEAD.pack(stamp, value.ndim) + axes + np.ascontiguousarray(value).tobytes()
-        self._writer.add_message(self._channels[name], _nanoseconds(stamp), data, now)
+        self._stream.add_message(self._channels[name], _nanoseconds(stamp), data, now)
         self._written[name] = stamp
 
     def _note(self, name: str, about: Mapping[str, Any]) -> None:
-        self._writer.add_metadata(name, {"json": json.dumps(about)})
-
-    def _flush(self) -> None:
-        self._writer.flush()
-        self._file.flush()
+        self._stream.add_metadata(name, {"json": json.dumps(about)})
 
     def close(self, result: Mapping[str, Any] | None = None) -> None:
         """Say how the episode ended, if it did, and finish the file; may be called twice.
@@ -116,7 +105,7 @@ class SpoolWriter:
         with _named(self.path), self._file:
             if result is not None:
                 self._note(END, result)
-            self._writer.finish()
+            self._stream.finish()
 
 
 @contextmanager
