@@ -130,7 +130,7 @@ class ControlLoop:
         self._sent: Command | None = None
         self._arrived: ActionChunk | None = None
         self._goal: Mapping[str, np.ndarray | str] = {}
-        self.recording_ended, self.counts = False, LoopCounts()
+        self.recording_ended, self.counts = False, LoopCounts(self.period)
         self._stop_by = np.inf  # when the robot has to be at rest
 
     def advance(self) -> None:

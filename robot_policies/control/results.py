@@ -38,7 +38,7 @@ def result_of(loop: ControlLoop, ending: Ending, reason: str = "", **about: Any)
 
 def figures_of(loop: ControlLoop) -> dict[str, float]:
     """Return the figures of a loop, for diagnostics and the summary."""
-    figures = loop.counts.figures(loop.period)
+    figures = loop.counts.figures()
     figures["measurements_implausible"] = float(loop.gate.skipped)
     if loop.chunk and loop.state:
         figures["plan_age_ms"] = 1e3 * (loop.measured_at - loop.chunk.stamp)

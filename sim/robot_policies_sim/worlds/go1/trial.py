@@ -7,6 +7,7 @@ it sways. Falls and power count from the first moment.
 
 from collections import deque
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +29,29 @@ TOLERANCE = 0.2  # m/s and rad/s, largest mean error of a successful trial
 RISE = 1.0  # s in which a recorded walk may rise from the crouch that it begins in
 
 
+class Mean:
+    """A mean whose values are not kept, since a walk may last for hours.
+
+    Attributes:
+        count: Number of values.
+    """
+
+    def __init__(self) -> None:
+        """Begin without a value."""
+        self.count = 0
+        self._sum: np.ndarray | float = 0.0
+
+    def add(self, value: np.ndarray | float) -> None:
+        """Take one value."""
+        self.count += 1
+        self._sum = self._sum + value
+
+    @property
+    def value(self) -> Any:
+        """The mean of at least one value, of its shape."""
+        return self._sum / self.count
+
+
 class Go1WalkTrial:
     """One walk. On a robot without truth only what its sensors tell is measured."""
 
@@ -47,10 +71,9 @@ class Go1WalkTrial:
         self._elapsed = self._period = 0.0
         self._fallen = self._risen = False
         self._stride: deque[np.ndarray] = deque()
-        self._errors: list[np.ndarray] = []
-        self._rewards: list[float] = []
-        self._power: list[float] = []
-        self._path: list[np.ndarray] = []
+        self._errors, self._rewards, self._power = Mean(), Mean(), Mean()
+        self._places, self._distance = 0, 0.0
+        self._place = np.zeros(2)
         self._before: RobotState | None = None
         self._targets: deque[np.ndarray] = deque(maxlen=2)
 
@@ -69,13 +92,13 @@ class Go1WalkTrial:
         self._judge_fall(state)
         self._judge_velocity(state)
         if state.joint_effort.size:
-            self._power.append(float(np.abs(state.joint_effort * state.joint_velocity).sum()))
+            self._power.add(np.abs(state.joint_effort * state.joint_velocity).sum())
         if "base_position" in state.truth:
-            self._path.append(state.truth["base_position"][:2].copy())
+            self._follow(state.truth["base_position"][:2])
         if self._before is not None and len(self._targets) == 2:
             step = self._walk_step(state, self._before)
             if step is not None:
-                self._rewards.append(float(reward(step)))
+                self._rewards.add(reward(step))
         if command is not None:
             self._targets.append(np.array(command.values))
         self._before = state
@@ -97,18 +120,17 @@ class Go1WalkTrial:
         sampled once a stride [m].
         """
         measured: dict[str, float] = {"fall": float(self._fallen)}
-        if self._errors:
-            errors = np.array(self._errors)
-            measured["yaw_rate_error"] = float(errors[:, 1].mean())
-            if np.isfinite(errors[:, 0]).all():
-                measured["speed_error"] = float(errors[:, 0].mean())
-        if self._rewards:
-            measured["reward_per_step"] = float(np.mean(self._rewards))
-        if self._power:
-            measured["power"] = float(np.mean(self._power))
-        if len(self._path) > 1 and self._period > 0.0:
-            strides = np.array(self._path[:: max(1, round(STRIDE / self._period))])
-            measured["distance"] = float(np.linalg.norm(np.diff(strides, axis=0), axis=1).sum())
+        if self._errors.count:
+            speed, turn = self._errors.value
+            measured["yaw_rate_error"] = float(turn)
+            if np.isfinite(speed):
+                measured["speed_error"] = float(speed)
+        if self._rewards.count:
+            measured["reward_per_step"] = float(self._rewards.value)
+        if self._power.count:
+            measured["power"] = float(self._power.value)
+        if self._places > 1:
+            measured["distance"] = self._distance
         tracked = all(
             measured.get(error, np.inf) <= TOLERANCE for error in ("speed_error", "yaw_rate_error")
         )
@@ -128,6 +150,15 @@ class Go1WalkTrial:
         rising = not self._risen and self._elapsed < RISE and height < FALL_HEIGHT
         self._fallen |= bool(has_fallen(gravity[2], np.inf if rising else height))
 
+    def _follow(self, place: np.ndarray) -> None:
+        """Add the way since the last stride to the distance. Shape (2,). [m]"""  # noqa: D415
+        if self._places == 0:
+            self._place = place.copy()
+        elif self._places % max(1, round(STRIDE / self._period)) == 0:
+            self._distance += float(np.linalg.norm(place - self._place))
+            self._place = place.copy()
+        self._places += 1
+
     def _judge_velocity(self, state: RobotState) -> None:
         """Note the error of the velocity, averaged over the last stride, from `START_UP` on.
 
@@ -141,7 +172,7 @@ class Go1WalkTrial:
             self._stride.popleft()
         if self._elapsed >= START_UP:
             error = np.mean(self._stride, axis=0) - self._command
-            self._errors.append(np.array([np.hypot(error[0], error[1]), abs(error[2])]))
+            self._errors.add(np.array([np.hypot(error[0], error[1]), abs(error[2])]))
 
     def _walk_step(self, state: RobotState, before: RobotState) -> WalkStep | None:
         """Return the step that ended with this state; `None` where the truth is not known.

@@ -1,5 +1,6 @@
 """The walking task: what it draws, and what it measures on walks made up by hand."""
 
+import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
@@ -74,6 +75,20 @@ def test_an_exact_walk_has_no_error():
     assert metrics["yaw_rate_error"] == pytest.approx(0.0, abs=1e-9)
     assert metrics["power"] == pytest.approx(12 * 2.0 * 0.5)
     assert metrics["distance"] == pytest.approx(0.5 * 9.5)  # whole strides only
+
+
+def test_a_walk_of_any_length_takes_the_same_memory():
+    one = Go1WalkTrial(np.array([0.5, 0.0, 0.5]), 1e4, GO1)
+    seen = [state(k * PERIOD, np.array([0.5, 0.0, 0.5])) for k in range(1200)]
+    for now in seen[:200]:
+        one.observe(now, Command(0.0, GO1.default))
+    tracemalloc.start()
+    try:
+        for now in seen[200:]:
+            one.observe(now, Command(0.0, GO1.default))
+        assert tracemalloc.get_traced_memory()[0] < 10_000, "bytes; 300,000 if steps were kept"
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_constant_error_is_the_error():
