@@ -2,9 +2,9 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Policies = Annotated[list[str], typer.Option("--policy", help="May be given several times.")]
 Tasks = Annotated[list[str], typer.Option("--task", help="May be given several times.")]
 Backends = Annotated[list[str], typer.Option("--backend", help="May be given several times.")]
-OF_A_SUITE = ("policy", "task", "backend", "episodes", "seed", "delay_ms", "jitter_ms")
+OF_A_SUITE = ("policy", "task", "backend", "episodes", "seed", "delay_ms", "jitter_ms", "nodes")
 
 MOST_WORKERS = 8  # unless asked for; each holds its own torch, 0.6 to 1 GB
 FEWEST_EPISODES = 4  # of a worker, unless asked for: what it takes to open the cells anew
@@ -49,6 +49,9 @@ def evaluate(
         float,
         typer.Option("--jitter-ms", min=0.0, help="The delay varies by this much both ways."),
     ] = 0.0,
+    nodes: Annotated[
+        bool, typer.Option("--nodes", help="Through the launched graph, in real time.")
+    ] = False,
     engine: Annotated[str, typer.Option("--engine", help="local or ray.")] = "local",
     workers: Annotated[
         int | None,
@@ -84,10 +87,11 @@ def evaluate(
 
     if suite:
         _refuse_both(context)
-    asked = _suite(suite, policy, task, backend, episodes, seed, delay_ms, jitter_ms)
+    condition = {"delay": delay_ms / 1000.0, "jitter": jitter_ms / 1000.0, "nodes": nodes}
+    asked = _suite(suite, policy, task, backend, episodes, seed, condition)
     part = _shard(shard)
     total = sum(part.has(job) for job in asked.jobs())
-    workers = workers or _workers(total)
+    workers = workers or _workers(asked, total)
     if films and out is None:
         raise ConfigError("--films needs --out, the folder they are written to")
     if out is not None and out.exists() and not out.is_dir():
@@ -99,7 +103,7 @@ def evaluate(
             episodes=asked.episodes,
             seed=asked.seed,
             conditions={c.name: c.to_json() for c in asked.conditions},
-            **({} if suite else {"delay_ms": delay_ms, "jitter_ms": jitter_ms}),
+            **({} if suite else {"delay_ms": delay_ms, "jitter_ms": jitter_ms, "nodes": nodes}),
             engine=engine,
             workers=workers,
             shard=shard,
@@ -119,8 +123,10 @@ def evaluate(
     _refuse_to_hide(found.outcomes)
 
 
-def _workers(episodes: int) -> int:
-    """Return how many processes are worth it."""
+def _workers(suite: "Suite", episodes: int) -> int:
+    """Return how many processes are worth it; a graph in real time wants the machine alone."""
+    if any(condition.nodes for condition in suite.conditions):
+        return 1
     return max(1, min(len(os.sched_getaffinity(0)), MOST_WORKERS, episodes // FEWEST_EPISODES))
 
 
@@ -142,8 +148,7 @@ def _suite(
     backends: Sequence[str],
     episodes: int,
     seed: int,
-    delay_ms: float,
-    jitter_ms: float,
+    condition: Mapping[str, Any],
 ) -> "Suite":
     from robot_policies.evaluation.condition import Condition
     from robot_policies.evaluation.suite import Suite
@@ -151,9 +156,8 @@ def _suite(
 
     if name:
         return read_suite(name)
-    condition = Condition(delay=delay_ms / 1000.0, jitter=jitter_ms / 1000.0)
     named = (tuple(policies), tuple(tasks), tuple(backends))
-    return Suite(*named, episodes, seed, (condition,))
+    return Suite(*named, episodes, seed, (Condition(**condition),))
 
 
 def _shard(text: str) -> "Shard":

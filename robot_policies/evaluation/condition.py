@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from robot_policies.control.timing import NetworkModel
-from robot_policies.interface import ExecutorMode, UnknownNameError
+from robot_policies.interface import ConfigError, ExecutorMode, UnknownNameError
 from robot_policies.interface.action import EXECUTOR_MODES
 
 
@@ -20,6 +20,7 @@ class Condition:
         loss: Share of observations that never reach the policy.
         inference: Time the policy needs for an answer; it takes no observation meanwhile. [s]
         executor: How chunks are merged, of `ExecutorMode`; by default as the policy means it.
+        nodes: Whether the episode runs through the launched graph, in real time.
         initial: Fields of an episode's initial condition, instead of what the task draws.
     """
 
@@ -29,10 +30,11 @@ class Condition:
     loss: float = 0.0
     inference: float = 0.0
     executor: ExecutorMode | None = None
+    nodes: bool = False
     initial: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse what no network does, and an unknown way to merge.
+        """Refuse what no network does, an unknown way to merge, and a network between nodes.
 
         Raises:
             ConfigError: Naming the values.
@@ -40,6 +42,11 @@ class Condition:
         self.network()
         if self.executor not in (None, *EXECUTOR_MODES):
             raise UnknownNameError("executor", str(self.executor), EXECUTOR_MODES)
+        if self.nodes and self.network() != NetworkModel():
+            raise ConfigError(
+                "nodes: true goes with no delay, jitter, loss or inference: "
+                "these are of the logical clock"
+            )
 
     def network(self) -> NetworkModel:
         """Return what lies between an observation and its answer."""

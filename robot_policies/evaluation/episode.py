@@ -1,7 +1,7 @@
 """One episode of an evaluation: plain data in, plain data out, so that any engine can carry it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -124,6 +124,8 @@ def run_watched(job: Job, film: Path) -> Outcome:
 
 
 def _run(job: Job, observers: Sequence[Observer] = ()) -> Outcome:
+    if job.condition.nodes:
+        return _through_nodes(job)
     from robot_policies.control.episode import run_episode
 
     policy, task, simulator = open_cell(*job.stage)
@@ -137,10 +139,22 @@ def _run(job: Job, observers: Sequence[Observer] = ()) -> Outcome:
         executor=job.condition.executor,
         observers=observers,
     )
-    metrics = dict(result.metrics)
+    return _outcome(job, asdict(result))
+
+
+def _through_nodes(job: Job) -> Outcome:
+    from robot_policies.evaluation.through_nodes import run_through_nodes
+
+    result = run_through_nodes(*job.stage, job.seed, job.initial, job.condition.executor)
+    return _outcome(job, result)
+
+
+def _outcome(job: Job, result: Mapping[str, Any]) -> Outcome:
+    metrics = dict(result["metrics"])
     success = bool(metrics.pop("success", 0.0))
-    ended = f"{result.ended_by}: {result.reason}" if result.reason else result.ended_by
-    return Outcome(job, success, metrics, result.duration, ended)
+    ended, reason = result["ended_by"], result["reason"]
+    ended = f"{ended}: {reason}" if reason else ended
+    return Outcome(job, success, metrics, result["duration"], ended)
 
 
 @lru_cache(maxsize=CACHED)

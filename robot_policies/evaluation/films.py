@@ -13,7 +13,8 @@ FOLDER = "films"
 def worst(outcomes: Sequence[Outcome], count: int) -> list[Outcome]:
     """Return failures, least progress and then shortest first, in turn from every cell.
 
-    An episode that crashed is none of them: it has no end to be seen.
+    An episode that crashed is none of them: it has no end to be seen. Nor is one through nodes,
+    which is not the same when it is run again.
 
     Args:
         outcomes: Of all episodes.
@@ -21,7 +22,7 @@ def worst(outcomes: Sequence[Outcome], count: int) -> list[Outcome]:
     """
     by_cell: dict[Cell, list[Outcome]] = {}
     for outcome in outcomes:
-        if not (outcome.success or outcome.error):
+        if not (outcome.success or outcome.error or outcome.job.condition.nodes):
             by_cell.setdefault(outcome.job.cell, []).append(outcome)
     ranked = [
         (place, outcome)

@@ -11,6 +11,7 @@ from robot_policies.evaluation.episode import Cell, Job, Outcome
 from robot_policies.evaluation.identity import identity
 from robot_policies.evaluation.stages import modules_of, refusals, require_all
 from robot_policies.evaluation.suite import Suite
+from robot_policies.evaluation.through_nodes import require_nodes
 from robot_policies.interface import ConfigError
 
 
@@ -84,6 +85,8 @@ def run_suite(
             folder is of another suite, or an outcome cannot be written.
     """
     require_engine(engine, workers)
+    if any(condition.nodes for condition in suite.conditions):
+        require_nodes()
     if folder is None:
         return _run(suite, engine, workers, listen, None, shard)
     lock = FolderLock(folder)

@@ -7,11 +7,8 @@ messages alone for a quick policy, and LeRobot in one process for a policy that 
 
 import json
 import os
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,10 +16,10 @@ import numpy as np
 from robot_policies.catalog import load_robot
 from robot_policies.interface import BackendError
 from robot_policies.launching.network import graph_environment
+from robot_policies.launching.trial import run_process, run_trial
 from robot_policies.policies.catalog import action_spec_of
 from robot_policies.policies.locate import BUILT_IN, find_checkpoint
 
-PATIENCE = 120.0  # s; beyond the measured time, for start and end
 LONGEST_PAUSE = 2.0  # s; between two answers of LeRobot, where a plan is longer
 HEAVY = 0.01  # s; below, messages take a good part of an answer, and LeRobot has none
 QUANTILES = {"p50_ms": 50.0, "p99_ms": 99.0, "max_ms": 100.0}
@@ -106,15 +103,8 @@ def measure_commands(
     Raises:
         BackendError: If the graph did not run to its end, or the policy never acted.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "summary.json"
-        arguments = {**names, "seconds": f"{seconds:g}", "summary": str(path)}
-        words = [f"{name}:={value}" for name, value in arguments.items()]
-        command = (*prefix, sys.executable, "-m", "robot_policies.launching", "policy.launch.xml")
-        _run([*command, *words], seconds, dict(os.environ), domain, "the graph broke off")
-        if not path.is_file():
-            raise BackendError("the graph broke off before it wrote how it went")
-        summary = json.loads(path.read_text(encoding="utf-8"))
+    arguments = {**names, "seconds": f"{seconds:g}"}
+    summary = run_trial(arguments, seconds, {**os.environ, **_apart(domain)}, prefix)
     latency, refusals = summary["latency"], summary["refusals"]
     if not latency:
         raise BackendError(f"'{names['policy']}' never acted within {seconds:g} s: {refusals}")
@@ -141,7 +131,9 @@ def measure_images(count: int, *, domain: int = 99, profile: bool = True) -> dic
     """
     environment = graph_environment() if profile else dict(os.environ)
     command = [sys.executable, "-m", "robot_policies.nodes.image_probe", str(count)]
-    sent = _run(command, count / 30.0, environment, domain, "images could not be sent")
+    sent = run_process(
+        command, count / 30.0, {**environment, **_apart(domain)}, "images could not be sent"
+    )
     return _row("640x480 image from process to process", json.loads(sent), count, 30.0)
 
 
@@ -152,7 +144,8 @@ def _floor(names: Mapping[str, str], seconds: float, domain: int) -> list[float]
     count = _count(robot.control_rate, seconds)
     words = (names["robot"], str(rows), str(count))
     command = [sys.executable, "-m", "robot_policies.nodes.floor_probe", *words]
-    sent = _run(command, seconds, graph_environment(), domain, "messages could not be sent")
+    environment = {**graph_environment(), **_apart(domain)}
+    sent = run_process(command, seconds, environment, "messages could not be sent")
     return json.loads(sent)
 
 
@@ -166,7 +159,8 @@ def _lerobot(policy: str, pause: float, threads: int | None = None) -> dict[str,
     """
     words = [str(find_checkpoint(policy)), f"{pause:g}", *([str(threads)] if threads else [])]
     command = [sys.executable, "-m", "robot_policies.evaluation.lerobot_answer", *words]
-    return json.loads(_run(command, 60.0, graph_environment(), 0, f"'{policy}' did not answer"))
+    fault = f"'{policy}' did not answer"
+    return json.loads(run_process(command, 60.0, graph_environment(), fault))
 
 
 def _count(rate: float, seconds: float) -> int:
@@ -194,27 +188,6 @@ def _load() -> float:
     return round(os.getloadavg()[0], 2)
 
 
-def _run(
-    command: list[str], seconds: float, environment: dict[str, str], domain: int, fault: str
-) -> str:
-    """Run a process and return the last line it printed.
-
-    Raises:
-        BackendError: With the fault, if it failed.
-    """
-    environment["ROS_DOMAIN_ID"] = str(domain)
-    environment["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-    try:
-        done = subprocess.run(
-            command,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=seconds + PATIENCE,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise BackendError(f"{fault}: no end after {seconds + PATIENCE:g} s") from None
-    if done.returncode:
-        raise BackendError(f"{fault}: {' '.join(done.stderr.split())[-300:]}")
-    return (done.stdout.splitlines() or [""])[-1]
+def _apart(domain: int) -> dict[str, str]:
+    """Return what keeps a graph from being disturbed by others."""
+    return {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}

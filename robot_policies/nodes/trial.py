@@ -16,6 +16,7 @@ from robot_policies.control.records import Ending
 from robot_policies.control.rehearsal import rehearse
 from robot_policies.control.results import figures_of, result_of
 from robot_policies.data.observers import RecordingObserver, make_observers
+from robot_policies.documents import read_json
 from robot_policies.interface import Policy, Simulator, Task
 from robot_policies.interface.errors import RecordingEnded
 from robot_policies.nodes.trial_settings import by_name, executor_mode, limits_of, require_writable
@@ -74,7 +75,7 @@ class TrialRun:
             now: Time. [s]
         """
         backend, seed = self.loop.backend, self._settings["seed"]
-        self._initial = self.task.initial(seed) if self.task else {}
+        self._initial = self._initial_condition(seed)
         if isinstance(backend, Simulator):
             backend.reset(seed, self._initial)
             backend.advance(self.loop.period)
@@ -89,6 +90,12 @@ class TrialRun:
                 self.loop.robot, cast(Policy, policy), self.task or NO_TASK, self._initial
             )
         self._ready = True
+
+    def _initial_condition(self, seed: int) -> Mapping[str, Any]:
+        if not self.task:
+            return {}
+        file = self._settings["initial"]
+        return {**self.task.initial(seed), **(read_json(Path(file)) if file else {})}
 
     def start(self, now: float) -> None:
         """Begin the trial that was prepared."""

@@ -28,6 +28,7 @@ NAMED: dict[str, tuple[Any, str]] = {
 
 SETTINGS: dict[str, tuple[Any, str]] = {
     **NAMED,
+    "initial": ("", "JSON file with fields of the initial condition, instead of the drawn ones"),
     "seconds": (0.0, "length of a trial; 0: until the task is decided [s]"),
     "record": ("", "LeRobot dataset folder to record to"),
     "viewer": ("", "rerun, or an .rrd file to write"),

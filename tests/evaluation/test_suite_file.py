@@ -62,6 +62,7 @@ def test_what_is_shipped_can_be_run(name):
         (("jitter", "jiter"), "conditions.late: unknown key 'jiter'. Did you mean 'jitter'"),
         (("delay: 0.1", "delay: -1"), "conditions.late: network: times must be >= 0"),
         (("delay: 0.1", "executor: splce"), "no executor 'splce'. Did you mean 'splice'"),
+        (("delay: 0.1", "nodes: true"), "nodes: true goes with no delay, jitter, loss"),
         (("skip_", "recipes: {r: [hodl]}\nskip_"), "recipe 'r': policy 'hodl' is not of this"),
         (("skip_", "recipes: [r]\nskip_"), "recipes: expected a mapping of names"),
         (("friction", "frction"), "condition 'thin ice': unknown key 'frction'. Did you mean 'fr"),

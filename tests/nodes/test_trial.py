@@ -48,3 +48,19 @@ def test_chunks_are_merged_as_the_contract_says_unless_set_otherwise(tmp_path):
     file.unlink()
     with pytest.raises(CheckpointError, match=r"contract\.yaml is missing"):
         action_spec_of(str(tmp_path), robot)
+
+
+def test_a_trial_may_begin_elsewhere_than_the_task_draws(tmp_path):
+    changed = tmp_path / "initial.json"
+    changed.write_text(json.dumps({"payload": 2.5, "joint_position": {"FR_calf_joint": -1.25}}))
+    settings = {name: default for name, (default, _) in SETTINGS.items()}
+    settings |= {"task": "go1_walk", "initial": str(changed), "summary": str(tmp_path / "s.json")}
+    trial = TrialRun(settings, 0.0)
+    trial.start(0.0)
+    place = load_robot("go1").joint_names.index("FR_calf_joint")
+    measured = trial.loop.backend.read().joint_position[place]
+    trial.end(Ending.INTERRUPTED, "")
+    trial.close()
+    began = json.loads((tmp_path / "s.json").read_text())["initial"]
+    assert (began["payload"], began["friction"]) == (2.5, trial.task.initial(0)["friction"])
+    assert measured == pytest.approx(-1.25)
