@@ -1,4 +1,4 @@
-"""One stall of a walking robot through the real nodes: a process is stopped and continued.
+"""Stalls of a walking robot through the real nodes: a process is stopped and continued.
 
 control    the robot's node is stopped, and the simulator within it
 policy     the policy's node is stopped
@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,21 +33,26 @@ from robot_policies.nodes.decoding import MODE, MODES
 from robot_policies.nodes.graph_node import CHUNKS, COMMAND
 
 DOMAIN = 97
+FRESH = 0.5  # s; a robot that walks is sent commands that are not older
 SENT = "action_chunk_before_relay"
 STOPPED = {"control": "backend", "policy": "policy"}
 
 
 def stall_a_graph(
-    policy: str, task: str, engine: str, stall: Stall, after: float, seed: int
-) -> Outcome:
-    """Walk with one stall, launched; return what became of the robot.
+    policy: str, task: str, engine: str, stalls: Sequence[Stall], after: float, seed: int
+) -> list[Outcome]:
+    """Walk with some stalls of one place, launched; return what became of the robot in each.
+
+    A fall or a stop ends the trial, so there may be fewer outcomes than stalls. A robot walks on
+    if it follows its policy again, and neither falls nor is stopped while it is watched.
 
     Args:
         policy: The policy.
         task: The task.
         engine: The simulator.
-        stall: The stall; its begin counts from the first command that follows the policy.
-        after: How long the robot is watched afterwards. [s]
+        stalls: The stalls; the begin of each counts from the first command that follows the
+            policy after the watch before it.
+        after: How long the robot is watched after each. [s]
         seed: Seed of the trial.
 
     Raises:
@@ -55,25 +60,30 @@ def stall_a_graph(
     """
     with tempfile.TemporaryDirectory() as folder:
         summary = Path(folder) / "summary.json"
+        seconds = sum(stall.begin + stall.length + after for stall in stalls)
         names = {"policy": policy, "task": task, "backend": engine, "seed": str(seed)}
-        names |= {"seconds": f"{stall.begin + stall.length + after:g}", "summary": str(summary)}
-        relayed = stall.place == "messages"
+        names |= {"seconds": f"{seconds:g}", "summary": str(summary)}
+        relayed = stalls[0].place == "messages"
         file = _with_relay(Path(folder)) if relayed else Path("policy.launch.xml")
+        times: list[tuple[float | None, float | None]] = []
         with launched(names, DOMAIN, file) as graph, _ears() as ears:
             relay = _start_relay() if relayed else None
             try:
-                held, followed = _stall(graph, relay, ears, stall)
+                for stall in stalls:
+                    if ears.until_walking(STARTING if not times else FRESH, stall.begin):
+                        times.append(_stall(graph, relay, ears, stall, after))
                 graph.process.wait(ENDING)
             finally:
                 if relay:
                     relay.kill()
                     relay.wait()
-        if not summary.is_file():
-            raise RuntimeError(f"{stall}: the graph did not say how it went")
+        if not summary.is_file() or not times:
+            raise RuntimeError(f"{stalls}: the graph did not walk, or not say how it went")
         result = json.loads(summary.read_text(encoding="utf-8"))
     fell, latched = bool(result["metrics"]["fall"]), result["ended_by"] not in ORDERLY
-    walks = not fell and not latched and bool(result["metrics"]["success"])
-    return Outcome(fell, latched, walks, held, followed)
+    survived = [Outcome(False, False, bool(times[k][1]), *times[k]) for k in range(len(times) - 1)]
+    walks = not fell and not latched and bool(times[-1][1])
+    return [*survived, Outcome(fell, latched, walks, *times[-1])]
 
 
 class Ears:
@@ -98,6 +108,16 @@ class Ears:
             self._executor.spin_once(timeout_sec=0.01)
         return None
 
+    def until_walking(self, patience: float, duration: float) -> bool:
+        """Return whether the policy is followed within some time, and still after a duration."""
+        now = time.monotonic()
+        begun = self.first("policy", now, now + patience)
+        if begun is None:
+            return False
+        self.first("", 0.0, begun + duration)
+        moment, mode = self.modes[-1]
+        return mode == "policy" and time.monotonic() - moment < FRESH
+
 
 @contextmanager
 def _ears() -> Iterator[Ears]:
@@ -113,24 +133,22 @@ def _ears() -> Iterator[Ears]:
 
 
 def _stall(
-    graph: Launched, relay: subprocess.Popen | None, ears: Ears, stall: Stall
+    graph: Launched, relay: subprocess.Popen | None, ears: Ears, stall: Stall, after: float
 ) -> tuple[float | None, float | None]:
     """Stop a process for a while; return when the robot held, and when it followed again. [s]."""
-    begun = ears.first("policy", 0.0, time.monotonic() + STARTING)
-    if begun is None:
-        raise RuntimeError(f"{stall}: no command has followed the policy for {STARTING:g} s")
     stopped = psutil.Process(relay.pid) if relay else graph.node(STOPPED[stall.place])
     if stopped is None:
         raise RuntimeError(f"{stall}: the process to be stopped has ended")
-    ears.first("", 0.0, begun + stall.begin)
     since = time.monotonic()
     stopped.send_signal(signal.SIGSTOP)
     ears.first("", 0.0, since + stall.length)
     stopped.send_signal(signal.SIGCONT)
     over = time.monotonic()
-    followed = ears.first("policy", over, over + 3.0)
-    held = next((at for at, mode in ears.modes if mode == "hold" and at >= since), None)
-    return held and held - since, followed and followed - over
+    ears.first("", 0.0, over + after)
+    heard = [(at, mode) for at, mode in ears.modes if at >= since]
+    held = next((at - since for at, mode in heard if mode == "hold"), None)
+    followed = next((at - over for at, mode in heard if mode == "policy" and at >= over), None)
+    return held, followed
 
 
 def _with_relay(folder: Path) -> Path:
