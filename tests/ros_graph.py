@@ -34,12 +34,12 @@ def mode_of(command: JointState) -> str:
 
 
 def free_domain() -> int:
-    """Return a ROS domain (1 to 100) that no other test on this machine uses at the same time.
+    """Return a ROS domain (1 to 90) that no other test on this machine uses at the same time.
 
     Two graphs in one domain would configure each other's nodes. The lock lasts as long as the
     test process.
     """
-    domains = list(range(1, 101))
+    domains = list(range(1, 91))
     random.shuffle(domains)
     for domain in domains:
         lock = (Path(tempfile.gettempdir()) / f"robot_policies_domain_{domain}.lock").open("w")

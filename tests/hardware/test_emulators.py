@@ -268,9 +268,10 @@ def test_the_command_gives_an_arm_to_this_packages_driver(tmp_path):
         done = subprocess.run(run, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["steps"] >= 10
-    finally:
         process.send_signal(signal.SIGINT)
-        said, errors = process.communicate(timeout=30)
+        said, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 0, errors
     (arm,) = json.loads(said)["arms"]
     assert {motor["torque"] for motor in arm["motors"].values()} == {1}
