@@ -41,6 +41,9 @@ EXTRAS = {
         "h5py>=3.12",
         "cryptography>=43",
     ],
+    # Named as LeRobot's own extras.
+    "diffusion": ["diffusers>=0.38,<0.40"],
+    "smolvla": ["num2words>=0.5.14,<0.6"],
     "data": ["pyarrow", "mcap>=1.2", "av>=15", "pillow", "rerun-sdk>=0.24"],
     "evaluation": ["pyarrow", "statsmodels>=0.14", "plotly>=6"],
     "hardware": [

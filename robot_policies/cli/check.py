@@ -95,7 +95,8 @@ def _ask(session: "Session") -> "tuple[dict[str, float], list[Finding]]":
         threads, took = choose_threads(lambda: answer_time(policy, 0, perf_counter), set_threads)
     except ContractError as error:
         return {}, [Finding("error", "answer", str(error))]
-    pacing, limit = Pacing(spec, spec.executor, robot.control_rate), SafetyLimits.of(robot)
+    steps, limit = policy.observation_spec.steps, SafetyLimits.of(robot)
+    pacing = Pacing(spec, spec.executor, robot.control_rate, steps)
     pacing.answered(0.0, took)
     try:
         require_fresh(pacing, robot, limit.plan_age)

@@ -53,7 +53,6 @@ class ChunkExecutor:
         mode: ExecutorMode = "open_loop",
         *,
         robot: RobotSpec | None = None,
-        decay: float = 0.01,
         lateness: float = LATENESS,
     ) -> None:
         """Prepare a mode.
@@ -62,7 +61,6 @@ class ChunkExecutor:
             spec: The policy's actions.
             mode: How chunks are merged.
             robot: The robot, for the limits `splice` keeps, and whether it rests when it holds.
-            decay: Weight decay per chunk in `ensemble`; 0.01 as in the paper.
             lateness: A chunk that arrives at most this long after its end is still used: its last
                 row is in force for one `dt` from arrival. Keep it below the time the safety gate
                 waits before holding. [s]
@@ -72,7 +70,7 @@ class ChunkExecutor:
         """
         if mode not in EXECUTOR_MODES:
             raise ConfigError(f"no executor mode '{mode}'.{suggestion(mode, EXECUTOR_MODES)}")
-        self._spec, self._mode, self._decay, self._lateness = spec, mode, decay, lateness
+        self._spec, self._mode, self._lateness = spec, mode, lateness
         self._rests = robot is None or not robot.floating_base
         self._splicer: Splicer | None = None
         if mode == "splice":
@@ -151,7 +149,7 @@ class ChunkExecutor:
         if self._splicer:
             return self._splicer.follow(due[-1].between, now, sent)
         if self._mode == "ensemble":
-            return ensemble(np.array([plan.row(now) for plan in due]), self._decay)
+            return ensemble(np.array([plan.row(now) for plan in due]), self._spec.decay)
         return due[-1].row(now)
 
     def _columns(self, chunk: ActionChunk) -> np.ndarray:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from robot_policies.control.history import History
 from robot_policies.control.legged import LeggedRobot
 from robot_policies.control.loop import ControlLoop
 from robot_policies.control.observation_buffer import ObservationBuffer
@@ -150,19 +151,23 @@ class _Asking:
     def __init__(
         self, backend: RobotBackend, policy: Policy, loop: ControlLoop, channel: NetworkChannel
     ) -> None:
-        self.pacing = Pacing(policy.action_spec, loop.mode, backend.spec.control_rate)
+        needs, action = policy.observation_spec, policy.action_spec
+        rate = backend.spec.control_rate
+        self.pacing = Pacing(action, loop.mode, rate, needs.steps)
+        self._history = History(needs, action, rate)
         self.stale, self._answered = 0, False
         self._policy, self._loop, self._channel = policy, loop, channel
-        self._buffer = ObservationBuffer(
-            policy.observation_spec, offered(backend), robot=backend.spec
-        )
-        self._sees = any(is_picture(name) for name in policy.observation_spec)
+        self._buffer = ObservationBuffer(needs, offered(backend), robot=backend.spec)
+        self._sees = any(is_picture(name) for name in needs)
         if channel.inference:
             self.pacing.answered(float("-inf"), channel.inference)
 
     def due(self, now: float) -> bool:
         """Return whether pictures of this moment would be used."""
-        return self._sees and self.pacing.due(now) and self._channel.ready(now)
+        return self._sees and (self._asks(now) or self._history.due(now))
+
+    def _asks(self, now: float) -> bool:
+        return self.pacing.due(now) and self._channel.ready(now)
 
     def ask(self, state: RobotState, now: float) -> tuple[Observation | None, ActionChunk | None]:
         """Show the policy what there is, if it is to be asked now."""
@@ -176,14 +181,15 @@ class _Asking:
         except ImplausibleState:
             self.stale += 1
             return None, None
-        if not (self.pacing.due(now) and self._channel.ready(now)):
+        asks = self._asks(now)
+        if not (asks or self._history.due(now)):
             return None, None
         try:
-            observation = self._buffer.snapshot(now)
+            observation = self._history.extend(self._buffer.snapshot(now))
         except StaleObservation:
             self.stale += 1
             return None, None
-        if self._channel.loses():
+        if not asks or self._channel.loses():
             return None, None
         self.pacing.asked(now)
         try:

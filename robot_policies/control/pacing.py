@@ -17,6 +17,7 @@ import numpy as np
 from robot_policies.control.chunk_executor import LATENESS, rows_followed
 from robot_policies.interface import ActionSpec, ContractError, ExecutorMode, RobotSpec
 
+ROOM = 1e-6  # steps; for floating-point time
 REMEMBERED = 50  # answers whose longest says how early to ask
 
 
@@ -27,14 +28,19 @@ class Pacing:
         times: What the newest answers took. [s]
     """
 
-    def __init__(self, spec: ActionSpec, mode: ExecutorMode, control_rate: float) -> None:
+    def __init__(
+        self, spec: ActionSpec, mode: ExecutorMode, control_rate: float, steps: int = 1
+    ) -> None:
         """Take the rhythm.
 
         Args:
             spec: The policy's actions.
             mode: How its chunks are merged, which says how far one is followed.
             control_rate: Rate at which observations come. [Hz]
+            steps: Observations an answer looks at. One that looks at several is asked a whole
+                number of steps after the last question, as they were taken in its training.
         """
+        self._whole = steps > 1
         self._dt, self._interval = spec.dt, rows_followed(spec, mode) * spec.dt
         self._lasts = spec.horizon * spec.dt
         self._rests = spec.executed * spec.dt  # a plan that begins at rest
@@ -77,6 +83,8 @@ class Pacing:
             return self._answered + self._rests + self._period
         early = self.answer + self._period if self.answer else 0.0
         interval = max(self._interval - early, min(self._dt, self._interval))
+        if self._whole:
+            interval = int(interval / self._dt + ROOM) * self._dt
         return self._asked + interval - 0.5 * self._period
 
     def asked(self, stamp: float) -> None:

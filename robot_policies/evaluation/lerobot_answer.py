@@ -19,8 +19,10 @@ from lerobot.configs import FeatureType, PreTrainedConfig
 from lerobot.policies.utils import prepare_observation_for_inference
 
 from robot_policies.control.warm_up import choose_threads
-from robot_policies.policies.actions import answers_in_chunks
+from robot_policies.policies.asking import asking
 from robot_policies.policies.checkpoint import read_checkpoint
+from robot_policies.policies.plan_form import plan_form
+from robot_policies.policies.specs import settings_of
 
 ANSWERS = 7  # after one that does not count
 DEVICE = "cpu"
@@ -45,13 +47,14 @@ def question(folder: Path) -> Callable[[], np.ndarray]:
     """
     checkpoint = read_checkpoint(folder, DEVICE)
     config, policy = checkpoint.config, checkpoint.policy
-    act = policy.predict_action_chunk if answers_in_chunks(vars(config)) else policy.select_action
+    ask_network = asking(policy, plan_form(settings_of(config)))
     observation = made_up(config)
 
     def ask() -> np.ndarray:
         with torch.inference_mode():
             batch = prepare_observation_for_inference(dict(observation), torch.device(DEVICE))
-            return checkpoint.postprocessor(act(checkpoint.preprocessor(batch)))[0].numpy()
+            plan = ask_network([checkpoint.preprocessor(batch)])
+            return checkpoint.postprocessor(plan)[0].numpy()
 
     return ask
 

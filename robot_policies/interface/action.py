@@ -42,6 +42,8 @@ class ActionSpec:
         horizon: Rows per chunk.
         executed: Rows that are followed before the policy is asked again; 0 stands for all.
         executor: How its chunks are meant to be merged.
+        decay: Of the weight per chunk, where chunks are averaged; see `ensemble` of
+            `control/chunk_executor.py`.
     """
 
     kind: ActionKind
@@ -50,6 +52,7 @@ class ActionSpec:
     horizon: int
     executed: int = 0
     executor: ExecutorMode = "open_loop"
+    decay: float = 0.01  # Zhao et al. 2023, Sec. IV-A
 
     def __post_init__(self) -> None:
         """Refuse a spec that names no elements or no time."""

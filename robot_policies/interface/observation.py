@@ -10,7 +10,7 @@ was measured), `observation.labels.<camera>` (height, width; uint8 class of what
 and the language instruction `task`, which is a string.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -66,16 +66,21 @@ class Observation(Mapping[str, np.ndarray | str]):
     Attributes:
         stamp: Moment the chunk that answers is counted from: the newest capture. [s]
         stamps: Capture time of each feature. [s]
+        earlier: Observations before it, oldest first, one a step of the policy that needs them.
     """
 
     def __init__(
-        self, values: Mapping[str, np.ndarray | str], stamps: Mapping[str, float]
+        self,
+        values: Mapping[str, np.ndarray | str],
+        stamps: Mapping[str, float],
+        earlier: Sequence["Observation"] = (),
     ) -> None:
         """Freeze the values.
 
         Args:
             values: Feature name to array, or to the instruction for `task`.
             stamps: Capture time for each of the same names. [s]
+            earlier: See the attributes.
         """
         if values.keys() != stamps.keys():
             raise ContractError(
@@ -87,6 +92,7 @@ class Observation(Mapping[str, np.ndarray | str]):
         self._values = dict(values)
         self.stamps = dict(stamps)
         self.stamp = max(stamps.values())
+        self.earlier = tuple(earlier)
 
     def __getitem__(self, name: str) -> np.ndarray | str:
         """Return one feature."""
@@ -111,6 +117,7 @@ class ObservationSpec(Mapping[str, ArraySpec]):
         max_age: Oldest sample to act on, by feature name where it is not `MAX_AGE`. [s]
         max_skew: Largest time behind the newest sensor, by feature name where it is not
             `MAX_SKEW`. [s]
+        steps: Observations an answer looks at, one every `ActionSpec.dt`; the newest is one.
     """
 
     def __init__(
@@ -121,6 +128,7 @@ class ObservationSpec(Mapping[str, ArraySpec]):
         vocabulary: tuple[str, ...] = (),
         max_age: Mapping[str, float] | None = None,
         max_skew: Mapping[str, float] | None = None,
+        steps: int = 1,
     ) -> None:
         """Keep the specs.
 
@@ -131,12 +139,13 @@ class ObservationSpec(Mapping[str, ArraySpec]):
             vocabulary: See the attributes; upper and lower case are the same.
             max_age: See the attributes.
             max_skew: See the attributes.
+            steps: See the attributes.
 
         Raises:
             ContractError: If a time limit is of a feature that is not needed, or is no time.
         """
         self._features = dict(features)
-        self.needs_task, self.tasks = needs_task, tuple(tasks)
+        self.needs_task, self.tasks, self.steps = needs_task, tuple(tasks), steps
         self.vocabulary = tuple(word.lower() for word in vocabulary)
         self.max_age = self._times("max_age", max_age or {})
         self.max_skew = self._times("max_skew", max_skew or {})
@@ -164,11 +173,13 @@ class ObservationSpec(Mapping[str, ArraySpec]):
         return len(self._features)
 
     def validate(self, observation: Observation) -> None:
-        """Refuse an observation that lacks a feature or breaks its spec.
+        """Refuse an observation, or an earlier one, that lacks a feature or breaks its spec.
 
         Raises:
             ContractError: Naming the feature and the element.
         """
+        for before in observation.earlier:
+            self.validate(before)
         for name, spec in self.items():
             if name not in observation:
                 raise ContractError(f"no feature '{name}'.{suggestion(name, observation)}")

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from robot_policies.control.history import History
 from robot_policies.control.inference import QUICK, InferenceWorker
 from robot_policies.control.pacing import Pacing, require_fresh
 from robot_policies.control.warm_up import answer_time, choose_threads
@@ -52,7 +53,9 @@ class PolicyNode(GraphNode):
         self._policy, self._seed = policy, settings["seed"]
         self._skills.attach(policy)
         mode = executor_mode(settings) or policy.action_spec.executor
-        self._pacing = Pacing(policy.action_spec, mode, robot.control_rate)
+        needs, action = policy.observation_spec, policy.action_spec
+        self._pacing = Pacing(action, mode, robot.control_rate, needs.steps)
+        self._history = History(needs, action, robot.control_rate)
         self._warm_up(policy, settings["threads"])
         limit = limits_of(robot, settings).plan_age
         require_fresh(self._pacing, robot, limit)
@@ -68,7 +71,7 @@ class PolicyNode(GraphNode):
             policy, self._deliver, self._fail, time.perf_counter, quick, self._pacing.answer
         )
         node = full_name(self.get_namespace(), settings["nodes"][0])
-        needs, told = policy.observation_spec, (self._due, self._take, self._note)
+        told = (self._due, self._take, self._note)
         self._streams = PolicySubscriptions(self, needs, backend, task, node, *told)
 
     @reported
@@ -78,6 +81,7 @@ class PolicyNode(GraphNode):
         assert self._streams
         self._worker.reset(self._seed)
         self._pacing.reset()
+        self._history.reset()
         self._streams.want_pictures(0.0)
         self._active = True
 
@@ -125,14 +129,21 @@ class PolicyNode(GraphNode):
         decode_chunk(encode_chunk(chunk))
         self.get_logger().info(f"{number} torch thread{'s' if number > 1 else ''}")
 
+    @property
+    def _next_due(self) -> float:
+        return min(self._pacing.next_due, self._history.next_due)
+
     def _due(self, stamp: float) -> bool:
-        return self._active and self._pacing.due(stamp)
+        return self._active and (self._pacing.due(stamp) or self._history.due(stamp))
 
     def _take(self, observation: Observation) -> None:
         if self._active and self._worker and self._streams:
-            self._pacing.asked(observation.stamp)
-            self._streams.want_pictures(self._pacing.next_due)
-            self._worker.submit(observation)
+            observation = self._history.extend(observation)
+            if asks := self._pacing.due(observation.stamp):
+                self._pacing.asked(observation.stamp)
+            self._streams.want_pictures(self._next_due)
+            if asks:
+                self._worker.submit(observation)
 
     def _deliver(self, chunk: ActionChunk, took: float) -> None:
         if self._active and self._streams:
@@ -140,7 +151,7 @@ class PolicyNode(GraphNode):
             self._chunks.publish(encode_chunk(replace(chunk, stamp=stamp)))
             self._skills.publish()
             self._pacing.answered(self.now(), took)
-            self._streams.want_pictures(self._pacing.next_due)
+            self._streams.want_pictures(self._next_due)
         self._note(OK, "acting")
 
     def _fail(self, error: Exception) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from robot_policies.documents import read_json
-from robot_policies.interface import ActionSpec, CheckpointError
+from robot_policies.interface import ActionSpec, CheckpointError, ExecutorMode
 from robot_policies.policies.contract import FILE, Contract
 from robot_policies.policies.contract_file import read_contract_of_actions
+from robot_policies.policies.plan_form import plan_form
 
 
 def action_spec(contract: Contract, config: Mapping[str, Any]) -> ActionSpec:
@@ -17,25 +18,20 @@ def action_spec(contract: Contract, config: Mapping[str, Any]) -> ActionSpec:
 
     Args:
         contract: What `contract.yaml` says.
-        config: What `config.json` says; of its fields, those that make chunks.
+        config: What `config.json` says; of its fields, those that make plans. A coefficient of a
+            temporal ensemble says that chunks are averaged, where the contract says nothing.
     """
-    chunks = answers_in_chunks(config)
+    form, decay = plan_form(config), config.get("temporal_ensemble_coeff")
+    merged: ExecutorMode = "open_loop" if decay is None else "ensemble"
     return ActionSpec(
         kind=contract.kind,
         array=contract.action.spec("action", np.float64),
         dt=contract.dt,
-        horizon=config["chunk_size"] if chunks else 1,
-        executed=config.get("n_action_steps") or 0 if chunks else 1,
-        executor=contract.executor,
+        horizon=form.rows,
+        executed=form.executed,
+        executor=contract.executor or merged,
+        **({} if decay is None else {"decay": float(decay)}),
     )
-
-
-def answers_in_chunks(config: Mapping[str, Any]) -> bool:
-    """Return whether a policy of LeRobot answers one observation with a whole chunk.
-
-    Policies that look back (diffusion, VQ-BeT) keep their history in `select_action`.
-    """
-    return "chunk_size" in config and config.get("n_obs_steps") == 1
 
 
 def read_action_spec(folder: Path) -> ActionSpec:

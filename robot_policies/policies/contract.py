@@ -8,7 +8,7 @@ it, beside the checkpoint:
     dt: 0.02                      # s between two actions
     task: false                   # whether the policy reads an instruction; may be left out
     vocabulary: [put, the, cube]  # words of its instructions; any if left out
-    executor: splice              # how its chunks are merged: open_loop if left out
+    executor: splice              # how its chunks are merged: as `config.json` has it if left out
     max_age: {observation.points: 0.3}   # s, of a sample it acts on; 0.15 where nothing is said
     max_skew: {observation.points: 0.3}  # s, behind the newest sensor; 0.1 where nothing is said
     observation:                  # one entry per feature but images, depth and labels
@@ -52,7 +52,7 @@ class Contract:
         frames: Frame of each feature that is a cloud.
         task: Whether the policy reads an instruction.
         vocabulary: Words its instructions are made of; empty if it takes any.
-        executor: How its chunks are merged.
+        executor: How its chunks are merged; `None` if the file does not say.
         max_age: Oldest sample to act on, by feature. [s]
         max_skew: Largest time behind the newest sensor, by feature. [s]
     """
@@ -67,7 +67,7 @@ class Contract:
     frames: Mapping[str, str]
     task: bool
     vocabulary: tuple[str, ...]
-    executor: ExecutorMode
+    executor: ExecutorMode | None
     max_age: Mapping[str, float]
     max_skew: Mapping[str, float]
 

@@ -34,7 +34,7 @@ class _File:
     action: Mapping[str, Any]
     observation: Mapping[str, Any] = field(default_factory=dict)
     task: bool = False
-    executor: ExecutorMode = "open_loop"
+    executor: ExecutorMode | None = None
     version: int = 1
     vocabulary: tuple[str, ...] = ()
     max_age: Mapping[str, float] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class _File:
             for key in SINCE_2:
                 if getattr(self, key):
                     raise ValueError(f"'{key}' needs 'version: {CONTRACT_VERSION}'")
-        if self.executor not in EXECUTOR_MODES:
+        if self.executor not in (None, *EXECUTOR_MODES):
             raise ValueError(
                 f"no executor '{self.executor}'.{suggestion(str(self.executor), EXECUTOR_MODES)}"
             )

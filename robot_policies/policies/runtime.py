@@ -7,7 +7,6 @@ Names, units and time come from `contract.yaml` (`policies/contract.py`), everyt
 checkpoint itself (`policies/checkpoint.py`). What follows from both is in `policies/specs.py`.
 """
 
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,14 +20,15 @@ from robot_policies.interface import (
     ConfigError,
     Observation,
 )
-from robot_policies.policies.actions import answers_in_chunks
+from robot_policies.policies.asking import asking
 from robot_policies.policies.audit import audit_dataset, audit_units
 from robot_policies.policies.checkpoint import Checkpoint, read_checkpoint
 from robot_policies.policies.contract import FILE, Contract
 from robot_policies.policies.contract_file import read_contract
 from robot_policies.policies.numpy_inference import NumpyInference, OnArrays
+from robot_policies.policies.plan_form import plan_form
 from robot_policies.policies.random_state import RandomState
-from robot_policies.policies.specs import action_width, inputs_of, specs_of
+from robot_policies.policies.specs import action_width, inputs_of, settings_of, specs_of
 from robot_policies.policies.translation import Batch, Translation
 from robot_policies.skills.live.skills import LiveSkills
 from robot_policies.skills.package.base import describe_base
@@ -81,7 +81,7 @@ class LerobotRuntime:
         self.skills = LiveSkills(checkpoint, describe, metadata.dt)
         self._translation = Translation(checkpoint, metadata, specs, self.name)
         self._network = checkpoint.policy
-        self._chunks = answers_in_chunks(vars(checkpoint.config))
+        self._ask = asking(self._network, plan_form(settings_of(checkpoint.config)))
         self._random = RandomState(torch.device(device))
         self._numpy = self._without_torch() if device == "cpu" else None
         self.reset(0)
@@ -103,11 +103,13 @@ class LerobotRuntime:
         self.observation_spec.validate(observation)
         batch = Batch(partial(self.prepare, observation))
         with torch.inference_mode():
+            earlier = [self.prepare(before) for before in observation.earlier]
             self.skills.step(batch)
             if self._numpy and not self.skills.weights:  # skills are added to torch's layers
                 values = self._numpy(observation)
             else:
-                values = self._infer(batch)
+                with self._random:
+                    values = self.finish(self._ask([*earlier, batch]))
         return ActionChunk(
             stamp=observation.stamp,
             dt=self.action_spec.dt,
@@ -135,12 +137,6 @@ class LerobotRuntime:
             return None
         width = len(self.action_spec.array.names)
         return NumpyInference(answer, self.observation_spec, self.prepare, self.finish, width)
-
-    def _infer(self, batch: Mapping[str, Any]) -> np.ndarray:
-        with self._random:
-            if self._chunks:
-                return self.finish(self._network.predict_action_chunk(dict(batch)))  # (1, T, A)
-            return self.finish(self._network.select_action(dict(batch)).unsqueeze(1))  # (1, 1, A)
 
 
 def _check_device(device: str) -> None:

@@ -5,10 +5,10 @@ Pure functions of what was read: the checkpoint's parts, and its contract.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from lerobot.configs import FeatureType, PolicyFeature
+from lerobot.configs import FeatureType, PolicyFeature, PreTrainedConfig
 from lerobot.processor import RenameObservationsProcessorStep, TokenizerProcessorStep
 from lerobot.utils.constants import ACTION
 
@@ -25,6 +25,7 @@ from robot_policies.policies.actions import action_spec
 from robot_policies.policies.checkpoint import Checkpoint
 from robot_policies.policies.contract import Contract
 from robot_policies.policies.elements import Elements
+from robot_policies.policies.plan_form import plan_form
 
 
 @runtime_checkable
@@ -74,6 +75,11 @@ def inputs_of(checkpoint: Checkpoint) -> Inputs:
     return Inputs({observed.get(key, key): f for key, f in features.items()}, observed)
 
 
+def settings_of(config: PreTrainedConfig) -> dict[str, Any]:
+    """Return a configuration as `config.json` has it."""
+    return {**vars(config), "type": config.type}
+
+
 def action_width(checkpoint: Checkpoint) -> int:
     """Return how many numbers an action has."""
     return (checkpoint.config.output_features or {})[ACTION].shape[0]
@@ -105,6 +111,7 @@ def specs_of(checkpoint: Checkpoint, contract: Contract) -> Specs:
         CheckpointError: If a feature is of a kind that nobody measures.
     """
     inputs, config = inputs_of(checkpoint), checkpoint.config
+    settings = settings_of(config)
     steps = checkpoint.preprocessor.steps
     needs_task = contract.task or any(isinstance(s, TokenizerProcessorStep) for s in steps)
     known = config.tasks if needs_task and isinstance(config, KnowsTasks) else ()
@@ -120,9 +127,10 @@ def specs_of(checkpoint: Checkpoint, contract: Contract) -> Specs:
         vocabulary=contract.vocabulary,
         max_age=contract.max_age,
         max_skew=contract.max_skew,
+        steps=plan_form(settings).steps,
     )
     statistics = _in_si(checkpoint.statistics, inputs.observed, contract)
-    return Specs(observation, action_spec(contract, vars(config)), statistics)
+    return Specs(observation, action_spec(contract, settings), statistics)
 
 
 def _array_spec(where: str, name: str, feature: PolicyFeature, contract: Contract) -> ArraySpec:

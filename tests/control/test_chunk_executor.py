@@ -146,7 +146,7 @@ def test_a_nan_reaches_the_gate(mode):
 
 
 def test_ensembling_weighs_the_oldest_most():
-    executor = ChunkExecutor(spec(), "ensemble", decay=np.log(2))
+    executor = ChunkExecutor(replace(spec(), decay=np.log(2)), "ensemble")
     for stamp, rows in ((0.0, (0, 0, 1)), (0.1, (0, 2)), (0.2, (4,))):
         executor.add(chunk(stamp, *rows), stamp)
     assert shoulder(executor, 0.2) == pytest.approx((1 * 1 + 2 / 2 + 4 / 4) / 1.75)

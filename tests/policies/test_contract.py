@@ -34,7 +34,7 @@ def read(tmp_path):
 def test_a_file_without_a_version_means_what_it_always_meant(read):
     contract = read(OLD)
     assert contract.version == 1
-    assert contract.executor == "open_loop"
+    assert contract.executor is None
     assert (contract.vocabulary, contract.max_age, contract.max_skew) == ((), {}, {})
     np.testing.assert_allclose(contract.action.to_si(np.array([90.0, 0.0]))[0], np.pi / 2)
 

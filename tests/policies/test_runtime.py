@@ -201,8 +201,8 @@ def test_keeps_the_contract(inputs, request):
     check_policy(load_policy(str(request.getfixturevalue(inputs))))
 
 
-def test_policy_that_answers_one_action_at_a_time_and_samples(dataset, tmp_path):
-    """TD-MPC plans with random rollouts and has no chunks."""
+def test_policy_that_samples_and_repeats_its_first_action(dataset, tmp_path):
+    """TD-MPC plans with random rollouts and follows one action for two steps."""
     config = make_policy_config(
         "tdmpc",
         device="cpu",
@@ -222,7 +222,7 @@ def test_policy_that_answers_one_action_at_a_time_and_samples(dataset, tmp_path)
         part.save_pretrained(tmp_path)
     (tmp_path / "contract.yaml").write_text(yaml.safe_dump(CONTRACT))
     policy = load_policy(str(tmp_path))
-    assert policy.action_spec.horizon == 1
+    assert policy.action_spec.horizon == policy.action_spec.executed == 2
     assert policy.statistics["action"].mode == "MIN_MAX"
     check_policy(policy)
 

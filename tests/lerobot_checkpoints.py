@@ -1,0 +1,144 @@
+"""Checkpoints of LeRobot's policy types with random weights, as LeRobot writes them, small."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from lerobot.configs import FeatureType, PolicyFeature
+from lerobot.policies.factory import (
+    get_policy_class,
+    make_policy_config,
+    make_pre_post_processors,
+)
+
+from robot_policies.interface.observation import ENVIRONMENT_STATE, IMAGES, STATE
+
+FPS = 30
+TRANSFORMER: dict[str, Any] = {
+    "dim_model": 16,
+    "n_heads": 2,
+    "dim_feedforward": 16,
+    "n_encoder_layers": 1,
+    "n_vae_encoder_layers": 1,
+    "latent_dim": 4,
+    "pretrained_backbone_weights": None,
+}
+UNET: dict[str, Any] = {
+    "down_dims": (16, 32),
+    "n_groups": 4,
+    "diffusion_step_embed_dim": 16,
+    "spatial_softmax_num_keypoints": 4,
+    "num_inference_steps": 2,
+    "pretrained_backbone_weights": None,
+}
+BEHAVIOUR: dict[str, Any] = {
+    "crop_shape": (40, 40),
+    "pretrained_backbone_weights": None,
+    "n_vqvae_training_steps": 1,
+    "gpt_n_layer": 1,
+    "gpt_n_head": 2,
+    "gpt_hidden_dim": 16,
+    "gpt_output_dim": 16,
+    "gpt_input_dim": 16,
+    "vqvae_enc_hidden_dim": 16,
+}
+PLANNER: dict[str, Any] = {
+    "n_gaussian_samples": 16,
+    "n_pi_samples": 4,
+    "n_elites": 4,
+    "cem_iterations": 2,
+    "latent_dim": 8,
+    "mlp_dim": 16,
+    "image_encoder_hidden_dim": 4,
+    "q_ensemble_size": 2,
+}
+# name: (type, cameras, whether it is told where things are, settings)
+FORMS: dict[str, tuple[str, int, bool, dict[str, Any]]] = {
+    "act": ("act", 1, False, {**TRANSFORMER, "chunk_size": 8, "n_action_steps": 4}),
+    "act ensemble": (
+        "act",
+        0,
+        True,
+        {
+            **TRANSFORMER,
+            "chunk_size": 8,
+            "n_action_steps": 1,
+            "temporal_ensemble_coeff": 0.2,
+        },
+    ),
+    "diffusion": ("diffusion", 1, False, {**UNET, "horizon": 16, "n_action_steps": 8}),
+    "diffusion without pictures": (
+        "diffusion",
+        0,
+        True,
+        {**UNET, "horizon": 8, "n_action_steps": 3, "n_obs_steps": 3, "drop_n_last_frames": 3},
+    ),
+    "vqbet": ("vqbet", 1, False, BEHAVIOUR),
+    "tdmpc": ("tdmpc", 0, True, PLANNER),
+    "tdmpc with a plan": (
+        "tdmpc",
+        0,
+        True,
+        {**PLANNER, "n_action_repeats": 1, "n_action_steps": 3},
+    ),
+}
+
+
+def write(folder: Path, form: str, joints: tuple[str, ...], robot: str, size: int = 48) -> Path:
+    """Write a policy of degrees, whose statistics lie round 0.
+
+    Args:
+        folder: Where.
+        form: One of `FORMS`.
+        joints: Of the robot.
+        robot: Its name.
+        size: Of its pictures, which are square. [px]
+    """
+    kind, cameras, told, settings = FORMS[form]
+    width = len(joints)
+    features = {STATE: PolicyFeature(FeatureType.STATE, (width,))}
+    pictures = [f"{IMAGES}.{name}" for name in ("top", "wrist")[:cameras]]
+    features |= {name: PolicyFeature(FeatureType.VISUAL, (3, size, size)) for name in pictures}
+    if told:
+        features[ENVIRONMENT_STATE] = PolicyFeature(FeatureType.ENV, (3,))
+    config = make_policy_config(
+        kind,
+        input_features=features,
+        output_features={"action": PolicyFeature(FeatureType.ACTION, (width,))},
+        device="cpu",
+        push_to_hub=False,
+        **settings,
+    )
+    statistics = {
+        name: {
+            "mean": torch.zeros(shape),
+            "std": torch.full(shape, 20.0),
+            "min": torch.full(shape, -40.0),
+            "max": torch.full(shape, 40.0),
+        }
+        for name, shape in (
+            (STATE, (width,)),
+            ("action", (width,)),
+            (ENVIRONMENT_STATE, (3,)),
+            *((picture, (3, 1, 1)) for picture in pictures),
+        )
+    }
+    torch.manual_seed(0)
+    policy: Any = get_policy_class(kind)(config)
+    if kind == "vqbet":
+        policy.vqbet.action_head.vqvae_model.discretized.fill_(True)
+    for part in (policy, *make_pre_post_processors(config, dataset_stats=statistics)):
+        part.save_pretrained(folder)
+    vectors = {STATE: {"names": [f"{name}.pos" for name in joints], "unit": "deg"}}
+    if told:
+        vectors[ENVIRONMENT_STATE] = {"names": [f"cube.{axis}" for axis in "xyz"], "unit": "m"}
+    contract = {
+        "version": 2,
+        "robot": robot,
+        "dt": 1.0 / FPS,
+        "observation": vectors,
+        "action": {"kind": "joint_position", "names": list(joints), "unit": "deg"},
+    }
+    (folder / "contract.yaml").write_text(yaml.safe_dump(contract))
+    return folder

@@ -1,0 +1,211 @@
+"""Whole plans and histories: what LeRobot's own loop would have done, and nothing is lost."""
+
+from dataclasses import replace
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+import torch
+from lerobot.policies import get_policy_class, make_pre_post_processors
+from lerobot.policies.utils import prepare_observation_for_inference
+from lerobot_checkpoints import FORMS, FPS, write
+
+from robot_policies.catalog import load_robot
+from robot_policies.control.chunk_executor import ChunkExecutor
+from robot_policies.control.history import History
+from robot_policies.control.pacing import Pacing
+from robot_policies.interface import (
+    ActionKind,
+    ActionSpec,
+    ArraySpec,
+    CheckpointError,
+    ContractError,
+    Observation,
+    ObservationSpec,
+)
+from robot_policies.interface.observation import STATE
+from robot_policies.policies.catalog import load_policy
+from robot_policies.policies.plan_form import PlanForm, plan_form
+
+ROBOT = load_robot("so101")
+STEPS, SEED = 40, 7
+DT = 1.0 / FPS
+ACTION = ActionSpec(ActionKind.JOINT_POSITION, ArraySpec("action", (1,), names=("knee",)), 0.1, 8)
+
+
+def seen(spec, rng):
+    return {
+        name: rng.integers(0, 256, one.shape, dtype=np.uint8)
+        if one.dtype == np.uint8
+        else rng.normal(0.0, 0.1, one.shape).astype(np.float32)
+        for name, one in spec.items()
+    }
+
+
+def lerobot_loop(folder, kind, sequence):
+    """Return the actions of LeRobot's own loop. Shape (steps, n). [deg]."""
+    policy = get_policy_class(kind).from_pretrained(folder)
+    policy.eval()
+    before, after = make_pre_post_processors(policy.config, pretrained_path=str(folder))
+    torch.manual_seed(SEED)
+    policy.reset()
+    actions = []
+    for values in sequence:
+        observed = {
+            name: np.rad2deg(value).astype(np.float32) if name == STATE else value.copy()
+            for name, value in values.items()
+        }
+        batch = prepare_observation_for_inference(observed, torch.device("cpu"))
+        with torch.inference_mode():
+            actions.append(after(policy.select_action(before(batch)))[0].numpy())
+    return np.array(actions)
+
+
+def our_loop(policy, sequence, start=100.0):
+    """Return the actions of the loop here, when no answer is late. Shape (steps, n). [deg]."""
+    needs, action = policy.observation_spec, policy.action_spec
+    executor = ChunkExecutor(action, action.executor, robot=ROBOT)
+    pacing = Pacing(action, action.executor, FPS, needs.steps)
+    history, actions, asked = History(needs, action, FPS), [], 0
+    policy.reset(SEED)
+    for step, values in enumerate(sequence):
+        now = start + step * DT
+        if history.due(now) or pacing.due(now):
+            observation = history.extend(Observation(values, dict.fromkeys(values, now)))
+            if pacing.due(now):
+                pacing.asked(now)
+                executor.add(policy.act(observation), now)
+                asked += 1
+        actions.append(np.rad2deg(executor.action_at(now).values))
+    assert asked == -(-STEPS // action.executed)
+    return np.array(actions)
+
+
+# The others are resnets of 45 MB; benchmarks/lerobot_conformance.py runs them.
+@pytest.mark.parametrize("form", sorted(FORMS.keys() - {"act", "diffusion"}))
+def test_actions_are_those_of_lerobots_own_loop(form, tmp_path):
+    kind = FORMS[form][0]
+    if kind == "diffusion" and not find_spec("diffusers"):
+        pytest.skip("needs robot_policies[diffusion]")
+    folder = write(tmp_path / kind, form, ROBOT.joint_names, "so101")
+    policy = load_policy(str(folder), robot=ROBOT)
+    rng = np.random.default_rng(0)
+    sequence = [seen(policy.observation_spec, rng) for _ in range(STEPS)]
+    expected = lerobot_loop(folder, kind, sequence)
+    assert expected.std(axis=0).min() > 1e-3  # each joint says something
+    np.testing.assert_allclose(our_loop(policy, sequence), expected, rtol=0.0, atol=1e-3)
+    chunk = policy.act(Observation(sequence[0], dict.fromkeys(sequence[0], 0.0)))
+    assert len(chunk.values) == policy.action_spec.horizon
+
+
+def at(stamp):
+    values = {STATE: np.array([stamp])}
+    return Observation(values, {STATE: stamp})
+
+
+def history(steps=3, dt=0.1, rate=10.0):
+    needs, action = ObservationSpec({}, steps=steps), replace(ACTION, dt=dt)
+    return History(needs, action, rate)
+
+
+def stamps(observation):
+    return [round(before.stamp, 3) for before in observation.earlier]
+
+
+def test_a_history_is_found_by_stamps():
+    kept = history()
+    assert stamps(kept.extend(at(0.0))) == []  # the network repeats what there is
+    assert stamps(kept.extend(at(0.1))) == [0.0, 0.0]
+    assert stamps(kept.extend(at(0.2))) == [0.0, 0.1]
+    assert stamps(kept.extend(at(0.3))) == [0.1, 0.2]
+    assert all(not before.earlier for before in kept.extend(at(0.4)).earlier)
+    # One observation is missing: the one before it stands for it.
+    assert stamps(kept.extend(at(0.6))) == [0.4, 0.4]
+
+
+def test_a_history_of_a_robot_that_was_not_seen_for_long_begins_anew():
+    kept = history()
+    kept.extend(at(0.0))
+    assert stamps(kept.extend(at(5.0))) == []
+
+
+def test_an_observation_is_kept_every_step_and_no_more_often():
+    kept, due = history(dt=0.1, rate=50.0), []
+    for step in range(26):
+        if kept.due(now := 0.02 * step):
+            kept.extend(at(now))
+            due.append(step)
+    assert due == [0, 5, 10, 15, 20, 25]
+    assert kept.due(0.1)  # the clock jumped back
+    assert kept.due(-3.0)
+
+
+def test_a_policy_of_one_observation_keeps_none():
+    kept = history(steps=1)
+    assert not kept.due(0.0)
+    assert kept.next_due == np.inf
+    assert kept.extend(at(0.0)).earlier == ()
+
+
+def test_a_policy_that_looks_back_is_asked_a_whole_number_of_steps_apart():
+    action = replace(ACTION, dt=0.04, horizon=8, executed=4)
+    for steps, expected in ((1, 0.10), (2, 0.07)):  # 0.16 s less 0.05 s, less half a period
+        pacing = Pacing(action, "open_loop", 50.0, steps)
+        pacing.asked(0.0)
+        pacing.answered(0.03, 0.03)
+        assert pacing.next_due == pytest.approx(expected)
+
+
+def test_an_earlier_observation_that_breaks_the_spec_is_refused(tmp_path):
+    policy = load_policy(str(write(tmp_path / "act", "act ensemble", ROBOT.joint_names, "so101")))
+    spec = policy.observation_spec
+    values = seen(spec, np.random.default_rng(0))
+    stamps = dict.fromkeys(values, 0.0)
+    broken = Observation({**values, STATE: np.full(6, np.nan, np.float32)}, stamps)
+    with pytest.raises(ContractError, match="not finite"):
+        policy.act(Observation(values, stamps, [broken]))
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"type": "act", "chunk_size": 20, "n_obs_steps": 1, "n_action_steps": 5}, (20, 5, 1)),
+        ({"type": "new", "chunk_size": 20, "n_obs_steps": 2}, (1, 1, 1)),
+        ({"type": "vqbet", "action_chunk_size": 5, "n_obs_steps": 4}, (5, 5, 4)),
+        (
+            {"type": "diffusion", "horizon": 64, "n_action_steps": 32, "n_obs_steps": 2},
+            (63, 32, 2),
+        ),
+        ({"type": "tdmpc", "n_action_repeats": 2}, (2, 2, 1)),
+        (
+            {"type": "tdmpc", "n_action_repeats": 1, "use_mpc": False},
+            (1, 1, 1),
+        ),
+        (
+            {
+                "type": "tdmpc",
+                "n_action_repeats": 1,
+                "use_mpc": True,
+                "horizon": 5,
+                "n_action_steps": 2,
+            },
+            (5, 2, 1),
+        ),
+    ],
+)
+def test_each_type_says_its_plan_with_settings_of_its_own(config, expected):
+    assert plan_form(config) == PlanForm(*expected)
+
+
+def test_a_configuration_without_the_length_of_its_plan_is_refused():
+    with pytest.raises(CheckpointError, match="type 'vqbet' needs 'action_chunk_size'"):
+        plan_form({"type": "vqbet"})
+
+
+def test_a_contract_may_say_that_an_ensemble_is_not_to_be_averaged(tmp_path):
+    folder = write(tmp_path / "act", "act ensemble", ROBOT.joint_names, "so101")
+    spec = load_policy(str(folder)).action_spec
+    assert (spec.executor, spec.decay) == ("ensemble", 0.2)
+    contract = folder / "contract.yaml"
+    contract.write_text(contract.read_text() + "executor: open_loop\n")
+    assert load_policy(str(folder)).action_spec.executor == "open_loop"
