@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-STARTING = 60.0  # s; a graph is ready by then
+STARTING = 180.0  # s; a graph on a busy machine is ready by then
 ENDING = 120.0  # s; a recording is converted by then
 
 

@@ -12,6 +12,7 @@ from inspect import signature
 from typing import Any
 
 from robot_policies.interface import ConfigError, RobotBackend, RobotSpec, ServoBackend, Task
+from robot_policies.interface.errors import UnknownNameError
 from robot_policies.interface.robot_table import read_robot
 from robot_policies.interface.schema import build
 from robot_policies.shared_files import config_names, read_config
@@ -143,8 +144,14 @@ def make_figure(robot: RobotSpec, scene: Mapping[str, Any]) -> Any:
 def _make(
     made: Entry, name: str, overrides: Mapping[str, Any] | None = None, /, **given: object
 ) -> Any:
+    implementation, overrides = _implementation(made), overrides or {}
+    parameters = signature(implementation).parameters.values()
+    if not any(one.kind is one.VAR_KEYWORD for one in parameters):
+        known = {one.name for one in parameters} - given.keys()
+        for unknown in overrides.keys() - known:
+            raise UnknownNameError("option", unknown, known, name)
     try:
-        return _implementation(made)(**given, **{**made.options, **(overrides or {})})
+        return implementation(**given, **{**made.options, **overrides})
     except TypeError as error:
         raise ConfigError(f"{name}.yaml: {error}") from None
 

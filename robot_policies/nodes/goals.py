@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from robot_policies.interface import ContractError
@@ -13,6 +14,7 @@ from robot_policies.nodes.polled import Polled, next_message
 from robot_policies.nodes.senders import Senders, sender_of
 from robot_policies.nodes.streams import stream
 
+LOOK = 1.0  # s; between two looks for publishers that cannot be heard
 AHEAD = 0.1  # s; by how much the clock of whoever sets a goal may lead
 # Between two looks many may publish; one of them must not displace what the others said.
 RECENT_GOALS = QoSProfile(depth=128, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -60,10 +62,14 @@ class GoalSubscription:
         )
         self._senders = Senders(node, self._subscription.topic_name)
         self._people: set[bytes] = set()  # publishers, other than the robot's node, heard of
+        package = carrier.message.__module__.partition(".")[0]
+        self._type = f"{package}/msg/{carrier.message.__name__}"
+        self._looked, self._unheard = -np.inf, set[tuple[str, str]]()
 
     def poll(self) -> None:
         """Take what has been said since; of several refusals the last one is told."""
         self._senders.look_anew()
+        self._name_unheard(self._node.now())
         refusal = ""
         while taken := next_message(self._subscription):
             message, sender = taken[0], sender_of(taken[1])
@@ -79,6 +85,16 @@ class GoalSubscription:
                 self._people.add(sender)
         if refusal:
             self._complain(f"{stream(self._feature).topic} {refusal}")
+
+    def _name_unheard(self, now: float) -> None:
+        """Name each publisher of another type once: nothing that it says arrives."""
+        if now - self._looked < LOOK:
+            return
+        self._looked = now
+        topic = self._subscription.topic_name
+        for name, kind in sorted(self._senders.of_another_type(self._type) - self._unheard):
+            self._unheard.add((name, kind))
+            self._complain(f"{topic} of {name} cannot be heard: it is a {kind}, not {self._type}")
 
     def close(self) -> None:
         """Unsubscribe."""

@@ -46,9 +46,9 @@ class RobotPublishers:
         self._goals: dict[str, tuple[float, Any]] = {}
         self._wanted_from = np.inf  # from which time the policy wants pictures
         provides = self._loop.backend.provides
-        self._pictures = [self._name(feature) for feature in provides if is_picture(feature)]
         for feature in (*provides, *(trial.task.goals if trial.task else ())):
             self._topic(feature)
+        self._pictures = [self._topic(feature) for feature in provides if is_picture(feature)]
         based = self._loop.action.kind is ActionKind.BASE_VELOCITY
         self._sent = (
             self._publisher("base_command_sent", TwistStamped, COMMAND)
@@ -71,8 +71,8 @@ class RobotPublishers:
         """
         if not self._pictures:
             return False
-        asking = self._node.count_publishers(PICTURES_WANTED)
-        listening = max(self._node.count_subscribers(topic) for topic in self._pictures)
+        asking = self._node.count_publishers(self._wishes.topic_name)  # after remapping
+        listening = max(topic.get_subscription_count() for topic in self._pictures)
         return now >= self._wanted_from or listening > asking
 
     def measured(self) -> None:
@@ -142,10 +142,8 @@ class RobotPublishers:
         # Reliable delivery serves any subscriber, but a lost image is not worth a resend.
         qos = SENSOR if is_picture(feature) else COMMAND
         qos = LATCHED if feature == TASK else qos
-        return self._publisher(self._name(feature), carrier.message, qos)
-
-    def _name(self, feature: str) -> str:
-        return topic_of(self._node, self._loop.backend, feature)
+        name = topic_of(self._node, self._loop.backend, feature)
+        return self._publisher(name, carrier.message, qos)
 
     def _publisher(self, topic: str, message: type, qos: QoSProfile) -> Any:
         if topic not in self._topics:

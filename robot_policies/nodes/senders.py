@@ -52,6 +52,18 @@ class Senders:
             }
         return self._names
 
+    def of_another_type(self, expected: str) -> set[tuple[str, str]]:
+        """Return node and type of each publisher whose messages cannot arrive.
+
+        Args:
+            expected: Type of the topic, such as `geometry_msgs/msg/TwistStamped`.
+        """
+        return {
+            (full_name(one.node_namespace, one.node_name), one.topic_type)
+            for one in self._node.get_publishers_info_by_topic(self._topic)
+            if one.topic_type != expected and one.node_name != UNKNOWN
+        }
+
     def name_of(self, sender: bytes) -> str | None:
         """Return the full name of a publisher's node; `None` if there is none known."""
         return self._names.get(sender) or self.names.get(sender)

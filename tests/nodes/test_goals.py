@@ -6,11 +6,12 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import rclpy
-from geometry_msgs.msg import TwistStamped
+from geometry_msgs.msg import Twist, TwistStamped
 from rclpy.executors import SingleThreadedExecutor
 from ros_graph import free_domain
 
 from robot_policies.interface.observation import VELOCITY_COMMAND
+from robot_policies.nodes import goals
 from robot_policies.nodes.decoding import Sample
 from robot_policies.nodes.goals import GoalSubscription
 from robot_policies.nodes.graph_node import COMMAND, GraphNode
@@ -32,7 +33,8 @@ class Stage:
     """A policy's node, and whoever says it a goal."""
 
     def __init__(self) -> None:
-        rclpy.init(domain_id=free_domain())
+        self.domain = free_domain()
+        rclpy.init(domain_id=self.domain)
         self.node = GraphNode("policy", {})
         self.taken: list[float] = []
         self.complaints: list[str] = []
@@ -126,3 +128,22 @@ def test_a_velocity_without_a_stamp_is_refused(stage: Stage) -> None:
         "cmd_vel of /person refused: header.stamp is 0, so nothing says how old it is"
     ]
     assert not stage.taken
+
+
+def test_a_publisher_of_another_type_is_named_once_and_has_no_precedence(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(goals, "LOOK", 0.0)
+    task, elsewhere = stage.speaker("backend"), rclpy.Context()
+    rclpy.init(context=elsewhere, domain_id=stage.domain)
+    joystick = rclpy.create_node("joystick", context=elsewhere)
+    try:
+        joystick.create_publisher(Twist, "cmd_vel", COMMAND)
+        stage.spin(lambda: stage.complaints, 30.0)
+        task.say(0.1, stage.now)
+        assert stage.hears(0.1)
+    finally:
+        joystick.destroy_node()
+        rclpy.shutdown(context=elsewhere)
+    types = "geometry_msgs/msg/Twist, not geometry_msgs/msg/TwistStamped"
+    assert stage.complaints == [f"/cmd_vel of /joystick cannot be heard: it is a {types}"]

@@ -179,7 +179,7 @@ class PolicyProcess:
             self.chunks.append(chunk)
 
     def step(self, offset=0.0) -> None:
-        """Publish a state and wait for what answers it; one that became too old is not answered."""
+        """Publish a state and wait for what answers it; one that is too old gets no answer."""
         begin = time.monotonic()
         for _ in range(10):
             self.publish(offset)
