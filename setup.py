@@ -7,6 +7,8 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 NAME = "robot_policies"
+# A build by colcon runs this file elsewhere, through a link.
+README = Path(__file__).resolve().with_name("README.md")
 SIDE_PACKAGES = {"robot_policies_sim": "sim", "robot_policies_hardware": "hardware"}
 SHARED = ("config", "launch", "checkpoints", "samples")
 
@@ -88,7 +90,7 @@ setup(
     name=NAME,
     version="0.1.0",
     description="Run learned policies on robots, in simulation and on hardware, through ROS 2",
-    long_description=Path("README.md").read_text(encoding="utf-8"),
+    long_description=README.read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.12",

@@ -54,6 +54,27 @@ def test_ros_finds_marker_manifest_and_executables(prefix):
     assert all(os.access(path, os.X_OK) for path in nodes)
 
 
+@pytest.mark.parametrize("node", NODES)
+def test_a_node_runs_in_the_interpreter_it_was_installed_for(prefix, node):
+    interpreter = prefix / "bin/python3"
+    interpreter.write_text("#!/bin/sh\necho ours: $*\n")
+    interpreter.chmod(0o755)
+    try:
+        command = [prefix / "lib/robot_policies" / node, "--ros-args", "-r", "__node:=left"]
+        run = subprocess.run(command, capture_output=True, text=True, check=True)
+    finally:
+        interpreter.unlink()
+    assert run.stdout == f"ours: -m robot_policies.nodes.{node} --ros-args -r __node:=left\n"
+
+
+def test_a_build_through_links_needs_nothing_beside_what_is_installed(tmp_path):
+    for name in ("setup.py", "package.xml", "setup.cfg", *SOURCES, "libexec", "resource"):
+        (tmp_path / name).symlink_to(ROOT / name)  # as `colcon build --symlink-install` does
+    command = [sys.executable, "setup.py", "--quiet", "--name"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout.split()) == (0, ["robot_policies"]), run.stderr
+
+
 def test_the_demo_needs_nothing_beyond_everything_and_nothing_that_is_compiled(prefix):
     (package,) = distributions(path=[str(site_packages(prefix))])
     requirements = [(re.split("[^a-z0-9-]", line)[0], line) for line in package.requires]
