@@ -84,7 +84,15 @@ EXTRAS["bench"] = [
     "gym-pusht>=0.1.8",
 ]
 EXTRAS["ray"] = ["ray>=2.40"]
-EXTRAS["test"] = ["ray>=2.40", "pytest>=8", "hypothesis>=6.100", "ruff>=0.12", "pyright>=1.1.400"]
+EXTRAS["sysid"] = ["mujoco[sysid]>=4.0,<4.1"]
+EXTRAS["test"] = [
+    *EXTRAS["ray"],
+    *EXTRAS["sysid"],
+    "pytest>=8",
+    "hypothesis>=6.100",
+    "ruff>=0.12",
+    "pyright>=1.1.400",
+]
 
 setup(
     name=NAME,

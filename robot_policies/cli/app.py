@@ -33,6 +33,7 @@ from robot_policies.cli import (
     power,
     run,
     skill,
+    sysid,
     train,
 )
 from robot_policies.interface import ConfigError, RobotPoliciesError
@@ -59,6 +60,7 @@ for module in (
     emulate,
     evaluate,
     power,
+    sysid,
     train,
     align,
     skill,

@@ -1,26 +1,17 @@
 """Pairs of attempts on one page: both films side by side, and what each attempt cost."""
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from robot_policies.data.dataset import file_of, listed_episodes, read_info
+from robot_policies.evaluation.page.labels import table
+from robot_policies.evaluation.page.shell import shell
 from robot_policies.interface import ConfigError
 from robot_policies.policies.grape.preference_dataset import ROLES, read_preferences
 
-STYLE = """
-:root { color-scheme: light dark; --line: #8884; }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; }
-body { padding: 0 1rem; }
-section { border-top: 1px solid var(--line); padding: 1rem 0; }
-.pair { display: flex; flex-wrap: wrap; gap: 1.5rem; } figure { margin: 0; flex: 1 1 16rem; }
-video { width: 100%; max-width: 24rem; image-rendering: pixelated; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; width: 100%; }
-th, td { text-align: left; padding: .15rem .5rem .15rem 0; border-bottom: 1px solid var(--line); }
-td { text-align: right; }
-"""
 FACTS = {
     "success": "succeeded",
     "touched": "touched the obstacle",
@@ -43,17 +34,11 @@ def preference_page(root: Path, most: int) -> str:
     pairs = sorted(read_preferences(root), key=lambda pair: -_margin(pair))
     films = _films(root)
     shown = [_section(number, pair, films) for number, pair in enumerate(pairs[:most], 1)]
-    head = (
-        f"<h1>{len(pairs)} pairs of attempts</h1><p>Left is preferred. The {len(shown)} pairs are "
-        "shown whose rewards differ most. Costs add up over the answers of a stage, before "
-        "thresholds.</p>"
+    said = (
+        f"<p>Left is preferred. The {len(shown)} pairs are shown whose rewards differ most. Costs "
+        "add up over the answers of a stage, before thresholds.</p>"
     )
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Preferences</title><style>{STYLE}</style></head>\n"
-        f"<body>{head}{''.join(shown)}</body></html>\n"
-    )
+    return shell(f"{len(pairs)} pairs of attempts", said + "".join(shown))
 
 
 def _margin(pair: Mapping[str, Mapping[str, Any]]) -> float:
@@ -89,13 +74,8 @@ def _half(role: str, attempt: Mapping[str, Any], films: Mapping[int, Path]) -> s
     return (
         f"<figure><figcaption>{role}</figcaption>"
         f'<video src="data:video/mp4;base64,{film}" autoplay loop muted controls></video>'
-        f"{_table(rows)}</figure>"
+        f"{table(('', role), [(words, _cell(value)) for words, value in rows])}</figure>"
     )
-
-
-def _table(rows: Sequence[tuple[str, Any]]) -> str:
-    cells = "".join(f"<tr><th>{escape(words)}</th><td>{_cell(v)}</td></tr>" for words, v in rows)
-    return f"<table>{cells}</table>"
 
 
 def _cell(value: Any) -> str:

@@ -17,6 +17,8 @@ from robot_policies.interface.policy import Policy
 from robot_policies.interface.spec import ArraySpec
 from robot_policies.interface.training import TrainingEnvironment
 
+Ranges = Mapping[str, Sequence[float]]  # least and greatest value by name
+
 
 class Trial(Protocol):
     """One attempt at a task."""
@@ -116,13 +118,17 @@ class Task(Protocol):
         """
         raise ConfigError(f"task '{self.name}' has no reward of what is recorded")
 
-    def training_environment(self, n: int, seed: int, threads: int) -> TrainingEnvironment:
+    def training_environment(
+        self, n: int, seed: int, threads: int, ranges: Ranges | None = None
+    ) -> TrainingEnvironment:
         """Return `n` robots to train a policy of this task with.
 
         Args:
             n: Robots simulated side by side.
             seed: Seeds everything that is drawn.
             threads: Physics threads.
+            ranges: What the robots differ in, least and greatest value by name, where it is not
+                as the task says.
 
         Raises:
             ConfigError: If the task has no training environment, or a number cannot be.

@@ -6,6 +6,7 @@ from textwrap import wrap
 from typing import Any
 
 import plotly.graph_objects as go
+from plotly.colors import qualitative
 
 Estimates = Sequence[tuple[str, Mapping[str, Any]]]
 LETTERS = 44  # of a label in a line of a narrow screen
@@ -99,6 +100,28 @@ def scatter(sim: Estimates, real: Estimates, names: tuple[str, str]) -> str:
         )
     figure.update_xaxes(title=f"success in {_text(names[0])}", range=RATE)
     figure.update_yaxes(title=f"success in {_text(names[1])}", range=RATE)
+    return _html(figure, 420)
+
+
+def lines(curves: Mapping[str, Mapping[str, Sequence[float]]], axes: tuple[str, str]) -> str:
+    """Draw curves over a common axis, one above the other where they have names in common.
+
+    Args:
+        curves: By group and name, values at 1, 2, 3 and so on; groups differ in the dash.
+        axes: What the axes are.
+    """
+    figure = go.Figure()
+    for dash, (group, named) in zip(("dot", "solid"), curves.items(), strict=True):
+        for place, (name, values) in enumerate(named.items()):
+            color = qualitative.Dark24[place % len(qualitative.Dark24)]
+            figure.add_scatter(
+                x=list(range(1, len(values) + 1)),
+                y=list(values),
+                name=f"{_text(name)}, {_text(group)}",
+                line={"dash": dash, "color": color, "width": 1.5},
+            )
+    figure.update_xaxes(title=axes[0])
+    figure.update_yaxes(title=axes[1], rangemode="tozero", automargin=True)
     return _html(figure, 420)
 
 

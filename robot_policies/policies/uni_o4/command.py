@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from robot_policies.catalog import load_robot, load_task
+from robot_policies.documents import read_yaml
 from robot_policies.interface import ConfigError, UnknownNameError
 from robot_policies.policies.lerobot_training import (
     Out,
@@ -24,6 +25,7 @@ from robot_policies.policies.locate import find_checkpoint
 POLICY = "uni_o4"
 STAGES = ("online", "offline")
 FRESH, CONTINUING = 192, 32  # robots that walk side by side online
+RANGES = "randomization"
 WALK = "walk"  # the reward of the task itself
 
 
@@ -54,6 +56,9 @@ def train(
     ] = 1,
     init: Annotated[
         str | None, typer.Option("--init", help="Checkpoint to start from; offline needs one.")
+    ] = None,
+    ranges: Annotated[
+        Path | None, typer.Option("--ranges", help="Online: what robots differ in, of `sysid`.")
     ] = None,
     data: Annotated[
         Path | None, typer.Option("--data", help="Offline: folder of recorded walks.")
@@ -90,7 +95,7 @@ def train(
         if minutes is None and steps is None:
             raise ConfigError("say when to stop: --minutes or --steps")
         common |= {"minutes": minutes, "steps": steps}
-        print(_online(task, init, out, environments, threads, common))
+        print(_online(task, init, out, environments, threads, _ranges(ranges), common))
     else:
         if data is None or init is None:
             raise ConfigError("--data and --init are needed: logs, and the checkpoint to improve")
@@ -106,6 +111,7 @@ def _online(
     out: Path,
     environments: int | None,
     physics_threads: int,
+    ranges: Mapping[str, Any] | None,
     common: Mapping[str, Any],
 ) -> str:
     known = load_task(task)
@@ -116,13 +122,23 @@ def _online(
 
     folder = find_checkpoint(init) if init else None
     robots = environments or (CONTINUING if folder else FRESH)
-    environment = known.training_environment(robots, common["seed"], physics_threads)
+    environment = known.training_environment(robots, common["seed"], physics_threads, ranges)
     try:
         if folder is not None:
             return str(continue_online(environment, folder, out, **common))
         return str(run_online(environment, UniO4Config.for_robot(robot), out, **common))
     finally:
         environment.close()
+
+
+def _ranges(file: Path | None) -> Mapping[str, Any] | None:
+    """Return the ranges of a file that `sysid` wrote."""
+    if file is None:
+        return None
+    said = read_yaml(file)
+    if not isinstance(said.get(RANGES), dict):
+        raise ConfigError(f"{file}: '{RANGES}' is missing, as `robot-policies sysid` writes it")
+    return said[RANGES]
 
 
 def _offline(

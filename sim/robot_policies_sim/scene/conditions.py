@@ -67,6 +67,8 @@ class EpisodeConditions:
         motor_strength: Factor on gains and effort limits. [1]
         link_mass: Factor on mass and inertia of every link but the base. [1]
         joint_damping: Factor on the passive damping of the joints. [1]
+        joint_friction: Factor on their dry friction. [1]
+        armature: Factor on the inertia of their rotors. [1]
         latency_steps: Control periods between a command and its effect.
         objects: Pose of objects: position [m] and quaternion x, y, z, w. Shape (7,) each.
         courses: How objects without a mass move, by name: rows of time [s] and pose.
@@ -86,6 +88,8 @@ class EpisodeConditions:
     motor_strength: float = 1.0
     link_mass: float = 1.0
     joint_damping: float = 1.0
+    joint_friction: float = 1.0
+    armature: float = 1.0
     latency_steps: int = 0
     objects: Mapping[str, Any] = field(default_factory=dict)
     courses: Mapping[str, Course] = field(default_factory=dict)
@@ -166,11 +170,12 @@ class EpisodeConditions:
                 f"initial: motor_strength {self.motor_strength} must be > 0 and latency_steps "
                 f"{self.latency_steps} a whole number >= 0"
             )
-        if not (0.0 < self.link_mass < np.inf and 0.0 <= self.joint_damping < np.inf):
-            raise ConfigError(
-                f"initial: link_mass {self.link_mass} must be > 0 and joint_damping "
-                f"{self.joint_damping} >= 0"
-            )
+        for name in ("link_mass", "armature"):
+            if not 0.0 < getattr(self, name) < np.inf:
+                raise ConfigError(f"initial: {name} {getattr(self, name)} must be > 0")
+        for name in ("joint_damping", "joint_friction"):
+            if not 0.0 <= getattr(self, name) < np.inf:
+                raise ConfigError(f"initial: {name} {getattr(self, name)} must be >= 0")
         if self.pushes and not spec.floating_base:
             raise ConfigError(f"initial.pushes: the base of '{spec.name}' does not move")
 
@@ -198,7 +203,13 @@ class EpisodeConditions:
                 ),
             ),
             joints=tuple(
-                replace(j, effort=j.effort * strength, damping=j.damping * self.joint_damping)
+                replace(
+                    j,
+                    effort=j.effort * strength,
+                    damping=j.damping * self.joint_damping,
+                    friction=j.friction * self.joint_friction,
+                    armature=j.armature * self.armature,
+                )
                 for j in spec.joints
             ),
             gains={

@@ -4,11 +4,11 @@ Ranges follow walk-these-ways and mujoco_playground where they name one, narrowe
 walking policy still learns in half an hour on two cores.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from robot_policies.interface import ConfigError
-
-Range = tuple[float, float]
+from robot_policies.interface import ConfigError, UnknownNameError
+from robot_policies_sim.scene.parameters import Range
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Randomization:
         strength: Factor on the effort limits.
         joint_friction: Factor on dry friction.
         joint_damping: Factor on passive damping.
+        armature: Factor on the inertia of the rotors.
         latency: Age of a target when the servo takes it up, in servo steps.
         push: Largest sudden change of the base's velocity in the plane. [m/s]
         push_interval: Mean time between pushes. [s]
@@ -41,6 +42,7 @@ class Randomization:
     strength: Range = (0.8, 1.0)
     joint_friction: Range = (0.5, 1.5)
     joint_damping: Range = (0.5, 2.0)
+    armature: Range = (1.0, 1.0)
     latency: tuple[int, int] = (0, 4)
     push: float = 0.5
     push_interval: float = 5.0
@@ -54,6 +56,23 @@ class Randomization:
         for name, value in vars(self).items():
             if isinstance(value, tuple) and not value[0] <= value[1]:
                 raise ConfigError(f"randomization: {name} is reversed: {value}")
+
+    def within(self, ranges: Mapping[str, Sequence[float]]) -> "Randomization":
+        """Return these ranges, but for some.
+
+        Args:
+            ranges: Least and greatest value by the name of a field.
+
+        Raises:
+            ConfigError: If a field is unknown or a range is none.
+        """
+        known = [name for name, value in vars(self).items() if isinstance(value, tuple)]
+        for name, value in ranges.items():
+            if name not in known:
+                raise UnknownNameError("range", name, known, "randomization")
+            if not (isinstance(value, list | tuple) and len(value) == 2):
+                raise ConfigError(f"randomization: {name}: expected two numbers, got {value!r}")
+        return replace(self, **{name: (low, high) for name, (low, high) in ranges.items()})
 
 
 UNVARIED = Randomization(

@@ -32,4 +32,6 @@ def randomize(
     model.actuator_forcerange[:] *= rng.uniform(*ranges.strength)
     model.dof_frictionloss[:] *= rng.uniform(*ranges.joint_friction)
     model.dof_damping[:] *= rng.uniform(*ranges.joint_damping)
+    low, high = ranges.armature
+    model.dof_armature[:] *= rng.uniform(low, high) if low < high else low
     mujoco.mj_setConst(model, mujoco.MjData(model))

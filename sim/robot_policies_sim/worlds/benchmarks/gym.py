@@ -10,6 +10,7 @@ import numpy as np
 
 from robot_policies.interface import Command, ConfigError, RobotState, Task, TrainingEnvironment
 from robot_policies.interface.observation import TASK
+from robot_policies.interface.task import Ranges
 from robot_policies_sim.engines.gymnasium.robot import FAMILY, control_rate, make
 
 
@@ -68,8 +69,12 @@ class GymTask(Task):
         """Begin a trial."""
         return GymTrial(self.horizon, self._success_return, self.instruction)
 
-    def training_environment(self, n: int, seed: int, threads: int) -> TrainingEnvironment:
+    def training_environment(
+        self, n: int, seed: int, threads: int, ranges: Ranges | None = None
+    ) -> TrainingEnvironment:
         """Return copies of the environment, which run one after the other in one thread."""
+        if ranges:
+            raise ConfigError(f"task '{self.name}' draws nothing about its robots: {list(ranges)}")
         from robot_policies_sim.engines.gymnasium.vector_env import GymnasiumVectorEnv
 
         return GymnasiumVectorEnv(self._environment, n, seed=seed)

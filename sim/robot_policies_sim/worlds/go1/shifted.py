@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from robot_policies.interface import ConfigError, TrainingEnvironment, UnknownNameError
+from robot_policies.interface.task import Ranges
 from robot_policies_sim.worlds.go1.walk import Go1Walk
 
 LATENCY = "latency_steps"
@@ -61,8 +62,12 @@ class Go1Shifted(Go1Walk):
         drawn = np.random.default_rng([seed, 1]).integers(low, high + 1)
         return {**super().initial(seed), LATENCY: int(drawn)}
 
-    def training_environment(self, n: int, seed: int, threads: int) -> TrainingEnvironment:
+    def training_environment(
+        self, n: int, seed: int, threads: int, ranges: Ranges | None = None
+    ) -> TrainingEnvironment:
         """Return robots that walk as the trials do: the task stands for one robot and its work."""
+        if ranges:
+            raise ConfigError(f"task '{self.name}' draws nothing about its robots: {list(ranges)}")
         return self.trial_environment(n, seed, threads)
 
     def trial_environment(self, n: int, seed: int, threads: int) -> TrainingEnvironment:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from robot_policies.interface import ConfigError, RobotSpec
+from robot_policies_sim.scene.parameters import ranges as ranges_of
 from robot_policies_sim.scene.randomization import UNVARIED, Randomization
 from robot_policies_sim.worlds.go1.vector_env import Features, Go1VectorEnv
 
@@ -41,7 +42,7 @@ class ShiftedVectorEnv(Go1VectorEnv):
             raise ConfigError(f"latency of {high} control periods, at most {LONGEST} in training")
         whole = round(robot.servo_rate / robot.control_rate)
         self._periods = low + np.arange(num_envs) % (high - low + 1)
-        ranges = replace(shifted(conditions), latency=(0, 0))
+        ranges = replace(shifted(conditions, robot), latency=(0, 0))
         super().__init__(robot, num_envs, randomization=ranges, **options)
         self._servo_latency = np.minimum(self._periods, 1) * whole
         self._held = np.zeros_like(self._fleet.target)
@@ -64,19 +65,14 @@ class ShiftedVectorEnv(Go1VectorEnv):
         self._held[which] = self._fleet.target[which]
 
 
-def shifted(conditions: Mapping[str, float]) -> Randomization:
+def shifted(conditions: Mapping[str, float], robot: RobotSpec) -> Randomization:
     """Return ranges of one value each.
 
+    Args:
+        conditions: Values of `PARAMETERS` by name.
+        robot: The quadruped.
+
     Raises:
-        ConfigError: On a condition that has no range.
+        ConfigError: On a condition that training does not draw.
     """
-    given = dict(conditions)
-    strength = given.pop("motor_strength", 1.0)
-    ranges = {"gain": (strength, strength), "strength": (strength, strength)}
-    for name in ("friction", "softness", "payload"):
-        if name in given:
-            value = given.pop(name)
-            ranges[name] = (value, value)
-    if given:
-        raise ConfigError(f"cannot train under {sorted(given)}")
-    return replace(UNVARIED, **ranges)
+    return UNVARIED.within(ranges_of({n: (v, v) for n, v in conditions.items()}, robot))

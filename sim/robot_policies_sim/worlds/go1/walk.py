@@ -16,8 +16,9 @@ from robot_policies.interface import (
 )
 from robot_policies.interface.observation import GOAL_STREAMS, VELOCITY_COMMAND
 from robot_policies.interface.schema import vector
+from robot_policies.interface.task import Ranges
 from robot_policies_sim.scene.conditions import GOAL
-from robot_policies_sim.scene.randomization import UNVARIED
+from robot_policies_sim.scene.randomization import UNVARIED, Randomization
 from robot_policies_sim.worlds.go1.recorded import recorded_reward
 from robot_policies_sim.worlds.go1.reward import HIGHEST, LOWEST
 from robot_policies_sim.worlds.go1.trial import Go1WalkTrial
@@ -99,11 +100,16 @@ class Go1Walk(Task):
         """Return what a trial would have counted for each row but the last."""
         return recorded_reward(self._spec, columns, dt)
 
-    def training_environment(self, n: int, seed: int, threads: int) -> TrainingEnvironment:
+    def training_environment(
+        self, n: int, seed: int, threads: int, ranges: Ranges | None = None
+    ) -> TrainingEnvironment:
         """Return robots that differ, and that are given commands drawn anew."""
         from robot_policies_sim.worlds.go1.vector_env import Go1VectorEnv
 
-        return Go1VectorEnv(self._spec, n, seed=seed, scene=self.scene, threads=threads)
+        drawn = Randomization().within(ranges or {})
+        return Go1VectorEnv(
+            self._spec, n, seed=seed, scene=self.scene, randomization=drawn, threads=threads
+        )
 
     def trial_environment(self, n: int, seed: int, threads: int) -> TrainingEnvironment:
         """Return robots that walk as the task's trials do, to measure a policy on many at once.

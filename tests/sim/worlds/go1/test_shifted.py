@@ -60,14 +60,14 @@ def test_both_engines_take_every_shift(engine):
 
 def test_training_and_task_shift_the_same_numbers():
     task = load_task("go1_shifted")
-    ranges = shifted(task.conditions)
+    ranges = shifted(task.conditions, load_robot("go1"))
     assert ranges.payload == (3.0, 3.0)
     assert ranges.friction == (0.5, 0.5)
     assert ranges.gain == ranges.strength == (0.8, 0.8)
     assert ranges.softness == (0.06, 0.06)
     assert ranges.push == ranges.velocity_noise == 0.0
-    with pytest.raises(ConfigError, match="cannot train under"):
-        shifted({"wind": 3.0})
+    with pytest.raises(ConfigError, match="training does not draw 'link_mass'"):
+        shifted({"link_mass": 3.0}, load_robot("go1"))
 
 
 def test_each_task_has_its_environment_and_a_shifted_one_its_commands():
