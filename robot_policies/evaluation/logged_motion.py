@@ -46,9 +46,8 @@ def read_motions(root: Path, robot: RobotSpec, episodes: Sequence[int] = ()) -> 
         rows, n = slice(stretch.start, stretch.stop), len(robot.joints)
         target = action.of(log.columns[ACTION])
         base = _base(log) if robot.floating_base else None
-        usable = np.isfinite(np.hstack([joints, target])).all(axis=1)
-        if base is not None:
-            usable &= np.isfinite(base).all(axis=1)
+        numbers = [joints, target] if base is None else [joints, target, base]
+        usable = np.asarray(np.isfinite(np.hstack(numbers)).all(axis=1))
         if OUTLIER in log.columns:
             usable &= ~np.asarray(log.columns[OUTLIER], bool).reshape(-1)
         found.append(
