@@ -143,7 +143,8 @@ def _read_displacement(point: MultiDOFJointTrajectoryPoint) -> list[float]:
     move, turn = transforms[0].translation, transforms[0].rotation
     vector = np.array((turn.x, turn.y, turn.z))
     sine = float(np.linalg.norm(vector))
-    if abs(sine**2 + turn.w**2 - 1.0) > UNIT_TOLERANCE:
+    # Multiplied, for Python refuses a power that is larger than any float.
+    if abs(sine * sine + turn.w * turn.w - 1.0) > UNIT_TOLERANCE:
         raise ContractError(f"chunk: rotation {[turn.x, turn.y, turn.z, turn.w]} is no unit one")
     scale = 2.0 * np.arctan2(sine, turn.w) / sine if sine > 1e-12 else 2.0
     joints = [joint.translation.x for joint in transforms[1:]]

@@ -10,6 +10,7 @@ from robot_policies.nodes.decoding import Sample, to_seconds
 
 AXES = NAMES[:3]
 CLASS = ("class", "label")  # what the field is called; segmenters say `label`
+MAX_POINT = 1 << 16  # bytes of a point; those of lidars have 16 to 48
 FLOATS = {PointField.FLOAT32: "f4", PointField.FLOAT64: "f8"}
 NUMBERS = FLOATS | {
     PointField.INT8: "i1",
@@ -49,6 +50,8 @@ def decode_cloud(message: PointCloud2) -> Sample:
         ContractError: If x, y or z is no floating-point field, or the data is not of the
             announced size.
     """
+    if message.point_step > MAX_POINT:
+        raise ContractError(f"cloud: {message.point_step} bytes a point, limit {MAX_POINT}")
     end = ">" if message.is_bigendian else "<"
     kinds = {field.name: field for field in message.fields}
     for axis in AXES:
