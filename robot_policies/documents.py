@@ -10,6 +10,7 @@ from dataclasses import asdict, is_dataclass
 from functools import partial
 from math import isfinite
 from pathlib import Path
+from stat import S_ISREG
 from sys import float_info
 from typing import Any
 
@@ -123,8 +124,11 @@ def _read(
     path: Path, parse: Callable[[str], Any], kind: str, limit: int = MAX_BYTES
 ) -> dict[str, Any]:
     try:
-        if (size := path.stat().st_size) > limit:
-            raise ValueError(f"has {size} bytes, at most {limit} make sense")
+        about = path.stat()
+        if not S_ISREG(about.st_mode):  # reading a pipe or a device need not end
+            raise ValueError("is no regular file")
+        if about.st_size > limit:
+            raise ValueError(f"has {about.st_size} bytes, at most {limit} make sense")
         data = parse(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None

@@ -1,5 +1,6 @@
 """A file that would end its reader is one line."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,9 @@ def test_what_is_no_file_of_this_kind_is_one_line(read, tmp_path):
             read(path)
     path.unlink()
     with pytest.raises(ConfigError, match="No such file"):
+        read(path)
+    os.mkfifo(path)
+    with pytest.raises(ConfigError, match="is no regular file"):
         read(path)
 
 

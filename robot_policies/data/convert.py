@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from robot_policies.data.dataset import Conversion, describe
+from robot_policies.data.dataset import AUTOMATIC, Conversion, describe
 from robot_policies.data.go1_logs import convert_go1_logs
 from robot_policies.data.lock import FolderLock
 from robot_policies.data.spool import Spool, SpooledStep, Stream, Value, read_spool
@@ -23,6 +23,8 @@ STAMPED = ("observation.", "action")
 NEXT_DONE, NEXT_SUCCESS, NEXT_REWARD = "next.done", "next.success", "next.reward"
 REWARD = "truth.reward"
 ABOUT: Mapping[str, Any] = {"robot": str, "task": str, "fps": int | float, "images": str}
+RESULT = ("lacks", "metrics")  # mappings, where somebody said how it ended
+MAX_RATE = 10_000  # rows/s; no robot is commanded more often
 
 
 def convert_spool(
@@ -95,14 +97,37 @@ def append_spools(
 
 def _require_about(spool: Spool) -> None:
     """Refuse a spool that does not say what every dataset says."""
-    names = spool.about.get("names", {})
+    about, where = spool.about, f"{spool.path}: damaged"
     needed = {**ABOUT, "names": dict} if spool.length else ABOUT
-    for key, kind in needed.items():
-        if not isinstance(spool.about.get(key), kind):
-            raise ConfigError(f"{spool.path}: damaged: {key} is {spool.about.get(key)!r}")
-    for name, feature in names.items():
-        if not isinstance(feature, dict) or not feature.keys() <= {"names", "unit"}:
-            raise ConfigError(f"{spool.path}: damaged: {name} is described as {feature!r}")
+    said = [(key, about.get(key), kind) for key, kind in needed.items()]
+    said += [(key, spool.result.get(key, {}), dict) for key in RESULT]
+    for key, value, kind in said:
+        if not isinstance(value, kind):
+            raise ConfigError(f"{where}: {key} is {value!r:.100}")
+    if not 0.0 < about["fps"] <= MAX_RATE or about["fps"] is True:
+        raise ConfigError(f"{where}: fps is {about['fps']!r}, expected at most {MAX_RATE:g}")
+    for name, feature in about.get("names", {}).items():
+        if not isinstance(feature, dict) or not all(map(_are_texts, feature.values())):
+            raise ConfigError(f"{where}: {name} is described as {feature!r:.100}")
+        if not feature.keys() <= {"names", "unit"}:
+            raise ConfigError(f"{where}: {name} is described as {feature!r:.100}")
+        if name in spool.streams:
+            _require_length(spool.streams[name].last, feature, f"{where}: {name}")
+    for name, stream in spool.streams.items():
+        if name in AUTOMATIC:
+            raise ConfigError(f"{where}: '{name}' is the name of a column of LeRobot's own")
+        if name.startswith(IMAGES) and np.ndim(stream.last) not in (0, 3):
+            raise ConfigError(f"{where}: {name} has shape {np.shape(stream.last)}, no picture's")
+
+
+def _require_length(value: Value, feature: Mapping[str, Any], where: str) -> None:
+    for key, texts in feature.items():
+        if isinstance(value, np.ndarray) and value.ndim == 1 and len(texts) != len(value):
+            raise ConfigError(f"{where} has {len(value)} elements and {len(texts)} in '{key}'")
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, str) for entry in value)
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,10 +19,11 @@ VERSION = "v3.0"
 NEEDED = (  # of info.json
     ("fps", int | float, "a number > 0"),
     ("features", dict, "a mapping"),
-    ("total_episodes", int, "a whole number"),
-    ("total_frames", int, "a whole number"),
+    ("total_episodes", int, "a count"),
+    ("total_frames", int, "a count"),
     ("data_path", str, "a text"),
 )
+COUNTS = ("total_episodes", "total_frames", "total_tasks")
 AUTOMATIC = ("timestamp", "frame_index", "episode_index", "index", "task_index")  # LeRobot's own
 
 
@@ -60,6 +61,9 @@ def read_info(root: Path) -> dict[str, Any]:
     for key, kind, meaning in NEEDED:
         if not isinstance(info.get(key), kind) or isinstance(info[key], bool):
             raise ConfigError(f"{root}: {INFO}: {key} is {info.get(key)!r}, expected {meaning}")
+    for key in COUNTS:
+        if key in info and (type(info[key]) is not int or info[key] < 0):
+            raise ConfigError(f"{root}: {INFO}: {key} is {info[key]!r:.100}, expected a count")
     if not 0.0 < info["fps"] < np.inf:
         raise ConfigError(f"{root}: {INFO}: fps is {info['fps']!r}, expected a number > 0")
     for name, feature in info["features"].items():
@@ -72,11 +76,21 @@ def read_info(root: Path) -> dict[str, Any]:
                 f"{root}: {INFO}: feature '{name}' has dtype {dtype!r} and shape {shape!r}, "
                 "expected a text and a list of whole numbers"
             )
+        if not _are_names(feature.get("names")):
+            raise ConfigError(
+                f"{root}: {INFO}: feature '{name}' has names {feature['names']!r:.100}, expected "
+                "a list of texts, lists by group, or null"
+            )
     if _videos(info) and not isinstance(info.get("video_path"), str):
         raise ConfigError(
             f"{root}: {INFO}: video_path is {info.get('video_path')!r}, expected a text"
         )
     return info
+
+
+def _are_names(names: Any) -> bool:
+    groups = list(names.values()) if isinstance(names, dict) else [names or []]
+    return all(isinstance(g, list) and all(isinstance(n, str) for n in g) for g in groups)
 
 
 def require_files(root: Path, info: Mapping[str, Any]) -> None:
@@ -225,11 +239,15 @@ def describe(root: Path) -> dict[str, Any]:
     empty = not info["total_episodes"]
     stats = {} if empty else read_statistics(root / STATS)
     features = {}
+    kept = ("min", "max", "mean", "std")
     for name, feature in info["features"].items():
         if name in AUTOMATIC:
             continue
-        kept = ("min", "max", "mean", "std")
-        numbers = {k: np.ravel(v).tolist() for k, v in stats.get(name, {}).items() if k in kept}
+        try:
+            entry = stats.get(name, {}).items()
+            numbers = {k: np.ravel(np.float64(v)).tolist() for k, v in entry if k in kept}
+        except (AttributeError, TypeError, ValueError):
+            raise ConfigError(f"{root}: {STATS}: '{name}' holds what are no numbers") from None
         features[name] = {
             **{k: feature.get(k) for k in ("dtype", "shape", "names", "unit")},
             **numbers,

@@ -18,7 +18,6 @@ The logs are those of https://github.com/Lei-Kun/Uni-O4, branch `unio4-offline-r
   that cannot follow the row before them are kept and marked: `breaks` of `meta/recordings.jsonl`.
 """
 
-import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from robot_policies.catalog import load_robot
 from robot_policies.data.continuity import breaks
 from robot_policies.data.dataset import Conversion
 from robot_policies.data.lock import FolderLock
+from robot_policies.data.npz import read_npz
 from robot_policies.data.writer import DatasetFolder
 from robot_policies.interface import ConfigError
 from robot_policies.interface.frames import quaternion, to_body
@@ -197,20 +197,11 @@ def height(position: np.ndarray, gravity: np.ndarray) -> np.ndarray:
 
 def _load(source: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Read the npz and refuse what is not such a log."""
-    try:
-        with source.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise ConfigError(f"{source}: no npz file")
-            for key in (*WIDTHS, "lengths"):
-                if key not in file:
-                    raise ConfigError(f"{source}: '{key}' is missing; it has {sorted(file)}")
-            arrays = {key: file[key] for key in (*WIDTHS, "lengths")}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ConfigError(f"{source}: cannot be read as npz: {error}") from None
+    arrays = read_npz(source, (*WIDTHS, "lengths"))
     lengths = arrays["lengths"]
     if lengths.ndim != 1 or lengths.dtype.kind not in "iu" or (lengths < 1).any():
         raise ConfigError(f"{source}: lengths must be whole numbers >= 1, got {lengths!r}")
-    rows = int(lengths.sum())
+    rows = sum(lengths.tolist())  # of any size, where numpy's sum begins again at 2^64
     for key, width in WIDTHS.items():
         array = arrays[key]
         if array.dtype.kind != "f" or array.ndim != 2 or array.shape[1] != width:

@@ -156,6 +156,8 @@ def _refused(path: Path) -> Iterator[None]:
     from pyarrow import ArrowException
 
     try:
+        if path.exists() and not path.is_file():
+            raise ValueError("it is no regular file")
         yield
     except (OSError, ValueError, KeyError, OverflowError, MemoryError, ArrowException) as error:
         raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())}") from None

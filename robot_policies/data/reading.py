@@ -167,11 +167,16 @@ class Recorded:
         """Return the names of a feature's elements.
 
         Raises:
-            ConfigError: If there is no such feature.
+            ConfigError: If there is no such feature, or a row has more or fewer elements.
         """
         if feature not in self.features:
             raise ConfigError(f"{self.root}: no '{feature}'.{suggestion(feature, self.features)}")
-        return flat_names(self.features[feature])
+        names, shape = flat_names(self.features[feature]), self.features[feature]["shape"]
+        if names and len(shape) == 1 and len(names) != shape[0]:
+            raise ConfigError(
+                f"{self.root}: '{feature}' has {len(names)} names for {shape[0]} elements"
+            )
+        return names
 
     def units(self, feature: str) -> list[str]:
         """Return the unit of each element of a feature; empty if it does not say.

@@ -14,21 +14,24 @@ and the time of the step.
 """
 
 import json
+import re
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
+from robot_policies.data.mcap_records import whole_records
 from robot_policies.interface import ConfigError
 
 STEP = "step"
 BEGIN, MORE, END = "episode", "features", "result"
-MAGIC_SIZE, RECORD_HEAD = 8, 9  # of MCAP: magic; opcode (uint8) and length (uint64) [bytes]
-MAX_CHUNK = 1 << 28  # bytes; a step with four uncompressed pictures of 4k has 100 MB
 RAW_HEAD = struct.Struct("<dB")
+MAX_TEXT = 1 << 24  # bytes; a step's vectors and texts have some kB
+DTYPE = re.compile(r"str|[<|][biuf][1248]")  # of texts and of numbers; what numpy writes
 # What reading raises on a file that somebody made up.
 DAMAGES = ValueError, TypeError, AttributeError, LookupError, RecursionError, struct.error
 Value = np.ndarray | str
@@ -143,17 +146,20 @@ class _Reader:
         elif isinstance(record, metadata):
             self.begun |= record.name == BEGIN
             table = {BEGIN: self.about, MORE: self._dtypes, END: self.result}
-            table.get(record.name, {}).update(json.loads(record.metadata["json"]))
+            table.get(record.name, {}).update(_parse(record.metadata["json"]))
+            for name, dtype in self._dtypes.items() if record.name == MORE else ():
+                _check_feature(name, dtype)
         return None
 
     def _put_together(self, data: bytes) -> SpooledStep:
-        step = json.loads(data)
+        step = _parse(data)
         values: dict[str, Value] = {name: value for name, (value, _) in self._raw.items()}
         stamps = {name: stamp for name, (_, stamp) in self._raw.items()}
         for name, value in step["values"].items():
             text = isinstance(value, str)
-            values[name] = value if text else np.asarray(value, self._dtypes[name])
-        return SpooledStep(step["time"], values, stamps | step["stamps"])
+            values[name] = value if text else _vector(name, value, self._dtypes[name])
+            stamps[name] = _time(step["stamps"][name])
+        return SpooledStep(_time(step["time"]), values, stamps)
 
 
 def _steps(path: Path, reader: _Reader) -> Iterator[SpooledStep]:
@@ -163,84 +169,44 @@ def _steps(path: Path, reader: _Reader) -> Iterator[SpooledStep]:
         ConfigError: If it is damaged, or no recording.
     """
     try:
-        for record in _records(path):
+        for record in whole_records(path):
             if step := reader.take(record):
                 yield step
     except DAMAGES as error:
-        raise ConfigError(f"{path}: damaged, or no recording: {error!r}") from None
+        raise ConfigError(f"{path}: damaged, or no recording: {error!r:.300}") from None
 
 
-def _records(path: Path) -> Iterator[Any]:
-    """Yield the records that are whole; the last one of a killed writer may not be."""
-    from mcap.exceptions import EndOfFile, McapError
-    from mcap.records import Chunk
-    from mcap.stream_reader import CRCValidationError, StreamReader, breakup_chunk
-    from zstandard import ZstdError
-
-    try:
-        with path.open("rb") as file:
-            head: Any = _Head(file, _whole_length(file))
-            reader = StreamReader(
-                head, emit_chunks=True, validate_crcs=True, record_size_limit=MAX_CHUNK
-            )
-            for record in reader.records:
-                if isinstance(record, Chunk):
-                    _check_size(record)
-                    yield from breakup_chunk(record, validate_crc=True)
-                else:
-                    yield record
-    except EndOfFile:
-        return
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}") from None
-    except (McapError, CRCValidationError, struct.error, ZstdError) as error:
-        raise ConfigError(f"{path}: damaged, or no recording: {error}") from None
+def _parse(text: str | bytes) -> Any:
+    """Return what JSON says, whose values take many times its own size."""
+    if len(text) > MAX_TEXT:
+        raise ValueError(f"a text of {len(text)} bytes, at most {MAX_TEXT} make sense")
+    return json.loads(text)
 
 
-def _check_size(chunk: Any) -> None:
-    """Refuse a chunk that a small file says is large: it would be taken into memory whole."""
-    from zstandard import frame_content_size
-
-    if chunk.compression == "zstd":
-        size = max(chunk.uncompressed_size, frame_content_size(chunk.data))
-        if size <= MAX_CHUNK:
-            return
-        raise ValueError(f"a step of {size} bytes, at most {MAX_CHUNK} make sense")
-    if chunk.compression:
-        raise ValueError(f"a step packed by '{chunk.compression}', expected zstd")
+def _check_feature(name: str, dtype: Any) -> None:
+    if not name or "/" in name:
+        raise ValueError(f"'{name}' is no name of a feature")
+    if not isinstance(dtype, str) or not DTYPE.fullmatch(dtype):
+        raise ValueError(f"'{name}' is of type {dtype!r}, expected str or a number's")
 
 
-class _Head:
-    """The first bytes of a file, as a file."""
-
-    def __init__(self, file: BinaryIO, length: int) -> None:
-        self._file, self._left = file, length
-
-    def read(self, length: int) -> bytes:
-        """Return up to `length` bytes; none at the end."""
-        data = self._file.read(min(length, self._left))
-        self._left -= len(data)
-        return data
+def _vector(name: str, value: Any, dtype: str) -> np.ndarray:
+    vector = np.asarray(value, dtype)
+    if vector.ndim != 1 or vector.dtype.kind not in "biuf":
+        raise ValueError(f"'{name}' is no vector of numbers")
+    return vector
 
 
-def _whole_length(file: BinaryIO) -> int:
-    """Return where the last whole record ends. [bytes]."""
-    size = file.seek(0, 2)
-    position = MAGIC_SIZE
-    while position + RECORD_HEAD <= size:
-        file.seek(position + 1)
-        (length,) = struct.unpack("<Q", file.read(8))
-        if position + RECORD_HEAD + length > size:
-            break
-        position += RECORD_HEAD + length
-    file.seek(0)
-    # A finished file ends with the magic once more, which is shorter than a record's head.
-    return size if size - position == MAGIC_SIZE else position
+def _time(value: Any) -> float:
+    if type(value) not in (int, float) or not isfinite(value):
+        raise ValueError(f"{value!r} is no time")
+    return value
 
 
 def _decode(data: bytes, dtype: str) -> tuple[np.ndarray, float]:
     """Return a raw array and its capture time. [s]."""
     stamp, axes = RAW_HEAD.unpack_from(data)
+    _time(stamp)
     shape = struct.unpack_from(f"<{axes}I", data, RAW_HEAD.size)
     offset = RAW_HEAD.size + 4 * axes
     return np.frombuffer(data, dtype, offset=offset).reshape(shape), stamp

@@ -109,6 +109,10 @@ def test_chosen_trajectories_only(tmp_path):
         ({"states": np.zeros((7, 75), np.float32)}, r"states has shape \(7, 75\)"),
         ({"states": np.zeros((7, 76), np.int32)}, "expected .* of floats"),
         ({"lengths": np.array([4, 4])}, "7 rows, but lengths sum to 8"),
+        (
+            {"lengths": np.array([2**63 + 1, 2**63 + 6], np.uint64)},
+            "7 rows, but lengths sum to 1844",
+        ),
         ({"lengths": np.array([7, 0])}, "whole numbers >= 1"),
         ({"actions": np.full((7, 12), np.nan, np.float32)}, r"actions\[0, 0\] = nan"),
         ({"states": np.array([{"pickled": 1}])}, "cannot be read as npz"),

@@ -148,6 +148,9 @@ def test_a_picture_is_what_is_said(copy):
         ({"shape": 1}, "expected a text and a list of whole numbers"),
         ({"shape": [-1]}, "expected a text and a list of whole numbers"),
         ({"dtype": ["float32"]}, "expected a text and a list of whole numbers"),
+        ({"names": 5}, "has names 5, expected a list of texts"),
+        ({"names": {"motors": None}}, "has names {'motors': None}"),
+        ({"names": [["a"]]}, "expected a list of texts"),
         ({"dtype": "video"}, "video_path is None, expected a text"),
     ],
 )
@@ -158,6 +161,14 @@ def test_a_feature_is_described(copy, change, message):
     (copy / "meta/info.json").write_text(json.dumps(info))
     with pytest.raises(ConfigError, match=message):
         read_info(copy)
+
+
+@pytest.mark.parametrize("entry", [5, {"min": ["a"]}, {"min": [1, [2]]}, {"max": {"a": 1}}])
+def test_statistics_are_numbers(copy, entry):
+    stats = json.loads((copy / "meta/stats.json").read_text())
+    (copy / "meta/stats.json").write_text(json.dumps({**stats, STATE: entry}))
+    with pytest.raises(ConfigError, match=f"stats.json: '{STATE}' holds what are no numbers"):
+        describe(copy)
 
 
 def test_a_wide_template_makes_no_long_path(copy):

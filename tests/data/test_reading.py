@@ -112,6 +112,8 @@ def test_names_rate_and_robot_are_compared(edited):
         (lambda info: info.pop("features"), "features is None, expected a mapping"),
         (lambda info: info.update(data_path="../{chunk_index}"), "leads out of the folder"),
         (lambda info: info.update(data_path="{nothing}"), "path '{nothing}'"),
+        (lambda info: info.update(total_tasks="x"), "total_tasks is 'x', expected a count"),
+        (lambda info: info.update(total_frames=-1), "total_frames is -1, expected a count"),
         (lambda info: info.update(total_episodes=3), "lists 2 episodes, .* counts 3"),
     ],
 )

@@ -5,7 +5,9 @@ import signal
 import subprocess
 import sys
 import tracemalloc
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -178,7 +180,9 @@ def test_a_torn_file_gives_back_its_whole_steps(tmp_path, lost):
 KILLED = """
 import sys
 import tracemalloc
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 sys.path[:0] = {paths!r}
 import sample_episode as sample
 from robot_policies.data.recorder import Recorder
@@ -333,6 +337,7 @@ def test_what_is_no_spool_is_refused(tmp_path, content, message):
 
 
 ABOUT = {"robot": "toy", "task": "wave", "fps": 50, "images": "png", "names": {}}
+X = {"x": "<f4"}
 STEP = {"time": 0.0, "values": {"x": [1.0]}, "stamps": {"x": 0.0}}
 
 
@@ -346,6 +351,16 @@ STEP = {"time": 0.0, "values": {"x": [1.0]}, "stamps": {"x": 0.0}}
         (ABOUT, {**STEP, "values": {"y": [1.0]}}, "damaged, or no recording: KeyError"),
         (ABOUT, {**STEP, "values": {"x": ["a"]}}, "damaged"),
         (ABOUT, [], "damaged"),
+        ({**ABOUT, "fps": 0}, STEP, "fps is 0"),
+        ({**ABOUT, "fps": float("nan")}, STEP, "fps is nan"),
+        ({**ABOUT, "names": {"x": {"names": {"q": 7}, "unit": 9}}}, STEP, "x is described as"),
+        ({**ABOUT, "names": {"x": {"names": ["a", "b"]}}}, STEP, "x has 1 elements and 2 in"),
+        (ABOUT, {**STEP, "values": {"x": None}}, "'x' is no vector"),
+        (ABOUT, {**STEP, "time": "now"}, "'now' is no time"),
+        (ABOUT, {**STEP, "stamps": {"x": float("nan")}}, "nan is no time"),
+        (ABOUT, {**STEP, "stamps": {}}, "KeyError"),
+        (ABOUT, {**STEP, "values": {"x": [[1.0], [2.0]]}}, "'x' is no vector"),
+        (ABOUT, {**STEP, "values": {"x": " " * (1 << 24)}}, "a text of .* bytes, at most"),
     ],
 )
 def test_a_spool_that_somebody_made_up_is_refused_in_one_line(tmp_path, about, step, message):
@@ -357,7 +372,32 @@ def test_a_spool_that_somebody_made_up_is_refused_in_one_line(tmp_path, about, s
     assert not (tmp_path / "out").exists()
 
 
-def spool(path: Path, about: dict, step: str) -> None:
+@pytest.mark.parametrize("dtype", ["O", "S1000000000", "i4,f8", "M8[s]", "c16", ["f8"]])
+def test_a_feature_of_a_spool_is_of_numbers_or_text(tmp_path, dtype):
+    path = tmp_path / "a.mcap"
+    spool(path, ABOUT, json.dumps(STEP), {"x": dtype})
+    with pytest.raises(ConfigError, match="'x' is of type"):
+        read_spool(path)
+
+
+@pytest.mark.parametrize("name", ["", "../x", "index"])
+def test_a_feature_of_a_spool_has_a_name_that_a_column_can_have(tmp_path, name):
+    path = tmp_path / "a.mcap"
+    step = {"time": 0.0, "values": {name: [1.0]}, "stamps": {name: 0.0}}
+    spool(path, ABOUT, json.dumps(step), {name: "<f4"})
+    with pytest.raises(ConfigError, match=f"'{name}' is"):
+        convert_spool(path, tmp_path / "out")
+
+
+def test_a_picture_of_a_spool_has_rows_columns_and_colours(tmp_path):
+    path, name = tmp_path / "a.mcap", "observation.images.x"
+    step = {"time": 0.0, "values": {name: [1.0]}, "stamps": {name: 0.0}}
+    spool(path, ABOUT, json.dumps(step), {name: "<f4"})
+    with pytest.raises(ConfigError, match=r"shape \(1,\), no picture"):
+        convert_spool(path, tmp_path / "out")
+
+
+def spool(path: Path, about: dict, step: str, dtypes: Mapping[str, Any] = X) -> None:
     """Write a spool whose one step is any text."""
     from mcap.writer import Writer
 
@@ -365,7 +405,7 @@ def spool(path: Path, about: dict, step: str) -> None:
         writer = Writer(file)
         writer.start()
         writer.add_metadata("episode", {"json": json.dumps(about)})
-        writer.add_metadata("features", {"json": json.dumps({"x": "<f4"})})
+        writer.add_metadata("features", {"json": json.dumps(dtypes)})
         channel = writer.register_channel("step", "json", 0)
         writer.add_message(channel, 0, step.encode(), 0)
         writer.finish()

@@ -11,8 +11,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from robot_policies.data.npz import read_npz
 from robot_policies.interface import (
     ActionChunk,
+    ConfigError,
     Finding,
     Observation,
     ObservationSpec,
@@ -171,8 +173,16 @@ def save_moments(path: Path, moments: list[Moment], about: Mapping[str, Any]) ->
 
 
 def load_moments(path: Path) -> list[Moment]:
-    """Read what `save_moments` wrote."""
-    with np.load(path) as columns:
+    """Read what `save_moments` wrote.
+
+    Raises:
+        ConfigError: If the file is damaged, or is something else.
+    """
+    names = [entry.name for entry in fields(Moment)]
+    columns = read_npz(path, (*names, "counts"))
+    try:
         seen = np.split(columns["seen"], np.cumsum(columns["counts"])[:-1])
-        rest = [columns[entry.name] for entry in fields(Moment) if entry.name != "seen"]
+        rest = [columns[name] for name in names if name != "seen"]
         return [Moment(cloud, *row) for cloud, *row in zip(seen, *rest, strict=True)]
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{path}: is no file of moments: {error}") from None

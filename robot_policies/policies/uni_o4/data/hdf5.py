@@ -14,6 +14,7 @@ import numpy as np
 from robot_policies.interface import ConfigError
 from robot_policies.policies.uni_o4.data.transitions import Transitions, check
 
+MAX_BYTES = 2 << 30  # of one array; a file of a few kB may claim any number of rows
 MINARI_FILE = Path("data", "main_data.hdf5")
 D4RL = ("observations", "actions", "rewards", "terminals")
 MINARI = ("observations", "actions", "rewards", "terminations", "truncations")
@@ -31,6 +32,8 @@ def read_hdf5(path: Path) -> Transitions:
     except ImportError:
         raise ConfigError(f"{path}: reading HDF5 needs h5py: pip install h5py") from None
     file_path = path / MINARI_FILE if path.is_dir() else path
+    if file_path.exists() and not file_path.is_file():
+        raise ConfigError(f"{file_path}: is no regular file")
     try:
         with h5py.File(file_path, "r") as file:
             if all(name in file for name in D4RL):
@@ -47,22 +50,28 @@ def read_hdf5(path: Path) -> Transitions:
                 f"{path}: neither Minari (groups episode_0, ...) nor D4RL ({', '.join(D4RL)}); "
                 f"it has {sorted(names)[:8]}"
             )
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{file_path}: cannot be read as HDF5: {error}") from None
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{file_path}: cannot be read as HDF5: {reason}") from None
 
 
 def _d4rl(path: Path, file: Any) -> Transitions:
-    arrays = {name: np.asarray(file[name][:]) for name in D4RL}
-    count = len(arrays["rewards"])
-    timeouts = np.asarray(file["timeouts"][:]) if "timeouts" in file else np.zeros(count, bool)
+    observation, action = _vectors(path, file, "observations"), _vectors(path, file, "actions")
+    arrays = {name: _numbers(path, file, name) for name in D4RL[2:]}
+    count = len(observation)
+    timeouts = _numbers(path, file, "timeouts") if "timeouts" in file else np.zeros(count, bool)
+    arrays |= {"observations": observation, "actions": action}
     lengths = {name: len(array) for name, array in arrays.items()} | {"timeouts": len(timeouts)}
     if len(set(lengths.values())) > 1:
         raise ConfigError(f"{path}: columns of unequal length: {lengths}")
-    observation = _vectors(path, "observations", arrays["observations"])
+    if not count:
+        raise ConfigError(f"{path}: holds no rows")
     terminal, cut = arrays["terminals"].astype(bool), timeouts.astype(bool)
     end = terminal | cut
     if "next_observations" in file:
-        following = _vectors(path, "next_observations", np.asarray(file["next_observations"][:]))
+        following = _vectors(path, file, "next_observations")
+        if following.shape != observation.shape:
+            raise ConfigError(f"{path}: {following.shape} next observations, {observation.shape}")
         kept = np.ones(count, bool)
     else:
         following = np.concatenate([observation[1:], observation[-1:]])
@@ -73,8 +82,8 @@ def _d4rl(path: Path, file: Any) -> Transitions:
     data = Transitions(
         source=str(path),
         observation=observation,
-        action=_vectors(path, "actions", arrays["actions"]),
-        reward=arrays["rewards"].astype(np.float32).reshape(-1),
+        action=action,
+        reward=arrays["rewards"].astype(np.float32),
         next_observation=following,
         terminal=terminal,
         last=end | np.append(~kept[1:], True),
@@ -87,14 +96,13 @@ def _minari(path: Path, group: Any, number: int) -> Transitions:
     missing = [name for name in MINARI if name not in group]
     if missing:
         raise ConfigError(f"{path}: episode {number} lacks {missing}")
-    if hasattr(group["observations"], "keys"):
+    if hasattr(group["observations"], "keys"):  # a group
         raise ConfigError(
             f"{path}: observations are a dictionary {sorted(group['observations'])}; only plain "
             f"vectors are read"
         )
-    observation = _vectors(path, "observations", np.asarray(group["observations"][:]))
-    action = _vectors(path, "actions", np.asarray(group["actions"][:]))
-    rest = [np.asarray(group[name][:]).reshape(-1) for name in MINARI[2:]]
+    observation, action = _vectors(path, group, "observations"), _vectors(path, group, "actions")
+    rest = [_numbers(path, group, name) for name in MINARI[2:]]
     count = len(action)
     if len(observation) != count + 1 or any(len(array) != count for array in rest):
         raise ConfigError(
@@ -114,7 +122,28 @@ def _minari(path: Path, group: Any, number: int) -> Transitions:
     )
 
 
-def _vectors(path: Path, name: str, array: np.ndarray) -> np.ndarray:
-    if array.ndim != 2 or array.dtype.kind not in "fiu":
+def _vectors(path: Path, group: Any, name: str) -> np.ndarray:
+    array = _read(path, group, name)
+    if array.ndim != 2:
         raise ConfigError(f"{path}: {name} has shape {array.shape}, expected one vector per row")
     return array.astype(np.float32)
+
+
+def _numbers(path: Path, group: Any, name: str) -> np.ndarray:
+    array = _read(path, group, name)
+    if array.shape not in ((len(array),), (len(array), 1)):
+        raise ConfigError(f"{path}: {name} has shape {array.shape}, expected one number per row")
+    return array.reshape(-1)
+
+
+def _read(path: Path, group: Any, name: str) -> np.ndarray:
+    """Return an array of the file itself: HDF5 can also point into other files."""
+    data = group[name]
+    kind = getattr(getattr(data, "dtype", None), "kind", "")
+    if kind not in "fiub" or not data.shape:
+        raise ConfigError(f"{path}: {name} is no array of numbers")
+    if data.file != group.file or data.is_virtual or data.external:
+        raise ConfigError(f"{path}: {name} lies in another file")
+    if data.nbytes > MAX_BYTES:
+        raise ConfigError(f"{path}: {name} claims {data.nbytes} bytes, limit {MAX_BYTES}")
+    return np.asarray(data[:])

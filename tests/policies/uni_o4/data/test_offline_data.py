@@ -332,6 +332,25 @@ def test_minari_files_and_folders_are_read(tmp_path):
     assert data.last.tolist() == [False, False, True] * 2
 
 
+EMPTY = dict.fromkeys(("observations", "actions"), np.zeros((6, 3))) | dict.fromkeys(
+    ("rewards", "terminals", "timeouts"), np.zeros(6)
+)
+
+
+def elsewhere(path):
+    """Return a link to the rewards of another file."""
+    other = d4rl(path.with_name("other.hdf5"))
+    return h5py.ExternalLink(str(other), "/rewards")
+
+
+def claiming(path):
+    """Write a small file that says it has 10^11 rows."""
+    d4rl(path)
+    with h5py.File(path, "a") as file:
+        del file["observations"]
+        file.create_dataset("observations", (10**11, 3), "f4", chunks=(1000, 3))
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -340,6 +359,13 @@ def test_minari_files_and_folders_are_read(tmp_path):
         (lambda p: d4rl(p, observations=np.full((6, 3), np.nan)), r"observation\[0, 0\] is nan"),
         (lambda p: minari(p, np.ones((3, 3))), "expected one observation more"),
         (lambda p: minari(p, np.ones(4)), "expected one vector per row"),
+        (lambda p: d4rl(p, rewards=np.zeros((6, 7))), r"rewards has shape \(6, 7\)"),
+        (lambda p: d4rl(p, terminals=np.array([b"x"] * 6)), "terminals is no array of numbers"),
+        (lambda p: d4rl(p, rewards=1.0), "rewards is no array of numbers"),
+        (lambda p: d4rl(p, rewards=h5py.SoftLink("/actions/..")), "cannot be read as HDF5"),
+        (lambda p: d4rl(p, rewards=elsewhere(p)), "rewards lies in another file"),
+        (lambda p: d4rl(p, **{n: a[:0] for n, a in EMPTY.items()}), "holds no rows"),
+        (claiming, "observations claims 1200000000000 bytes"),
         (lambda p: p.write_bytes(b"nothing"), "cannot be read as HDF5"),
         (lambda p: h5py.File(p, "w").close(), "neither Minari"),
     ],
