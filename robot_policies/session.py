@@ -5,6 +5,7 @@ Every way to run a policy begins here, so that names, options and checks are the
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from robot_policies.interface import Policy, RobotBackend, RobotSpec, Task
@@ -63,6 +64,8 @@ def open_session(
     *,
     options: Mapping[str, Any] | None = None,
     seconds: float | None = None,
+    device: str = "cpu",
+    contract: Path | None = None,
 ) -> Session:
     """Open a policy on a stage; arguments as of `load_policy` and `open_stage`.
 
@@ -70,14 +73,16 @@ def open_session(
         ConfigError: If a name or an option is unknown, or names contradict each other.
         CheckpointError: If the policy cannot be read.
     """
-    return join(policy, open_stage(backend, task, robot, options=options, seconds=seconds))
+    stage = open_stage(backend, task, robot, options=options, seconds=seconds)
+    return join(policy, stage, device, contract)
 
 
-def join(policy: str, stage: Stage) -> Session:
-    """Load a policy for a stage that is open already.
+def join(policy: str, stage: Stage, device: str = "cpu", contract: Path | None = None) -> Session:
+    """Load a policy for a stage that is open already; arguments as of `load_policy`.
 
     Raises:
-        ConfigError: If the name is unknown.
+        ConfigError: If the name is unknown, or the device is not there.
         CheckpointError: If the policy cannot be read.
     """
-    return Session(load_policy(policy, robot=stage.robot), stage)
+    loaded = load_policy(policy, robot=stage.robot, device=device, contract=contract)
+    return Session(loaded, stage)

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from robot_policies.cli.options import Json
+from robot_policies.cli.options import Device, Json
 from robot_policies.cli.output import progress, results, table
 
 Task = Annotated[str, typer.Option("--task", help="Task whose robot and world are simulated.")]
@@ -29,6 +29,7 @@ def latency(
     ] = None,
     robot: Annotated[str | None, typer.Option("--robot", help="A robot, without a task.")] = None,
     backend: Annotated[str, typer.Option("--backend")] = "mujoco",
+    device: Device = "cpu",
     seconds: Annotated[float, typer.Option("--seconds", min=1.0, help="Of the graph.")] = 20.0,
     images: Annotated[int, typer.Option("--images", min=1, help="Sent at 30 Hz.")] = 300,
     domain: Annotated[int, typer.Option("--domain", min=0, help="ROS domain.")] = 99,
@@ -41,7 +42,7 @@ def latency(
     from robot_policies.stage import find_task
 
     task = task or (NAME if robot else "go1_walk")
-    names = {"policy": policy, "task": task, "backend": backend}
+    names = {"policy": policy, "task": task, "backend": backend, "device": device}
     check_names(names)
     _, names["robot"] = find_task(task, robot)
     with results(json) as output, progress() as bar:

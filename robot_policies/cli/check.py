@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from robot_policies.cli.options import Backend, Json, Policy
+from robot_policies.cli.options import Backend, Contract, Device, Json, Policy
 from robot_policies.cli.output import results, table
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ def check(
             "--task", help="Whose scene and instructions are compared; see `list tasks`."
         ),
     ] = None,
+    device: Device = "cpu",
+    contract: Contract = None,
     json: Json = None,
 ) -> None:
     """Compare names, units, shapes, rates, limits and statistics; exit status 1 if they clash.
@@ -38,7 +40,7 @@ def check(
     from robot_policies.session import open_session
 
     with results(json) as output:
-        session = open_session(policy, backend, task, robot)
+        session = open_session(policy, backend, task, robot, device=device, contract=contract)
         try:
             report = session.report()
             answer, refusals = _ask(session)

@@ -186,6 +186,17 @@ def _gpu() -> Iterator[Finding]:
     yield Finding("GPU", "ok" if usable else "absent", detail)
 
 
+def _device() -> Iterator[Finding]:
+    """Say what `--device auto` chooses."""
+    if find_spec("torch") is None:
+        yield Finding("device", "absent", "policies need torch")
+        return
+    from robot_policies.policies.device import AUTO, devices, find_device
+
+    others = ", ".join(devices())
+    yield Finding("device", "ok", f"--device {AUTO} is {find_device(AUTO)}; there are {others}")
+
+
 def _serial_ports() -> Iterator[Finding]:
     ports = sorted({*Path("/dev").glob("ttyACM*"), *Path("/dev").glob("ttyUSB*")})
     if not ports:
@@ -214,6 +225,7 @@ EXAMINATIONS: tuple[Callable[[], Iterator[Finding]], ...] = (
     _dds,
     _network,
     _gpu,
+    _device,
     _serial_ports,
     _vendor_sdks,
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from robot_policies.cli.evaluation_tables import tables
-from robot_policies.cli.options import Json, Seed
+from robot_policies.cli.options import Device, Json, Seed
 from robot_policies.cli.output import STDOUT, progress, results
 from robot_policies.interface import ConfigError, RobotPoliciesError
 
@@ -52,6 +52,7 @@ def evaluate(
     nodes: Annotated[
         bool, typer.Option("--nodes", help="Through the launched graph, in real time.")
     ] = False,
+    device: Device = "cpu",
     engine: Annotated[str, typer.Option("--engine", help="local or ray.")] = "local",
     workers: Annotated[
         int | None,
@@ -88,6 +89,7 @@ def evaluate(
     if suite:
         _refuse_both(context)
     condition = {"delay": delay_ms / 1000.0, "jitter": jitter_ms / 1000.0, "nodes": nodes}
+    condition |= {"device": device}
     asked = _suite(suite, policy, task, backend, episodes, seed, condition)
     part = _shard(shard)
     total = sum(part.has(job) for job in asked.jobs())

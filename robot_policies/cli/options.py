@@ -1,5 +1,6 @@
 """Options that several commands share, worded once."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +16,14 @@ Backend = Annotated[
     str, typer.Option("--backend", help="Simulator, recorded log or robot; see `list backends`.")
 ]
 Task = Annotated[str, typer.Option("--task", help="What to do; see `list tasks`.")]
+Device = Annotated[
+    str,
+    typer.Option("--device", help="Of the policy: cpu, cuda, cuda:1, mps; auto: a GPU if any."),
+]
+Contract = Annotated[
+    Path | None,
+    typer.Option("--contract", metavar="FILE", help="Instead of the policy's contract.yaml."),
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of all that is sampled.")]
 Namespace = Annotated[str, typer.Option("--namespace", help="Namespace of the robot's nodes.")]
 Network = Annotated[

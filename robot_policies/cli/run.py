@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from robot_policies.cli.options import Backend, Json, Policy, Seed
+from robot_policies.cli.options import Backend, Contract, Device, Json, Policy, Seed
 from robot_policies.cli.output import cell, counts, progress, results, table
 from robot_policies.documents import parse_yaml
 from robot_policies.interface import BackendError, ConfigError
@@ -37,6 +37,8 @@ def run(
         float | None, typer.Option("--seconds", min=0.0, help="Instead of the task's horizon.")
     ] = None,
     seed: Seed = 0,
+    device: Device = "cpu",
+    contract: Contract = None,
     viewer: Annotated[
         str | None, typer.Option("--viewer", help="rerun, or an .rrd file to write.")
     ] = None,
@@ -61,7 +63,16 @@ def run(
 
     with results(json) as output:
         options = parse_options(option, backend)
-        session = open_session(policy, backend, task, robot, options=options, seconds=seconds)
+        session = open_session(
+            policy,
+            backend,
+            task,
+            robot,
+            options=options,
+            seconds=seconds,
+            device=device,
+            contract=contract,
+        )
         session.require()
         document = watched(
             session.backend,
@@ -72,7 +83,7 @@ def run(
             video=video,
             record=record,
         )
-        origin = provenance([policy], seed=seed, seconds=seconds)
+        origin = provenance([policy], seed=seed, seconds=seconds, device=device)
         output.finish(
             {**document, "backend": backend, "provenance": origin},
             table(

@@ -117,5 +117,6 @@ def require_fresh(pacing: Pacing, robot: RobotSpec, limit: float) -> None:
         raise ContractError(
             f"plans become {pacing.plan_age:.2f} s old (answers take {pacing.answer:.2f} s), "
             f"'{robot.name}' follows none older than {limit:.2f} s; a smaller n_action_steps in "
-            f"the policy's config.json, more threads:= or a larger plan_age:= is needed"
+            f"the policy's config.json, a GPU with device:=auto, more threads:= or a larger "
+            f"plan_age:= is needed"
         )

@@ -21,6 +21,7 @@ class Condition:
         inference: Time the policy needs for an answer; it takes no observation meanwhile. [s]
         executor: How chunks are merged, of `ExecutorMode`; by default as the policy means it.
         nodes: Whether the episode runs through the launched graph, in real time.
+        device: That the policy answers on, as `load_policy` takes it.
         initial: Fields of an episode's initial condition, instead of what the task draws.
     """
 
@@ -31,6 +32,7 @@ class Condition:
     inference: float = 0.0
     executor: ExecutorMode | None = None
     nodes: bool = False
+    device: str = "cpu"
     initial: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -114,7 +114,7 @@ def run_watched(job: Job, film: Path) -> Outcome:
     """
     from robot_policies.data.observers import make_observers
 
-    _, _, simulator = open_cell(*job.stage)
+    _, _, simulator = open_cell(*job.stage, job.condition.device)
     observers = make_observers(simulator, video=film, real_time=False)
     try:
         return _run(job, observers)
@@ -128,7 +128,7 @@ def _run(job: Job, observers: Sequence[Observer] = ()) -> Outcome:
         return _through_nodes(job)
     from robot_policies.control.episode import run_episode
 
-    policy, task, simulator = open_cell(*job.stage)
+    policy, task, simulator = open_cell(*job.stage, job.condition.device)
     result = run_episode(
         simulator,
         policy,
@@ -145,7 +145,7 @@ def _run(job: Job, observers: Sequence[Observer] = ()) -> Outcome:
 def _through_nodes(job: Job) -> Outcome:
     from robot_policies.evaluation.through_nodes import run_through_nodes
 
-    result = run_through_nodes(*job.stage, job.seed, job.initial, job.condition.executor)
+    result = run_through_nodes(*job.stage, job.seed, job.initial, job.condition)
     return _outcome(job, result)
 
 
@@ -158,7 +158,9 @@ def _outcome(job: Job, result: Mapping[str, Any]) -> Outcome:
 
 
 @lru_cache(maxsize=CACHED)
-def open_cell(policy: str, task: str, backend: str) -> tuple[Policy, Task, Simulator]:
+def open_cell(
+    policy: str, task: str, backend: str, device: str = "cpu"
+) -> tuple[Policy, Task, Simulator]:
     """Load a cell's policy and task and connect its simulator, once per process.
 
     Raises:
@@ -170,18 +172,18 @@ def open_cell(policy: str, task: str, backend: str) -> tuple[Policy, Task, Simul
 
     stage = open_stage(backend, task)
     simulator = stage.simulator
-    session = Session(_load(policy, stage.robot.name), stage).require()
+    session = Session(_load(policy, stage.robot.name, device), stage).require()
     simulator.connect()
     return session.policy, session.task, simulator
 
 
 @lru_cache(maxsize=CACHED)
-def _load(policy: str, robot: str) -> Policy:
+def _load(policy: str, robot: str, device: str) -> Policy:
     """Load a policy once for all cells on one robot."""
     from robot_policies.catalog import load_robot
     from robot_policies.policies.catalog import load_policy
 
-    return load_policy(policy, robot=load_robot(robot))
+    return load_policy(policy, robot=load_robot(robot), device=device)
 
 
 def forget_cells() -> None:

@@ -1,10 +1,10 @@
 """What an answer of a checkpoint takes in one process, through LeRobot alone.
 
-`python -m robot_policies.evaluation.lerobot_answer FOLDER PAUSE [THREADS]` prints one JSON line:
-`threads`, and `took`, the time of each answer [s]. Before each it pauses [s], as a robot does that
-follows a plan: caches forget the network meanwhile. An answer leads from arrays as cameras and
-joints give them through LeRobot's preprocessor, `predict_action_chunk` and postprocessor to an
-array. Without a number of threads it is chosen as the policy's node chooses it.
+`python -m robot_policies.evaluation.lerobot_answer FOLDER PAUSE DEVICE [THREADS]` prints one line
+of JSON: `threads`, and `took`, the time of each answer [s]. Before each it pauses [s], as a robot
+does that follows a plan: caches forget the network meanwhile. An answer leads from arrays as
+cameras and joints give them through LeRobot's preprocessor, its network and its postprocessor to
+an array. Without a number of threads it is chosen as the policy's node chooses it.
 """
 
 import json
@@ -21,11 +21,11 @@ from lerobot.policies.utils import prepare_observation_for_inference
 from robot_policies.control.warm_up import choose_threads
 from robot_policies.policies.asking import asking
 from robot_policies.policies.checkpoint import read_checkpoint
+from robot_policies.policies.device import find_device
 from robot_policies.policies.plan_form import plan_form
 from robot_policies.policies.specs import settings_of
 
 ANSWERS = 7  # after one that does not count
-DEVICE = "cpu"
 
 
 def answers(ask: Callable[[], object], pause: float = 0.0) -> list[float]:
@@ -39,20 +39,26 @@ def answers(ask: Callable[[], object], pause: float = 0.0) -> list[float]:
     return times[1:]
 
 
-def question(folder: Path) -> Callable[[], np.ndarray]:
+def question(folder: Path, device: str = "cpu") -> Callable[[], np.ndarray]:
     """Return a function that lets a checkpoint answer made-up observations. Shape (rows, width).
+
+    Args:
+        folder: The checkpoint.
+        device: As `find_device` takes it.
 
     Raises:
         CheckpointError: If the checkpoint is damaged.
+        ConfigError: If the device is not there.
     """
-    checkpoint = read_checkpoint(folder, DEVICE)
+    device = find_device(device)
+    checkpoint = read_checkpoint(folder, device)
     config, policy = checkpoint.config, checkpoint.policy
     ask_network = asking(policy, plan_form(settings_of(config)))
     observation = made_up(config)
 
     def ask() -> np.ndarray:
         with torch.inference_mode():
-            batch = prepare_observation_for_inference(dict(observation), torch.device(DEVICE))
+            batch = prepare_observation_for_inference(dict(observation), torch.device(device))
             plan = ask_network([checkpoint.preprocessor(batch)])
             return checkpoint.postprocessor(plan)[0].numpy()
 
@@ -72,13 +78,14 @@ def made_up(config: PreTrainedConfig) -> dict[str, np.ndarray]:
 
 def main() -> None:
     """Measure."""
-    ask, pause, given = question(Path(sys.argv[1])), float(sys.argv[2]), sys.argv[3:]
+    folder, pause, device, *given = sys.argv[1:]
+    ask = question(Path(folder), device)
     if given:
         threads = int(given[0])
         torch.set_num_threads(threads)
     else:
         threads, _ = choose_threads(lambda: float(np.median(answers(ask))), torch.set_num_threads)
-    print(json.dumps({"threads": threads, "took": answers(ask, pause)}))
+    print(json.dumps({"threads": threads, "took": answers(ask, float(pause))}))
 
 
 if __name__ == "__main__":

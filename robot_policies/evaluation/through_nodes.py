@@ -13,6 +13,7 @@ from typing import Any
 
 from robot_policies import catalog
 from robot_policies.documents import dumps
+from robot_policies.evaluation.condition import Condition
 from robot_policies.interface import BackendError, RobotPoliciesError
 from robot_policies.launching.trial import run_trial
 
@@ -33,7 +34,7 @@ def run_through_nodes(
     backend: str,
     seed: int,
     initial: Mapping[str, Any],
-    executor: str | None,
+    condition: Condition,
 ) -> dict[str, Any]:
     """Return how a trial went through nodes: the fields of `EpisodeResult`.
 
@@ -43,7 +44,7 @@ def run_through_nodes(
         backend: Its name.
         seed: Of the trial.
         initial: Where it begins.
-        executor: How chunks are merged; by default as the policy means it.
+        condition: What is different about it.
 
     Raises:
         BackendError: If the graph broke off, or the policy never acted.
@@ -52,8 +53,9 @@ def run_through_nodes(
     names = {"policy": policy, "task": task, "backend": backend, "seed": str(seed)}
     # Names of its own, so that no graph of somebody else on this host is in the way.
     arguments = {**names, "namespace": f"evaluation_{os.getpid()}"}
-    if executor:
-        arguments["executor"] = executor
+    arguments["device"] = condition.device
+    if condition.executor:
+        arguments["executor"] = condition.executor
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         Path(file.name).write_text(dumps(initial), encoding="utf-8")
         result = run_trial({**arguments, "initial": file.name}, horizon, os.environ)

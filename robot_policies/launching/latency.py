@@ -37,7 +37,7 @@ def measure_latency(
     """Measure a launched graph, and before and after it what it is compared with.
 
     Args:
-        names: `policy`, `robot`, `backend` and `task` of the launch file.
+        names: `policy`, `robot`, `backend`, `task` and `device` of the launch file.
         seconds: How long the graph runs, and the messages alone.
         images: How many 640x480 images are sent best-effort between two processes.
         domain: ROS domain, so that no other graph is disturbed.
@@ -61,14 +61,14 @@ def measure_latency(
     robot = load_robot(names["robot"])
     spec = action_spec_of(names["policy"], robot)
     pause = min(spec.executed * spec.dt, LONGEST_PAUSE)
-    before: dict[str, Any] = part({} if own else _lerobot(names["policy"], pause))
+    before: dict[str, Any] = part({} if own else _lerobot(names, pause))
     if before:
         names["threads"] = str(before["threads"])
     floor = part(_floor(names, 0.5 * seconds, domain))
     graph = part(measure_commands(names, seconds=seconds, domain=domain))
     floor += part(_floor(names, 0.5 * seconds, domain))
     threads = before.get("threads")
-    after: dict[str, Any] = part({} if own else _lerobot(names["policy"], pause, threads))
+    after: dict[str, Any] = part({} if own else _lerobot(names, pause, threads))
     pictures = part(measure_images(images, domain=domain))
 
     rate = robot.control_rate
@@ -149,17 +149,18 @@ def _floor(names: Mapping[str, str], seconds: float, domain: int) -> list[float]
     return json.loads(sent)
 
 
-def _lerobot(policy: str, pause: float, threads: int | None = None) -> dict[str, Any]:
+def _lerobot(names: Mapping[str, str], pause: float, threads: int | None = None) -> dict[str, Any]:
     """Return `threads` and what answers `took` [s]; without a number, threads are chosen.
 
     Args:
-        policy: The checkpoint.
+        names: `policy`, a checkpoint, and `device`.
         pause: Time before each answer: a plan is followed meanwhile. [s]
         threads: Of torch.
     """
-    words = [str(find_checkpoint(policy)), f"{pause:g}", *([str(threads)] if threads else [])]
+    folder, device = find_checkpoint(names["policy"]), names["device"]
+    words = [str(folder), f"{pause:g}", device, *([str(threads)] if threads else [])]
     command = [sys.executable, "-m", "robot_policies.evaluation.lerobot_answer", *words]
-    fault = f"'{policy}' did not answer"
+    fault = f"'{names['policy']}' did not answer"
     return json.loads(run_process(command, 60.0, graph_environment(), fault))
 
 

@@ -16,13 +16,20 @@ from robot_policies.nodes.graph_node import CHUNKS, ERROR, OK, GraphNode, one_li
 from robot_policies.nodes.policy_subscriptions import PolicySubscriptions
 from robot_policies.nodes.senders import full_name
 from robot_policies.nodes.skills import SkillParameters
-from robot_policies.nodes.trial_settings import NAMED, by_name, executor_mode, limits_of
+from robot_policies.nodes.trial_settings import (
+    NAMED,
+    by_name,
+    contract_file,
+    executor_mode,
+    limits_of,
+)
 from robot_policies.policies.catalog import set_threads
 from robot_policies.session import join
 
 AUTO = "auto"
 SETTINGS: dict[str, tuple[Any, str]] = {
     **NAMED,
+    "device": ("cpu", "cpu, cuda, cuda:1, mps; auto: a GPU where there is one"),
     "threads": (AUTO, "torch threads; auto: as many as answer soonest"),
 }
 REPORT_PERIOD = 1.0  # s; what is new is reported at once
@@ -46,7 +53,9 @@ class PolicyNode(GraphNode):
         """Load the policy, refuse it if it does not fit the robot, and warm it up."""
         settings = self.settings()
         self.time.require()
-        session = join(settings["policy"], by_name(settings))
+        session = join(
+            settings["policy"], by_name(settings), settings["device"], contract_file(settings)
+        )
         session.report().require()
         policy, robot, backend = session.policy, session.robot, session.backend
         task = session.stage.task

@@ -19,7 +19,13 @@ from robot_policies.data.observers import RecordingObserver, make_observers
 from robot_policies.documents import read_json
 from robot_policies.interface import Policy, Simulator, Task
 from robot_policies.interface.errors import RecordingEnded
-from robot_policies.nodes.trial_settings import by_name, executor_mode, limits_of, require_writable
+from robot_policies.nodes.trial_settings import (
+    by_name,
+    contract_file,
+    executor_mode,
+    limits_of,
+    require_writable,
+)
 from robot_policies.policies.catalog import action_spec_of
 
 DONE: Future[None] = Future()
@@ -57,7 +63,7 @@ class TrialRun:
             task.horizon = self._horizon
         if settings["summary"]:
             require_writable(Path(settings["summary"]))
-        action = action_spec_of(settings["policy"], robot)
+        action = action_spec_of(settings["policy"], robot, contract_file(settings))
         backend.connect()
         self.loop = ControlLoop(
             backend, action, executor_mode(settings), limits_of(robot, settings, task)

@@ -21,6 +21,7 @@ NAMED: dict[str, tuple[Any, str]] = {
     "rate": (0.0, "control rate, 0 is the robot's own [Hz]"),
     "seed": (0, "seed of the initial condition and of the policy"),
     "policy": ("hold", "shipped id, folder or hub id of the policy"),
+    "contract": ("", "file in place of the policy's contract.yaml"),
     "executor": (CONTRACT, "open_loop, ensemble, splice, or contract: as the policy's says"),
     "plan_age": (0.0, "oldest observation whose plan is followed, 0 is the robot class's [s]"),
     "nodes": (["backend", "policy"], "names of the robot's node and of the policy's"),
@@ -57,6 +58,11 @@ def by_name(
         raise ConfigError(f"options '{settings['options']}': expected a YAML mapping")
     named = [settings[name] for name in ("backend", "task", "robot")]
     return open_stage(*named, rate=settings["rate"], options={**options, **(clocks or {})})
+
+
+def contract_file(settings: Mapping[str, Any]) -> Path | None:
+    """Return the file that stands for the policy's contract; `None` is the policy's own."""
+    return Path(settings["contract"]) if settings["contract"] else None
 
 
 def executor_mode(settings: Mapping[str, Any]) -> ExecutorMode | None:

@@ -34,8 +34,12 @@ def action_spec(contract: Contract, config: Mapping[str, Any]) -> ActionSpec:
     )
 
 
-def read_action_spec(folder: Path) -> ActionSpec:
+def read_action_spec(folder: Path, contract: Path | None = None) -> ActionSpec:
     """Read the actions of a checkpoint without loading it.
+
+    Args:
+        folder: The checkpoint.
+        contract: The contract, if it does not lie in the checkpoint.
 
     Raises:
         CheckpointError: If a text is missing or they contradict each other.
@@ -46,4 +50,4 @@ def read_action_spec(folder: Path) -> ActionSpec:
         width = int(config["output_features"]["action"]["shape"][0])
     except (KeyError, IndexError, TypeError, ValueError):
         raise CheckpointError(f"{folder}/config.json: no width of 'action'") from None
-    return action_spec(read_contract_of_actions(folder / FILE, width), config)
+    return action_spec(read_contract_of_actions(contract or folder / FILE, width), config)

@@ -24,10 +24,10 @@ def load_policy(
         name: A built-in policy, a shipped id such as `uni_o4/go1_walk`, a folder in LeRobot's
             layout, or a hub repository as `owner/name` or `owner/name@revision`.
         robot: The robot; built-in policies take their joints from it.
-        device: Torch device of a checkpoint.
+        device: Of a checkpoint: cpu, cuda, cuda:1, mps, or auto, a GPU where there is one.
         threads: Torch threads of the process; more than the free cores make it slower.
-        contract: File that says which joints and units a checkpoint speaks of, if its folder
-            has no `contract.yaml`.
+        contract: File that says which joints and units a checkpoint speaks of, in place of the
+            `contract.yaml` in its folder.
 
     Raises:
         UnknownNameError: If nothing has that name; lists the nearest and all known ones.
@@ -48,12 +48,13 @@ def set_threads(number: int) -> None:
         torch.set_num_threads(number)
 
 
-def action_spec_of(name: str, robot: RobotSpec) -> ActionSpec:
+def action_spec_of(name: str, robot: RobotSpec, contract: Path | None = None) -> ActionSpec:
     """Return the actions of a policy, without loading it.
 
     Args:
         name: As `load_policy` takes it.
         robot: The robot; built-in policies take their joints from it.
+        contract: As `load_policy` takes it.
 
     Raises:
         ConfigError: If there is no such policy.
@@ -63,7 +64,7 @@ def action_spec_of(name: str, robot: RobotSpec) -> ActionSpec:
         return _built_in(name, robot).action_spec
     from robot_policies.policies.actions import read_action_spec
 
-    return read_action_spec(find_checkpoint(name))
+    return read_action_spec(find_checkpoint(name), contract)
 
 
 def _built_in(name: str, robot: RobotSpec | None) -> Policy:

@@ -70,7 +70,7 @@ def read_config(files: CheckpointFiles, device: str) -> PreTrainedConfig:
     known = PreTrainedConfig.get_choice_class(kind)
     data |= {key: value for key, value in REPLACED.items() if key in data}
     try:
-        config = draccus.decode(known, {**data, "device": device})
+        config = draccus.decode(known, {**data, "device": device.partition(":")[0]})
     except Exception as error:  # draccus raises a different class for each kind of mistake
         raise CheckpointError(f"{where}: {one_line(error)}") from None
     if not config.input_features or config.action_feature is None:

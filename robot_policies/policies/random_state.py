@@ -12,6 +12,8 @@ class RandomState:
         if device.type == "cuda":
             torch.cuda.init()
             self._generator = torch.cuda.default_generators[device.index or 0]
+        elif device.type == "mps":
+            self._generator = torch.mps._get_default_mps_generator()
         self._own = self._others = self._generator.get_state()
 
     def seed(self, seed: int) -> None:

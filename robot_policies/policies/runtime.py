@@ -15,16 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from robot_policies.interface import (
-    ActionChunk,
-    ConfigError,
-    Observation,
-)
+from robot_policies.interface import ActionChunk, Observation
 from robot_policies.policies.asking import asking
 from robot_policies.policies.audit import audit_dataset, audit_units
 from robot_policies.policies.checkpoint import Checkpoint, read_checkpoint
 from robot_policies.policies.contract import FILE, Contract
 from robot_policies.policies.contract_file import read_contract
+from robot_policies.policies.device import find_device, room_on
 from robot_policies.policies.numpy_inference import NumpyInference, OnArrays
 from robot_policies.policies.plan_form import plan_form
 from robot_policies.policies.random_state import RandomState
@@ -40,6 +37,7 @@ class LerobotRuntime:
     Attributes:
         checkpoint: Its parts, the network among them.
         skills: What is added to its weights, and may change while it acts.
+        device: Torch device it answers on.
     """
 
     def __init__(
@@ -56,17 +54,18 @@ class LerobotRuntime:
         Args:
             folder: The checkpoint.
             name: What it was loaded as.
-            device: Torch device.
+            device: As `find_device` takes it.
             threads: Torch threads of this process.
             contract: The contract, if it does not lie in the checkpoint.
 
         Raises:
             CheckpointError: If the checkpoint is damaged or contradicts its contract.
-            ConfigError: If the device is not there.
+            ConfigError: If the device is not there, or full.
         """
-        _check_device(device)
+        device = find_device(device)
         torch.set_num_threads(threads)
-        checkpoint = self.checkpoint = read_checkpoint(folder, device)
+        with room_on(device):
+            checkpoint = self.checkpoint = read_checkpoint(folder, device)
         metadata = _read_contract(checkpoint, contract)
         specs = specs_of(checkpoint, metadata)
         self.name, self.robot = name or folder.name, metadata.robot
@@ -79,10 +78,12 @@ class LerobotRuntime:
         )
         describe = partial(describe_base, checkpoint, self.name)
         self.skills = LiveSkills(checkpoint, describe, metadata.dt)
-        self._translation = Translation(checkpoint, metadata, specs, self.name)
+        self._translation = Translation(checkpoint, metadata, specs, self.name, device)
         self._network = checkpoint.policy
         self._ask = asking(self._network, plan_form(settings_of(checkpoint.config)))
-        self._random = RandomState(torch.device(device))
+        self._random, self.device = RandomState(torch.device(device)), device
+        # As LeRobot does: half precision on a GPU, where the checkpoint allows it.
+        self._half = checkpoint.config.use_amp and device.startswith("cuda")
         self._numpy = self._without_torch() if device == "cpu" else None
         self.reset(0)
 
@@ -108,7 +109,11 @@ class LerobotRuntime:
             if self._numpy and not self.skills.weights:  # skills are added to torch's layers
                 values = self._numpy(observation)
             else:
-                with self._random:
+                with (
+                    self._random,
+                    room_on(self.device),
+                    torch.autocast("cuda", enabled=self._half),
+                ):
                     values = self.finish(self._ask([*earlier, batch]))
         return ActionChunk(
             stamp=observation.stamp,
@@ -137,14 +142,6 @@ class LerobotRuntime:
             return None
         width = len(self.action_spec.array.names)
         return NumpyInference(answer, self.observation_spec, self.prepare, self.finish, width)
-
-
-def _check_device(device: str) -> None:
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(f"device '{device}' cannot be used: {reason}") from None
 
 
 def _read_contract(checkpoint: Checkpoint, elsewhere: Path | None) -> Contract:

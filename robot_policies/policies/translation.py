@@ -22,10 +22,10 @@ class Translation:
     """The pipelines of a checkpoint, and around them the units of its contract."""
 
     def __init__(
-        self, checkpoint: Checkpoint, contract: Contract, specs: Specs, name: str
+        self, checkpoint: Checkpoint, contract: Contract, specs: Specs, name: str, device: str
     ) -> None:
         """Leave out the steps that would do nothing; the name is for messages."""
-        self._name = name
+        self._name, self._device = name, device
         self._before = without_idle_steps(checkpoint.preprocessor)
         self._after = without_idle_steps(checkpoint.postprocessor)
         self._elements, self._action = contract.observation, contract.action
@@ -70,7 +70,8 @@ class Translation:
                 array = self._elements[name].from_si(array)
                 batch[name] = torch.tensor(array, dtype=torch.float32).unsqueeze(0)
             elif array.dtype == np.uint8:
-                pixels = torch.tensor(array).permute(2, 0, 1).contiguous()
+                # A quarter of the bytes of floats goes to the device.
+                pixels = torch.tensor(array, device=self._device).permute(2, 0, 1).contiguous()
                 batch[name] = pixels.unsqueeze(0).float().div_(UINT8_MAX)
             else:
                 batch[name] = torch.tensor(array, dtype=torch.float32).unsqueeze(0)

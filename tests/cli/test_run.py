@@ -45,6 +45,12 @@ def test_the_same_seed_gives_the_same_episode(capfd):
         (["--option", "nonsense"], 2, "expected name=value"),
         (["--option", "colour=3"], 2, "colour"),
         (["--task", "go1_wlak"], 2, "Did you mean 'go1_walk'"),
+        (["--policy", "uni_o4/go1_walk", "--device", "cuda:77"], 2, "is not there, only cpu"),
+        (
+            ["--policy", "uni_o4/go1_walk", "--contract", "nowhere.yaml"],
+            3,
+            "nowhere.yaml is missing",
+        ),
         (["--robot", "so101"], 2, "task 'go1_walk' is for robot 'go1', not 'so101'"),
         (["--task", "none"], 2, "--task, or --robot alone"),
         (

@@ -7,7 +7,7 @@ from robot_policies.catalog import load_robot
 from robot_policies.control.records import Ending
 from robot_policies.interface import CheckpointError, ConfigError
 from robot_policies.nodes.trial import TrialRun
-from robot_policies.nodes.trial_settings import SETTINGS, executor_mode
+from robot_policies.nodes.trial_settings import SETTINGS, contract_file, executor_mode
 from robot_policies.policies.catalog import action_spec_of
 
 
@@ -41,6 +41,12 @@ def test_chunks_are_merged_as_the_contract_says_unless_set_otherwise(tmp_path):
     assert executor_mode({"executor": "contract"}) is None
     assert executor_mode({"executor": "ensemble"}) == "ensemble"
     assert action_spec_of("hold", robot).executor == "open_loop"
+
+    elsewhere = tmp_path / "other.yaml"
+    elsewhere.write_text(yaml.safe_dump(contract | {"executor": "ensemble"}))
+    chosen = contract_file({"contract": str(elsewhere)})
+    assert action_spec_of(str(tmp_path), robot, chosen).executor == "ensemble"
+    assert contract_file({"contract": ""}) is None
 
     file.write_text(yaml.safe_dump(contract | {"executor": "splce"}))
     with pytest.raises(ConfigError, match="Did you mean 'splice'"):

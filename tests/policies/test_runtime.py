@@ -327,10 +327,43 @@ def test_samples_from_its_own_seed_and_leaves_torch_alone(trained, monkeypatch):
     assert not np.array_equal(policy.act(observe(0.0, 0.0, 0.0)).values, first[0])
 
 
-@pytest.mark.parametrize("device", ["cuda:99", "gpu"])
-def test_device_that_is_not_there_is_named(trained, device):
-    with pytest.raises(ConfigError, match=f"device '{device}' cannot be used: "):
-        load_policy(str(trained), device=device)
+def test_a_device_that_is_not_there_is_one_line(trained):
+    with pytest.raises(ConfigError, match="device 'cuda:99' is not there, only cpu"):
+        load_policy(str(trained), device="cuda:99")
+
+
+def test_a_device_without_room_is_one_line(trained, monkeypatch):
+    def full(*arguments):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nSee more")
+
+    policy = load_policy(str(trained))
+    monkeypatch.setattr(policy.checkpoint.policy, "predict_action_chunk", full)
+    with pytest.raises(ConfigError, match="^device 'cpu' is full: CUDA out of memory[^\n]*$"):
+        policy.act(observe(0.0, 0.0, 0.0))
+    monkeypatch.setattr("robot_policies.policies.runtime.read_checkpoint", full)
+    with pytest.raises(ConfigError, match="device 'cpu' is full"):
+        load_policy(str(trained), device="cpu")
+
+
+def test_pictures_are_given_to_the_device_as_bytes(trained_on_images, monkeypatch):
+    policy, given = load_policy(str(trained_on_images)), []
+    made = torch.tensor
+
+    def watched(values, **options):
+        given.append((np.asarray(values).dtype, str(options.get("device"))))
+        return made(values, **options)
+
+    monkeypatch.setattr("robot_policies.policies.translation.torch.tensor", watched)
+    policy.act(policy.observation_spec.example(np.random.default_rng(0)))
+    assert (np.dtype(np.uint8), "cpu") in given
+
+
+def test_half_precision_is_for_a_gpu_and_a_checkpoint_that_allows_it(trained, tmp_path):
+    folder = shutil.copytree(trained, tmp_path / "half")
+    edit_json(folder / "config.json", lambda c: c.update(use_amp=True))
+    expected = load_policy(str(trained)).act(observe(0.1, 0.2, 0.3)).values
+    policy = load_policy(str(folder))  # LeRobot's own rule: none on a processor
+    np.testing.assert_array_equal(policy.act(observe(0.1, 0.2, 0.3)).values, expected)
 
 
 def test_instruction_is_passed_on(trained, tmp_path, monkeypatch):
