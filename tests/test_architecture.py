@@ -97,3 +97,11 @@ def test_rooms_import_from_rooms_below():
             if there and here and height[there] > height[here]:
                 upward.append((name, target))
     assert upward == []
+
+
+def test_no_process_that_is_started_imports_what_lies_in_the_working_folder():
+    for folder in SOURCES:
+        for path in (ROOT / folder).rglob("*.py"):
+            lines = path.read_text(encoding="utf-8").splitlines()
+            found = [line for line in lines if re.search(r"sys\.executable(?!, \"-P\")", line)]
+            assert not found, f"{path}: without -P, {found} looks for modules here first"

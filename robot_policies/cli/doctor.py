@@ -150,7 +150,7 @@ def _fault(arguments: list[str], environment: Mapping[str, str], folder: str = "
     """Run Python in a process; return the last line of its complaint, "" if it went well."""
     try:
         done = subprocess.run(
-            [sys.executable, *arguments],
+            [sys.executable, "-P", *arguments],
             env={**os.environ, **environment},
             cwd=folder,
             capture_output=True,

@@ -65,7 +65,7 @@ def open_viewer() -> Viewer:
             f"viewer 'rerun': this machine has no screen (neither {' nor '.join(SCREENS)} is "
             "set); name a file such as episode.rrd, and open it with `rerun` elsewhere"
         )
-    command = [sys.executable, "-m", "rerun", "--bind", HOST, "--port", str(PORT)]
+    command = [sys.executable, "-P", "-m", "rerun", "--bind", HOST, "--port", str(PORT)]
     output = TemporaryFile()  # noqa: SIM115 (the viewer writes to it for as long as it is open)
     process = subprocess.Popen(
         [*command, "--expect-data-soon"],

@@ -90,7 +90,7 @@ def live_changes(domain: int) -> list[Row]:
         skills = [str(_write_skill(folder, base, i)) for i in range(max(COUNTS))]
         names = {"policy": folder / "base", "robot": ROBOT, "backend": "loopback", "task": "none"}
         names["rate"] = f"{RATE:g}"
-        command = [sys.executable, "-m", "robot_policies.launching", "policy.launch.xml"]
+        command = [sys.executable, "-P", "-m", "robot_policies.launching", "policy.launch.xml"]
         command += [f"{key}:={value}" for key, value in names.items()]
         graph = subprocess.Popen(
             command,
@@ -133,7 +133,7 @@ def _row(
 
 def _probe(skills: Sequence[str], environment: dict[str, str]) -> dict[str, list[float]]:
     done = subprocess.run(
-        [sys.executable, "-m", "robot_policies.nodes.skill_probe", f"{RATE:g}", *skills],
+        [sys.executable, "-P", "-m", "robot_policies.nodes.skill_probe", f"{RATE:g}", *skills],
         env=environment,
         capture_output=True,
         text=True,

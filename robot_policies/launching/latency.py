@@ -130,7 +130,7 @@ def measure_images(count: int, *, domain: int = 99, profile: bool = True) -> dic
         BackendError: If the processes did not run to their end.
     """
     environment = graph_environment() if profile else dict(os.environ)
-    command = [sys.executable, "-m", "robot_policies.nodes.image_probe", str(count)]
+    command = [sys.executable, "-P", "-m", "robot_policies.nodes.image_probe", str(count)]
     sent = run_process(
         command, count / 30.0, {**environment, **_apart(domain)}, "images could not be sent"
     )
@@ -143,7 +143,7 @@ def _floor(names: Mapping[str, str], seconds: float, domain: int) -> list[float]
     rows = action_spec_of(names["policy"], robot).horizon
     count = _count(robot.control_rate, seconds)
     words = (names["robot"], str(rows), str(count))
-    command = [sys.executable, "-m", "robot_policies.nodes.floor_probe", *words]
+    command = [sys.executable, "-P", "-m", "robot_policies.nodes.floor_probe", *words]
     environment = {**graph_environment(), **_apart(domain)}
     sent = run_process(command, seconds, environment, "messages could not be sent")
     return json.loads(sent)
@@ -159,7 +159,7 @@ def _lerobot(names: Mapping[str, str], pause: float, threads: int | None = None)
     """
     folder, device = find_checkpoint(names["policy"]), names["device"]
     words = [str(folder), f"{pause:g}", device, *([str(threads)] if threads else [])]
-    command = [sys.executable, "-m", "robot_policies.evaluation.lerobot_answer", *words]
+    command = [sys.executable, "-P", "-m", "robot_policies.evaluation.lerobot_answer", *words]
     fault = f"'{names['policy']}' did not answer"
     return json.loads(run_process(command, 60.0, graph_environment(), fault))
 

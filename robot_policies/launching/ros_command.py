@@ -50,7 +50,7 @@ def executable(
     if package == PACKAGE:
         module = f"{PACKAGE}.nodes.{program}"
         if program.isidentifier() and find_spec(module):
-            return (sys.executable, "-m", module)
+            return (sys.executable, "-P", "-m", module)
         nodes = [path.stem for path in (Path(__file__).parents[1] / "nodes").glob("*_node.py")]
         hint = suggestion(program, nodes)
         raise ConfigError(f"{where}: package '{package}' has no program '{program}'.{hint}")

@@ -35,7 +35,7 @@ def run_trial(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "summary.json"
         words = [f"{name}:={value}" for name, value in arguments.items()]
-        command = [*prefix, sys.executable, "-m", "robot_policies.launching", FILE, *words]
+        command = [*prefix, sys.executable, "-P", "-m", "robot_policies.launching", FILE, *words]
         run_process([*command, f"summary:={path}"], seconds, environment, BROKE_OFF)
         if not path.is_file():
             raise BackendError(f"{BROKE_OFF} before it wrote how it went")
