@@ -116,7 +116,8 @@ def main() -> None:
     if sys.argv[4:] == ["answer"]:
         answer(robot, int(rows))
         return
-    command = (sys.executable, "-P", "-m", "robot_policies.nodes.floor_probe", *sys.argv[1:4], "answer")
+    words = (*sys.argv[1:4], "answer")
+    command = (sys.executable, "-P", "-m", "robot_policies.nodes.floor_probe", *words)
     with subprocess.Popen(command):
         print(json.dumps(ask(robot, int(sys.argv[3]))))
 

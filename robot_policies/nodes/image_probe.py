@@ -48,7 +48,8 @@ def send(count: int) -> list[float]:
     rclpy.init()
     node = Node("image_sender")
     publisher = node.create_publisher(Image, stream(FEATURE).topic, SENSOR)
-    command = (sys.executable, "-P", "-m", "robot_policies.nodes.image_probe", str(count), "receive")
+    words = (str(count), "receive")
+    command = (sys.executable, "-P", "-m", "robot_policies.nodes.image_probe", *words)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as receiver:
         assert receiver.stdout
         receiver.stdout.readline()
