@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from robot_policies.calibration import calibration_for
 from robot_policies.data.dataset import INFO, read_info, require_files
 from robot_policies.interface import ConfigError, RobotSpec
 from robot_policies.interface.errors import suggestion
@@ -144,14 +145,14 @@ class Recorded:
         if not recorded:
             raise ConfigError(
                 f'{where} does not say its units, expected {_short(units)}. Write "unit": [one '
-                f"for each of its {len(given)} names] beside its names in {INFO}; rad, m, deg and "
-                "% of a joint's range are read. LeRobot records arms in deg and grippers in %, "
-                "unless use_degrees=false"
+                f"for each of its {len(given)} names] beside its names in {INFO}; rad, m, deg, "
+                "% of a joint's range and m100, LeRobot's -100..100, are read. LeRobot records "
+                "arms in deg, in m100 with use_degrees=false, and grippers in %"
             )
-        rows = []
+        rows, calibration = [], calibration_for(recorded, (self.root / INFO).parent)
         for name, unit, place in zip(names, units, index, strict=True):
-            scale, offset, si = to_si(given[place], recorded[place], robot, where)
-            back, zero, wanted = to_si(name, unit, robot, where)
+            scale, offset, si = to_si(given[place], recorded[place], robot, where, calibration)
+            back, zero, wanted = to_si(name, unit, robot, where, calibration)
             if si != wanted or (unit != recorded[place] and not convert):
                 way = "Convert the column" if si == wanted else "It is another quantity"
                 raise ConfigError(

@@ -16,7 +16,7 @@ from robot_policies.documents import read_json
 from robot_policies.interface import ConfigError, Finding, Statistics
 from robot_policies.interface.normalization_audit import ENDS
 from robot_policies.interface.rates import whole_periods
-from robot_policies.interface.units import PERCENT
+from robot_policies.interface.units import CALIBRATED, PERCENT
 from robot_policies.learning.elements import ACTION, joint_of
 from robot_policies.policies.contract import FILE, Contract
 from robot_policies.policies.elements import Elements
@@ -67,6 +67,11 @@ def _units(
     for i in np.flatnonzero(share & ((lower < RANGE[0]) | (upper > RANGE[1]))):
         text = f"{FILE} says %, but the numbers reach from {lower[i]:.4g} to {upper[i]:.4g}"
         yield Finding("error", "contract_unit", f"{name}[{elements.names[i]}]: {text}")
+    for i in np.flatnonzero(np.isin(unit, CALIBRATED)):
+        if max(-lower[i], upper[i]) > RANGE[1]:
+            ends = f"from {lower[i]:.4g} to {upper[i]:.4g}"
+            text = f"{FILE} says {unit[i]}, but the numbers reach {ends}"
+            yield Finding("error", "contract_unit", f"{name}[{elements.names[i]}]: {text}")
     if share.any() and (upper[share] - lower[share] < TURN).all():
         text = f"{name}: {FILE} says %, but the numbers span {(upper - lower)[share].max():.3g}"
         yield Finding("warning", "contract_unit", f"{text}; are these radians?")

@@ -105,7 +105,7 @@ def read_contract(
             raise CheckpointError(
                 f"{where}: observation lacks '{name}': its {width} elements need names and units"
             )
-    return _contract(where, data, action_width, vectors, clouds)
+    return _contract(where, path.parent, data, action_width, vectors, clouds)
 
 
 def read_contract_of_actions(path: Path, action_width: int) -> Contract:
@@ -116,11 +116,12 @@ def read_contract_of_actions(path: Path, action_width: int) -> Contract:
         ConfigError: If the file has an unknown key, unit or version.
     """
     where, data = _read(path)
-    return _contract(where, data, action_width, {}, ())
+    return _contract(where, path.parent, data, action_width, {}, ())
 
 
 def _contract(
     where: str,
+    folder: Path,
     data: _File,
     action_width: int,
     vectors: Mapping[str, int],
@@ -137,9 +138,9 @@ def _contract(
         written_dt=float(data.dt),
         dt=_time_step(data),
         kind=ActionKind(kind),
-        action=read_elements(action, action_width, data.robot, f"{where}: action"),
+        action=read_elements(action, action_width, data.robot, f"{where}: action", folder),
         observation={
-            name: _vector(name, width, data, f"{where}: observation.{name}")
+            name: _vector(name, width, data, f"{where}: observation.{name}", folder)
             for name, width in vectors.items()
         },
         frames={name: _frame(name, data, where) for name in clouds},
@@ -151,14 +152,14 @@ def _contract(
     )
 
 
-def _vector(name: str, width: int, data: _File, where: str) -> Elements:
+def _vector(name: str, width: int, data: _File, where: str, folder: Path) -> Elements:
     """Return the elements of a vector; a velocity command may have bounds since version 2."""
     entry, bounded = data.observation[name], name == VELOCITY_COMMAND
     if data.version == 1 and bounded and isinstance(entry, Mapping):
         for key in BOUNDS:
             if key in entry:
                 raise ConfigError(f"{where}: '{key}' needs 'version: {CONTRACT_VERSION}'")
-    return read_elements(entry, width, data.robot, where, bounded=bounded)
+    return read_elements(entry, width, data.robot, where, folder, bounded=bounded)
 
 
 def _read(path: Path) -> tuple[str, _File]:

@@ -1,13 +1,17 @@
 """The contract of a checkpoint, from what the data set it was trained on says of itself."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from robot_policies.calibration import FILE as CALIBRATION
+from robot_policies.calibration import calibration_for
 from robot_policies.catalog import load_robot
+from robot_policies.data.dataset import INFO
 from robot_policies.data.reading import FOLLOWER, Recorded, open_dataset
 from robot_policies.documents import read_json
 from robot_policies.interface import ActionKind, CheckpointError, ConfigError, RobotSpec
-from robot_policies.interface.units import to_si
+from robot_policies.interface.units import CALIBRATED, to_si
 from robot_policies.learning.elements import ACTION, joint_of, write_contract
 from robot_policies.policies.contract import FILE
 
@@ -50,6 +54,8 @@ def draft_contract(folder: Path, dataset: Path, robot: str, stated: Sequence[str
     write_contract(
         folder, table.name, 1.0 / recorded.fps, names, units, kind, task=recorded.tasks > 1
     )
+    if any(set(each) & set(CALIBRATED) for each in units.values()):
+        shutil.copy(recorded.root / Path(INFO).parent / CALIBRATION, folder / CALIBRATION)
     return path
 
 
@@ -76,11 +82,12 @@ def _units(recorded: Recorded, feature: str, stated: Sequence[str], robot: Robot
             if name and name not in robot.joint_names:
                 raise ConfigError(f"--unit {name}=: {robot.name} has no such joint")
         units = [given.get(joint_of(name), given.get("", "")) for name in names]
+    calibration = calibration_for(units, (recorded.root / INFO).parent)
     for name, unit in zip(names, units, strict=True):
         if not unit:
             raise ConfigError(
                 f"{where} does not say the unit of '{name}'. LeRobot records arms in deg and "
-                "grippers in %: add --unit deg --unit gripper=%, if that is so"
+                "grippers in %: add --unit deg --unit gripper=%, if that is so; m100 is -100..100"
             )
-        to_si(joint_of(name), unit, robot, where)
+        to_si(joint_of(name), unit, robot, where, calibration)
     return units

@@ -1,10 +1,12 @@
 """The elements of a checkpoint's vectors: their names, their units, and the way to SI and back."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from robot_policies.calibration import calibration_for
 from robot_policies.catalog import load_robot
 from robot_policies.interface import ArraySpec, CheckpointError, ConfigError
 from robot_policies.interface.schema import check_keys, vector
@@ -50,7 +52,7 @@ class Elements:
 
 
 def read_elements(
-    entry: Any, width: int, robot: str, where: str, *, bounded: bool = False
+    entry: Any, width: int, robot: str, where: str, folder: Path, *, bounded: bool = False
 ) -> Elements:
     """Read `names` and `unit` of one vector.
 
@@ -59,6 +61,7 @@ def read_elements(
         width: Elements the vector has in `config.json`.
         robot: Name of the robot, whose table says what `%` of a joint's range is.
         where: File and key, for messages.
+        folder: Where the file lies, and LeRobot's calibration if a unit needs it.
         bounded: Whether it may also have `lower` and `upper`, in its units.
 
     Raises:
@@ -80,7 +83,11 @@ def read_elements(
     if not isinstance(units, list) or len(units) != width:
         raise ConfigError(f"{where}: unit must be one text or {width} of them, got {units!r}")
     table = load_robot(robot) if PERCENT in units else None
-    rows = [to_si(name, unit, table, where) for name, unit in zip(names, units, strict=True)]
+    calibration = calibration_for(units, folder)
+    rows = [
+        to_si(name, unit, table, where, calibration)
+        for name, unit in zip(names, units, strict=True)
+    ]
     *way, si = zip(*rows, strict=True)
     scale, offset = np.array(way[0]), np.array(way[1])
     lower, upper = (

@@ -12,6 +12,7 @@ from robot_policies.data.continuity import breaks, longest_stretch
 from robot_policies.data.reading import open_dataset
 from robot_policies.data.writer import DatasetFolder
 from robot_policies.interface import ConfigError
+from robot_policies.policies.drafting import draft_contract
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 SO101 = load_robot("so101")
@@ -63,6 +64,24 @@ def test_what_says_degrees_and_percent_becomes_radians(edited):
     assert not vector.same
     back = recorded.vector("action", JOINTS, ["deg"] * 5 + ["%"], SO101)
     assert back.same
+
+
+def test_lerobots_shares_of_a_range_need_its_calibration(edited, tmp_path):
+    root = edited(unit=["m100"] * 5 + ["%"])
+    with pytest.raises(ConfigError, match=r"meta/calibration\.json is missing"):
+        open_dataset(root).vector("action", JOINTS, RAD, SO101)
+    entry = {"id": 1, "drive_mode": 0, "homing_offset": 0, "range_min": 1000, "range_max": 3000}
+    file = root / "meta" / "calibration.json"
+    file.write_text(json.dumps(dict.fromkeys(JOINTS, entry)))
+    vector = open_dataset(root).vector("action", JOINTS[:5], RAD[:5], SO101)
+    np.testing.assert_allclose(vector.of(DEGREES), DEGREES[:5] * 10 * 2 * np.pi / 4095)
+    config = {
+        "input_features": {"observation.state": {"shape": [6]}},
+        "output_features": {"action": {"shape": [6]}},
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    draft_contract(tmp_path, root, "", ())
+    assert (tmp_path / "calibration.json").read_text() == file.read_text()
 
 
 @pytest.mark.parametrize(
