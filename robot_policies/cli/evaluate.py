@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from robot_policies.cli.evaluation_tables import tables
+from robot_policies.cli.field_trials import evaluate_plan
 from robot_policies.cli.options import Device, Json, Seed
 from robot_policies.cli.output import STDOUT, progress, results
+from robot_policies.cli.recorded_trials import evaluate_recorded
 from robot_policies.interface import ConfigError, RobotPoliciesError
 
 if TYPE_CHECKING:
@@ -37,6 +39,13 @@ def evaluate(
     suite: Annotated[
         str, typer.Option("--suite", help="YAML file, or a name in config/evaluations.")
     ] = "",
+    plan: Annotated[
+        Path | None, typer.Option("--plan", help="YAML file: blind trials on a robot, with --out.")
+    ] = None,
+    recorded: Annotated[
+        list[str] | None,
+        typer.Option("--recorded", metavar="NAME=DIR", help="Recorded trials with next.success."),
+    ] = None,
     policy: Policies = [],  # noqa: B006  # Typer copies it
     task: Tasks = [],  # noqa: B006
     backend: Backends = [],  # noqa: B006
@@ -86,8 +95,14 @@ def evaluate(
     from robot_policies.evaluation.provenance import provenance
     from robot_policies.evaluation.run_suite import run_suite
 
-    if suite:
-        _refuse_both(context)
+    if suite or plan or recorded:
+        _refuse_both(context, "--suite" if suite else "--plan" if plan else "--recorded")
+    if recorded:
+        evaluate_recorded(recorded, out, json)
+        return
+    if plan:
+        evaluate_plan(plan, suite, out, json)
+        return
     condition = {"delay": delay_ms / 1000.0, "jitter": jitter_ms / 1000.0, "nodes": nodes}
     condition |= {"device": device}
     asked = _suite(suite, policy, task, backend, episodes, seed, condition)
@@ -132,11 +147,11 @@ def _workers(suite: "Suite", episodes: int) -> int:
     return max(1, min(len(os.sched_getaffinity(0)), MOST_WORKERS, episodes // FEWEST_EPISODES))
 
 
-def _refuse_both(context: typer.Context) -> None:
+def _refuse_both(context: typer.Context, chosen: str) -> None:
     sources = {name: context.get_parameter_source(name) for name in OF_A_SUITE}
     given = [name for name, source in sources.items() if source and source.name == "COMMANDLINE"]
     if given:
-        raise ConfigError(f"--suite says this itself: {', '.join(map(_option, given))}")
+        raise ConfigError(f"{chosen} says this itself: {', '.join(map(_option, given))}")
 
 
 def _option(parameter: str) -> str:

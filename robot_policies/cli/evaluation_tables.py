@@ -41,7 +41,7 @@ def tables(document: dict[str, Any]) -> list[Any]:
         )
     columns = ("metric", "difference", "95 % interval", "p", "p (Holm)", "test")
     for (a, b, where), rows in pairs.items():
-        shown.append(table(f"{a} minus {b} on {where}, paired by seed", columns, rows))
+        shown.append(table(f"{a} minus {b} on {where}", columns, rows))
     return shown
 
 

@@ -19,6 +19,7 @@ def document(
     provenance: dict[str, Any],
     refused: Mapping[Cell, str] | None = None,
     recipes: Mapping[str, Sequence[str]] | None = None,
+    compared: Sequence[Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Return the evaluation document.
 
@@ -37,12 +38,13 @@ def document(
         provenance: What they depend on.
         refused: Why some cells could not run.
         recipes: Policies that are trainings of one recipe, by its name.
+        compared: Comparisons of cells whose seeds say nothing, instead of those by pairs.
     """
     cells: dict[Cell, list[Outcome]] = {}
     for outcome in outcomes:
         cells.setdefault(outcome.job.cell, []).append(outcome)
     named = dict.fromkeys(name for outcome in outcomes for name in outcome.metrics)
-    compared = comparisons(cells)
+    compared = comparisons(cells) if compared is None else compared
     return {
         "metrics": describe(["success", *named]),
         "cells": [

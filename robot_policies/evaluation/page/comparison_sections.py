@@ -58,8 +58,8 @@ def comparisons(comparisons: Rows) -> str:
         "test",
     )
     note = (
-        "<p class=quiet>Paired by seed. Holm's p is corrected for all comparisons of the metric; "
-        "a test that may stop at any pair was sure after so many.</p>"
+        "<p class=quiet>Paired by seed, but for Boschloo's test. Holm's p is corrected for all "
+        "comparisons of the metric; a test that may stop at any pair was sure after so many.</p>"
     )
     return "<h2>Comparisons</h2>" + note + table(head, rows)
 
