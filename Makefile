@@ -16,9 +16,9 @@ PYTHON ?= $(shell for p in python3.12 python3; do \
 unexport PYTHONPATH AMENT_PREFIX_PATH COLCON_PREFIX_PATH CMAKE_PREFIX_PATH LD_LIBRARY_PATH ROS_DISTRO
 
 # What the wheels need from the system: off-screen OpenGL (MuJoCo renders with EGL or OSMesa). Everything also needs
-# a compiler (PyBullet has no wheel for Python 3.12) and X11 (Open3D links against it).
+# a compiler (PyBullet has no wheel for Python 3.12), and X11 and libusb (Open3D links against them).
 DEMO_PACKAGES := libegl1 libgl1 libosmesa6 libgomp1
-SYSTEM_PACKAGES := $(DEMO_PACKAGES) build-essential libx11-6
+SYSTEM_PACKAGES := $(DEMO_PACKAGES) build-essential libx11-6 libusb-1.0-0
 # A test looks at the report in a browser; it is skipped where the distribution has no such package.
 test test-slow: TEST_PACKAGES := chromium-headless-shell
 

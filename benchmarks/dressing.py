@@ -3,6 +3,7 @@
     python benchmarks/dressing.py score --out DIR --who dressing/sleeve --who open_loop
     python benchmarks/dressing.py score --out DIR --who dressing/sleeve --task dress_arm/lift
     python benchmarks/dressing.py score --out DIR --who dressing/sleeve --no-gate
+    python benchmarks/dressing.py limits --out DIR
     python benchmarks/dressing.py decisions --who dressing/sleeve
     python benchmarks/dressing.py table --out DIR
 
@@ -43,6 +44,7 @@ from robot_policies_sim.worlds.dressing.person import REGIONS, arm_joints
 
 EXPERT, OPEN_LOOP = "expert", "open_loop"
 GRID = 270  # 27 regions, 2 poses, 5 garments
+LIMITS = ((5.0, 10.0), (6.0, 12.0), (7.0, 14.0), (8.0, 16.0), (10.0, 20.0), (12.0, 20.0))  # N
 FEEL = 1e6  # N; a limit that is never reached, to feel without judging
 app = typer.Typer(add_completion=False, help=__doc__)
 Out = Annotated[Path, typer.Option("--out", help="Folder of the run.")]
@@ -110,7 +112,9 @@ class Felt:
         times, loads = np.array(self._times), np.array(self.loads)
         limits, period = self._limits, times[1] - times[0]
         width = round(limits.force_time / period)
-        means = np.array([loads[max(0, i - width + 1) : i + 1].mean() for i in range(len(loads))])
+        # As the gate does: no mean is judged before a whole span of it was measured.
+        means = np.zeros(len(loads))
+        means[width:] = np.convolve(loads[1:], np.full(width, 1.0 / width), "valid")
         over = (means > limits.force) | (loads > limits.peak_force)
         first = float(times[np.argmax(over)]) if over.any() else None
         return {
@@ -233,6 +237,28 @@ def table(out: Out) -> None:
             f"{one} against {other}, {len(shared)} episodes: whole arm {found.difference:+.3f} "
             f"[{found.low:+.3f}, {found.high:+.3f}], p = {found.p:.2g}"
         )
+
+
+@app.command()
+def limits(out: Out) -> None:
+    """Print how many attempts of each cell lower limits of the load would have left.
+
+    An attempt runs the same up to the moment a limit stops it. So whether it succeeds within
+    other limits, up to those it had, is known from its greatest loads.
+    """
+    for path in sorted(out.glob("*.jsonl")):
+        rows = read(path)
+        for mean_limit, peak in LIMITS:
+            inside = [
+                row["load_mean_peak"] <= mean_limit and row["load_peak"] <= peak for row in rows
+            ]
+            whole = [row["success"] > 0 and ok for row, ok in zip(rows, inside, strict=True)]
+            found = rate(sum(whole), len(rows))
+            print(
+                f"{path.stem}: {mean_limit:g} N on average, {peak:g} N once: {sum(whole)} of "
+                f"{len(rows)} succeed [{found.low:.0%}, {found.high:.0%}], "
+                f"{len(rows) - sum(inside)} stopped"
+            )
 
 
 def summary(rows: list[dict[str, Any]]) -> list[str]:

@@ -36,7 +36,8 @@ from robot_policies.interface import (
 )
 from robot_policies.interface.errors import suggestion
 from robot_policies.interface.observation import STATE
-from robot_policies_hardware.ros2_messages import camera_spec, camera_topics, picture
+from robot_policies.interface.schema import build
+from robot_policies_hardware.ros2_messages import GripTopic, camera_spec, camera_topics, picture
 from robot_policies_hardware.ros2_states import DriverStates, publisher_names
 from robot_policies_hardware.slope import Slope
 
@@ -60,6 +61,7 @@ class Ros2ControlBackend:
         command: str = "/joint_trajectory_controller/joint_trajectory",
         joints: Mapping[str, str] | None = None,
         cameras: Mapping[str, Any] | None = None,
+        grip: Mapping[str, Any] | None = None,
         timeout: float = 0.2,
         connect_timeout: float = 5.0,
         clock: Callable[[], float] = time.time,
@@ -74,6 +76,7 @@ class Ros2ControlBackend:
             command: Topic of the controller.
             joints: The driver's name of a joint, if it is another.
             cameras: `topic`, `width` [px] and `height` [px] of each camera.
+            grip: `command` and `open` of `GripTopic`, to let go of what pulls on a person.
             timeout: Age at which a measurement is refused. [s]
             connect_timeout: How long to wait for driver and controller. [s]
             clock: The clock that the driver's stamps are of. [s]
@@ -86,6 +89,7 @@ class Ros2ControlBackend:
                     f"{suggestion(name, spec.joint_names)}"
                 )
         self.spec = spec
+        self._grip = build(GripTopic, grip, "ros2_control.yaml: grip") if grip else None
         self._cameras = camera_topics(cameras or {}, "ros2_control.yaml: cameras")
         self.provides = {
             STATE: spec.streams[STATE],
@@ -122,6 +126,8 @@ class Ros2ControlBackend:
         best_effort = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
         self._node.create_subscription(JointState, self._states, self._on_states, best_effort)
         self._publisher = self._node.create_publisher(JointTrajectory, self._command, 1)
+        if self._grip:
+            self._opens = self._node.create_publisher(JointTrajectory, self._grip.command, 1)
         newest = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
         for feature, camera in self._cameras.items():
             on_picture = partial(self._on_picture, feature)
@@ -139,6 +145,8 @@ class Ros2ControlBackend:
             self._hear_everybody()
             self._wait(self._unseen, "")
             self._wait(self._unheard, f"{self._command}: ")
+            if self._grip:
+                self._wait(self._unopened, f"{self._grip.command}: ")
         except BackendError:
             self.close()
             raise
@@ -196,6 +204,11 @@ class Ros2ControlBackend:
         if self._node is not None and self._context.ok():
             self._hold()
 
+    def let_go(self) -> None:
+        """Have the grip's controller open it, if `grip` says which; never raises."""
+        if self._node is not None and self._context.ok() and self._grip:
+            self._opens.publish(self._trajectory(self._grip.open))
+
     def close(self) -> None:
         """Leave the graph; the controller holds its last target."""
         node, self._node = self._node, None
@@ -206,13 +219,18 @@ class Ros2ControlBackend:
         self._context.try_shutdown()
 
     def _send(self, values: np.ndarray) -> None:
+        positions = dict(zip(self._names, values.tolist(), strict=True))
+        self._publisher.publish(self._trajectory(positions))
+        self._target = values
+
+    def _trajectory(self, positions: Mapping[str, float]) -> JointTrajectory:
+        """Return the way to some positions within a control period."""
         point = JointTrajectoryPoint(
-            positions=values.tolist(),
+            positions=[float(value) for value in positions.values()],
             time_from_start=Duration(seconds=1.0 / self.spec.control_rate).to_msg(),
         )
         # No header stamp: the trajectory starts when it arrives, whatever the driver's clock says.
-        self._publisher.publish(JointTrajectory(joint_names=self._names, points=[point]))
-        self._target = values
+        return JointTrajectory(joint_names=list(positions), points=[point])
 
     def _hold(self) -> np.ndarray:
         """Hold the measured pose; return what the controller holds, as far as it is known."""
@@ -301,6 +319,11 @@ class Ros2ControlBackend:
         if self._publisher.get_subscription_count():
             return ""
         return "no controller listens; `ros2 control list_controllers` says which are active"
+
+    def _unopened(self) -> str:
+        if self._opens.get_subscription_count():
+            return ""
+        return "no controller listens, the grip could not be opened"
 
     def _wait(self, unmet: Callable[[], str], where: str) -> None:
         end = time.monotonic() + self._connect_timeout

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sensor_msgs.msg import Image, JointState
 
-from robot_policies.interface import ArraySpec, BackendError
+from robot_policies.interface import ArraySpec, BackendError, ConfigError
 from robot_policies.interface.observation import IMAGES
 from robot_policies.interface.schema import build
 
@@ -44,6 +44,29 @@ class CameraTopic:
     topic: str
     width: int
     height: int
+
+
+@dataclass(frozen=True)
+class GripTopic:
+    """How a grip is opened.
+
+    Attributes:
+        command: Topic of its joint trajectory controller.
+        open: Position of each of its joints in which nothing is held. [rad], [m]
+    """
+
+    command: str
+    open: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        """Refuse a grip without joints, or without a place for one."""
+        if not self.open:
+            raise ConfigError("ros2_control.yaml: grip: open names no joint")
+        for name, value in self.open.items():
+            if not isinstance(value, int | float) or not np.isfinite(value):
+                raise ConfigError(
+                    f"ros2_control.yaml: grip: open: {name} is {value!r}, expected a number"
+                )
 
 
 def camera_topics(cameras: Mapping[str, Any], where: str) -> dict[str, CameraTopic]:

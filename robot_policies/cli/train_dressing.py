@@ -1,5 +1,6 @@
 """`robot-policies train dressing --stage ...`: teachers in simulation, and their one student."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,7 +37,8 @@ def train(
 
     from robot_policies.catalog import load_robot, load_task
     from robot_policies.evaluation.guided_episodes import Guidance, make_episodes
-    from robot_policies.policies.dressing.recipe import QUICK, Amount, Recipe
+    from robot_policies.policies.dressing.recipe import Recipe
+    from robot_policies.policies.dressing.schedule import QUICK, Amount
 
     torch.set_num_threads(torch_threads)
     task: Any = load_task(TASK)
@@ -49,7 +51,7 @@ def train(
                 bars[name] = bar.add_task(what, total=of)
             bar.update(bars[name], description=what, completed=done)
 
-        def collect(name: str, seeds: range, folder: Path, **who: Any) -> None:
+        def collect(name: str, seeds: Sequence[int], folder: Path, **who: Any) -> None:
             made = bar.add_task(f"episodes: {name}", total=len(seeds))
             guidance = Guidance(TASK, BACKEND, **who)
             make_episodes(guidance, seeds, folder, name, workers, lambda: bar.advance(made))
@@ -60,6 +62,7 @@ def train(
             collect,
             task.arm_radii,
             task.group_of_seed,
+            task.regions,
             amount=QUICK if quick else Amount(),
             seed=seed,
             progress=shown,

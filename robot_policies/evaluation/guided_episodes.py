@@ -3,13 +3,16 @@
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from robot_policies.interface import ConfigError, Simulator
+
+# N; more than beside a person: in training nobody is hurt, and what follows a jam is to be seen.
+LOAD = {"force": 12.0, "peak_force": 20.0}
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ def make_episodes(
 
 def _make(guidance: Guidance, seed: int, path: Path) -> None:
     from robot_policies.control.episode import run_episode
+    from robot_policies.control.safety_limits import SafetyLimits
     from robot_policies.policies.dressing.guided import Guided, save_moments
     from robot_policies_sim.worlds.dressing.person import arm_joints
 
@@ -83,7 +87,10 @@ def _make(guidance: Guidance, seed: int, path: Path) -> None:
     classes = [simulator.world.classes[name] for name in ("arm", "sleeve")]
     expert, share = task.expert(simulator), guidance.expert_share
     guided = Guided(simulator, expert, arm_joints, classes, learner, share)
-    result = run_episode(simulator, guided, task, seed=seed)
+    limits = SafetyLimits.of(simulator.spec, task=task)
+    if limits.person:
+        limits = replace(limits, person=replace(limits.person, **LOAD))
+    result = run_episode(simulator, guided, task, seed=seed, limits=limits)
     about = {"seed": seed, "metrics": dict(result.metrics), "ended": str(result.ended_by)}
     save_moments(path, guided.moments, about)
 

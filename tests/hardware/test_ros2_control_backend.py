@@ -10,6 +10,7 @@ import pytest
 from conformance import check_backend
 from fake_controller import FakeController
 from toy_robot import toy_robot
+from trajectory_msgs.msg import JointTrajectory
 
 from robot_policies.interface import (
     BackendError,
@@ -344,3 +345,29 @@ def test_a_clock_that_is_set_back_costs_no_measurement(controller, make):
         assert state.stamp == pytest.approx(controller.clock(), abs=0.5)
         time.sleep(0.02)
     assert state.stamp == pytest.approx(controller.clock(), abs=0.2)
+
+
+GRIP = {"command": "/gripper_controller/joint_trajectory", "open": {"jaw": 0.8}}
+
+
+def test_letting_go_opens_the_grip(controller, make):
+    opened = []
+    controller.node.create_subscription(JointTrajectory, GRIP["command"], opened.append, 1)
+    backend = make(grip=GRIP)
+    backend.connect()
+    assert not opened
+    backend.let_go()
+    assert until(lambda: len(opened) == 1)
+    assert opened[0].joint_names == ["jaw"]
+    assert opened[0].points[0].positions.tolist() == [0.8]
+    assert not controller.commands
+
+
+@pytest.mark.usefixtures("controller")
+def test_a_grip_that_nobody_would_open_is_refused(make):
+    with pytest.raises(ConfigError, match="grip: open names no joint"):
+        make(grip={**GRIP, "open": {}})
+    with pytest.raises(ConfigError, match="open: jaw is nan, expected a number"):
+        make(grip={**GRIP, "open": {"jaw": float("nan")}})
+    with pytest.raises(BackendError, match="no controller listens, the grip could not be opened"):
+        make(grip=GRIP, connect_timeout=1.5).connect()

@@ -4,6 +4,7 @@ Ross et al. 2011. Whoever acts, every decision is kept with the expert's answer,
 saw, and the whole scene, so that clouds of either kind can be made of it later.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -159,7 +160,7 @@ class Guided:
 
 def save_moments(path: Path, moments: list[Moment], about: Mapping[str, Any]) -> None:
     """Write an episode; whatever reads the folder meanwhile sees the whole file or none."""
-    columns: dict[str, Any] = {"about": np.array(str(dict(about)))}
+    columns: dict[str, Any] = {"about": np.array(json.dumps(dict(about)))}
     for entry in fields(Moment):
         if entry.name != "seen":
             values = [getattr(moment, entry.name) for moment in moments]
@@ -186,3 +187,24 @@ def load_moments(path: Path) -> list[Moment]:
         return [Moment(cloud, *row) for cloud, *row in zip(seen, *rest, strict=True)]
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{path}: is no file of moments: {error}") from None
+
+
+def load_outcome(folder: Path, name: str, metric: str) -> dict[int, float]:
+    """Return a metric of every episode of a round, by seed.
+
+    Args:
+        folder: Of the episodes, `<round>-<seed>.npz`.
+        name: Of the round.
+        metric: Name of a metric of the task.
+
+    Raises:
+        ConfigError: If a file is damaged, or does not tell that metric.
+    """
+    found = {}
+    for path in sorted(folder.glob(f"{name}-*.npz")):
+        try:
+            about = json.loads(str(read_npz(path, ("about",))["about"]))
+            found[about["seed"]] = about["metrics"][metric]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ConfigError(f"{path}: does not tell '{metric}': {error}") from None
+    return found

@@ -3,16 +3,19 @@
     teachers   the expert dresses and is pushed aside; a teacher for each third of the shoulder's
                range imitates it on whole clouds, dresses itself, and learns from the corrections
     distil     one student learns the teachers' answers from camera clouds and dresses itself; the
-               teachers learn from the expert's corrections of it, and it from them, several times;
-               beside it, if asked for, the same without teachers, or with another head
+               teachers learn from the expert's corrections of it, and it from them, several times,
+               the last time in the regions of poses where it was worst
 
-Everything lies in one folder: `episodes/`, `teachers/`, `student/`, and `done.json`, which says
-what need not be done again.
+What the student is compared with learns from the student's episodes, in as many updates: the same
+without teachers, with another head or another loss.
+
+Everything lies in one folder: `episodes/`, `teachers/`, a folder for each learner, and
+`done.json`, which says what need not be done again.
 """
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,41 +24,16 @@ import torch
 from robot_policies.interface import ConfigError, RobotSpec, UnknownNameError
 from robot_policies.policies.dressing.configuration_dressing import DressingConfig
 from robot_policies.policies.dressing.fit import distil, fit, imitate
+from robot_policies.policies.dressing.guided import load_outcome
 from robot_policies.policies.dressing.lessons import Lessons, read_lessons
 from robot_policies.policies.dressing.modeling_dressing import DressingPolicy
 from robot_policies.policies.dressing.processor_dressing import make_dressing_pre_post_processors
+from robot_policies.policies.dressing.schedule import Amount, spread, worst_again
 
 GROUPS = 3  # teachers
-LEARNERS = ("distilled", "kl", "undistilled", "direct")
+DISTILLED = "distilled"
+LEARNERS = (DISTILLED, "kl", "undistilled", "direct")
 Progress = Callable[[str, int, int], None]  # what, done, of how many
-
-
-@dataclass(frozen=True)
-class Amount:
-    """How much of everything; the defaults are those of the shipped checkpoint.
-
-    Attributes:
-        expert: Episodes of the expert.
-        teacher: Episodes of the teachers.
-        student: Episodes of the student in each round.
-        rounds: How often the student dresses and learns from it.
-        teacher_updates: Gradient steps of each teacher and round.
-        student_updates: Gradient steps of the student and round.
-        views: Randomised clouds of each decision.
-        stride: Between the seeds of two episodes; with 9, three of them reach all teachers.
-    """
-
-    expert: int = 27
-    teacher: int = 9
-    student: int = 17
-    rounds: int = 2
-    teacher_updates: int = 300
-    student_updates: int = 1000
-    views: int = 2
-    stride: int = 1
-
-
-QUICK = Amount(3, 3, 3, 1, 10, 10, 1, stride=9)
 
 
 class Collect(Protocol):
@@ -64,7 +42,7 @@ class Collect(Protocol):
     def __call__(
         self,
         name: str,
-        seeds: range,
+        seeds: Sequence[int],
         folder: Path,
         *,
         teachers: str = "",
@@ -85,6 +63,7 @@ class Recipe:
         collect: Collect,
         radii: Mapping[str, float],
         group_of_seed: Callable[[int], int],
+        regions: int,
         *,
         amount: Amount,
         seed: int,
@@ -98,6 +77,7 @@ class Recipe:
             collect: Makes episodes.
             radii: Of upper arm, forearm and hand. [m]
             group_of_seed: Which teacher an episode belongs to.
+            regions: Of poses; seeds go round them.
             amount: How much of everything.
             seed: Of episodes, weights and order.
             progress: Told how far it is.
@@ -107,6 +87,7 @@ class Recipe:
         """
         self._out, self._robot, self._collect, self._progress = out, robot, collect, progress
         self._radii, self._group, self._amount, self._seed = radii, group_of_seed, amount, seed
+        self._regions = regions
         self._about = {**asdict(amount), "seed": seed}
         out.mkdir(parents=True, exist_ok=True)
         self._read: dict[str, Lessons] = {}
@@ -119,11 +100,11 @@ class Recipe:
     def teachers(self) -> None:
         """Make the teachers."""
         amount, folder = self._amount, self._out / "episodes"
-        self._collect("expert", self._seeds(0, amount.expert), folder)
+        self._collect("expert", spread(self._seed, amount.expert, self._regions), folder)
         self._train_teachers("teachers_1", ["expert"])
         self._collect(
             "teacher",
-            self._seeds(10_000, amount.teacher),
+            spread(self._seed + 10_000, amount.teacher, self._regions),
             folder,
             teachers=str(self._out / "teachers"),
             expert_share=0.3,
@@ -138,28 +119,38 @@ class Recipe:
                 expert alone; `direct`, distilled with one answer for the whole cloud.
 
         Raises:
-            ConfigError: If the teachers are not there.
+            ConfigError: If the teachers are not there, or not the student whose episodes the
+                others learn from.
         """
         if learner not in LEARNERS:
             raise UnknownNameError("learner", learner, LEARNERS, "--learner")
         if "teachers_2" not in self._done:
             raise ConfigError(f"{self._out}: no teachers yet; run --stage teachers first")
-        student, rounds = self._out / learner, ["expert", "teacher"]
-        self._train_student(f"{learner}_0", learner, rounds)
-        for number in range(1, self._amount.rounds + 1):
-            name = f"{learner}_{number}"
-            made, folder = self._amount.student, self._out / "episodes"
-            seeds = self._seeds(20_000 + (number - 1) * made * self._amount.stride, made)
-            self._collect(name, seeds, folder, student=str(student))
+        rounds, last = ["expert", "teacher"], self._amount.rounds
+        if learner != DISTILLED:
+            if f"{DISTILLED}_{last}" not in self._done:
+                raise ConfigError(f"{self._out}: no student yet; run --stage distil first")
+            rounds += [f"{DISTILLED}_{number}" for number in range(1, last + 1)]
+            updates = (last + 1) * self._amount.student_updates
+            return self._train_student(learner, learner, rounds, updates)
+        student = self._train_student(f"{DISTILLED}_0", DISTILLED, rounds)
+        for number in range(1, last + 1):
+            name = f"{DISTILLED}_{number}"
+            seeds = self._student_seeds(number)
+            self._collect(name, seeds, self._out / "episodes", student=str(student))
             rounds.append(name)
-            if learner != "undistilled":
-                self._train_teachers(f"teachers_{name}", rounds)
-            self._train_student(name, learner, rounds)
+            self._train_teachers(f"teachers_{name}", rounds)
+            self._train_student(name, DISTILLED, rounds)
         return student
 
-    def _seeds(self, first: int, episodes: int) -> range:
-        start, stride = self._seed + first, self._amount.stride
-        return range(start, start + episodes * stride, stride)
+    def _student_seeds(self, number: int) -> list[int]:
+        """Return the seeds of a round; the last one's are of the worst regions of that before."""
+        first = 20_000 + 1000 * number
+        if number < self._amount.rounds:
+            return spread(self._seed + first, self._amount.student, self._regions)
+        before = f"{DISTILLED}_{number - 1}"
+        ratios = load_outcome(self._out / "episodes", before, "whole_arm_ratio")
+        return worst_again(ratios, self._seed + first, self._regions, self._amount.aimed)
 
     def _train_teachers(self, step: str, rounds: list[str]) -> None:
         if step in self._done:
@@ -176,20 +167,24 @@ class Recipe:
             policy.save_pretrained(folder)
         self._finish(step)
 
-    def _train_student(self, step: str, learner: str, rounds: list[str]) -> None:
+    def _train_student(
+        self, step: str, learner: str, rounds: list[str], updates: int | None = None
+    ) -> Path:
+        """Train a student on some rounds and return its checkpoint."""
+        folder, updates = self._out / learner, updates or self._amount.student_updates
         if step in self._done:
-            return
+            return folder
         lessons = self._lessons(rounds)
-        folder = self._out / learner
         policy = self._policy(folder, "direct" if learner == "direct" else "dense", self._seed)
         if learner == "undistilled":
             loss = imitate(policy, lessons, self._seed, camera=True)
         else:
             kind = "kl" if learner == "kl" else "transport"
             loss = distil(policy, self._teachers(), lessons, self._seed, kind)
-        self._fit(policy, loss, len(lessons.action), self._amount.student_updates, learner)
+        self._fit(policy, loss, len(lessons.action), updates, step)
         save_checkpoint(policy, folder)
         self._finish(step)
+        return folder
 
     def _fit(self, policy: DressingPolicy, loss: Any, rows: int, updates: int, what: str) -> None:
         done = 0

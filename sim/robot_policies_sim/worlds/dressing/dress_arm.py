@@ -48,6 +48,7 @@ class DressArm(Task):
     goals: tuple[str, ...] = ()
     arm_radii = RADII  # m, of upper arm, forearm and hand
     group_of_seed = staticmethod(group_of_seed)
+    regions = len(REGIONS)
 
     def __init__(
         self,
