@@ -138,7 +138,7 @@ def test_a_killed_policy_is_held_then_damped_and_named():
         policy = graph.children()["robot_policies.nodes.policy_node"]
         killed = time.time()
         os.kill(policy, signal.SIGKILL)
-        assert graph.wait(lambda: "damp" in modes(commands))
+        assert graph.wait(lambda: "damp" in modes(commands), 60.0)
         graph.wait(lambda: statuses(diagnostics, "bringup"), 10.0)
         status, errors = graph.end(None)
 

@@ -59,7 +59,7 @@ class Walk:
         gaps = [late - early for early, late in zip(arrivals, arrivals[1:], strict=False)]
         assert modes.count("policy") > 0.9 * seconds / PERIOD
         # A busy machine may delay an answer; a second without one was what a step used to cost.
-        assert modes.count("hold") < 5
+        assert modes.count("hold") < 15
         assert "damp" not in modes
         assert max(gaps) < 0.3
 
