@@ -121,7 +121,7 @@ class Felt:
             "load_peak": float(loads.max()),
             "load_mean": float(loads.mean()),
             "load_mean_peak": float(means.max()),
-            "overshoot": float(loads.max() - limits.peak_force),
+            "overshoot": float(max(means.max() - limits.force, loads.max() - limits.peak_force)),
             "first_over": first,
             "stopped": self._stopped,
         }
