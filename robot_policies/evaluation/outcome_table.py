@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from robot_policies.documents import plain
+from robot_policies.documents import parse_json, plain
 from robot_policies.evaluation.episode import Cell, Job, Outcome
 from robot_policies.evaluation.identity import differences
 from robot_policies.interface import ConfigError, RobotPoliciesError
@@ -74,7 +74,11 @@ class OutcomeTable:
         written = (table.schema.metadata or {}).get(SUITE)
         if written is None:
             raise ConfigError(f"{path}: was not written by an evaluation")
-        if found := list(differences(json.loads(written), self._suite)):
+        try:
+            suite = parse_json(written.decode())
+        except ValueError as error:
+            raise ConfigError(f"{path}: was not written by an evaluation: {error}") from None
+        if found := list(differences(suite, self._suite)):
             raise ConfigError(f"{path}: is of another suite: {'; '.join(found)}")
         for row in table.to_pylist():
             key = _key(row)

@@ -65,8 +65,16 @@ def resuming(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, SafetensorError) as error:
-        raise CheckpointError(f"{path}: cannot resume: {error}") from None
+    except (
+        OSError,
+        RuntimeError,
+        LookupError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        SafetensorError,
+    ) as error:
+        raise CheckpointError(f"{path}: cannot resume: {' '.join(str(error).split())}") from None
 
 
 def grouped(group: str, tensors: Mapping[str, Tensor]) -> Tensors:

@@ -17,6 +17,7 @@ from sample_work import random_walk
 
 from robot_policies.evaluation import run_suite as module
 from robot_policies.evaluation.condition import Condition
+from robot_policies.evaluation.outcome_table import SUITE as OUTCOMES_SUITE
 from robot_policies.evaluation.outcome_table import OutcomeTable
 from robot_policies.evaluation.run_suite import Shard, run_suite
 from robot_policies.evaluation.suite import Suite
@@ -123,6 +124,10 @@ def test_a_file_that_is_no_table_of_an_evaluation_is_refused(ran, tmp_path):
     pq.write_table(pa.table({"a": [1]}), path)
     with pytest.raises(ConfigError, match="was not written by an evaluation"):
         run_suite(SUITE, folder=tmp_path)
+    for suite in ("{", "[" * 100_000):
+        pq.write_table(pa.table({"a": [1]}).replace_schema_metadata({OUTCOMES_SUITE: suite}), path)
+        with pytest.raises(ConfigError, match="was not written by an evaluation"):
+            run_suite(SUITE, folder=tmp_path)
 
 
 def test_parts_that_contradict_each_other_are_refused(ran, tmp_path):

@@ -11,6 +11,7 @@ from typing import Any
 from lerobot.motors import Motor, MotorCalibration
 from lerobot.robots import make_robot_from_config
 
+from robot_policies.documents import read_json
 from robot_policies.interface import ConfigError, RobotSpec
 from robot_policies_hardware.emulators.motion import SERVO, Motion
 from robot_policies_hardware.emulators.servo import FULL_TURN, Servo
@@ -78,9 +79,8 @@ def read_calibration(
     """
     if file and file.is_file():
         try:
-            rows = json.loads(file.read_text(encoding="utf-8"))
-            found = {name: MotorCalibration(**row) for name, row in rows.items()}
-        except (ValueError, TypeError, AttributeError) as error:
+            found = {name: MotorCalibration(**row) for name, row in read_json(file).items()}
+        except (ConfigError, TypeError) as error:
             raise ConfigError(f"{file} is no calibration of LeRobot's: {error}") from None
         if {name: row.id for name, row in found.items()} != {n: m.id for n, m in motors.items()}:
             raise ConfigError(f"{file} has motors {list(found)}, expected {list(motors)}")

@@ -210,6 +210,6 @@ class ActJepaPolicy(PreTrainedPolicy):
         model.load_state_dict(state, strict=False)
         if model.training_parts is not None:
             path = Path(model_file).parent / TRAINING_WEIGHTS
-            model.training_parts.load(path, model.context, map_location)
+            model.training_parts.load(path, model.context)
             model.config.restart_schedule = False  # a checkpoint of this run resumes this run
         return model

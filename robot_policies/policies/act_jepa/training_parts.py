@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from robot_policies.interface import CheckpointError
@@ -23,6 +22,7 @@ from robot_policies.policies.act_jepa.networks import (
     TargetEncoder,
     WorldModel,
 )
+from robot_policies.policies.weights import read_tensors
 
 PREFIX = "training_parts."  # of their names among the weights of the policy
 
@@ -84,13 +84,13 @@ class TrainingParts(nn.Module):
                 self.config.alarm_rank,
             )
 
-    def load(self, path: Path, context: ContextEncoder, device: str) -> None:
+    def load(self, path: Path, context: ContextEncoder) -> None:
         """Take over the state of a run, or begin a new one from its weights.
 
         Raises:
             CheckpointError: If there is nothing to resume.
         """
-        state = load_file(path, device) if path.is_file() else {}
+        state = read_tensors(path) if path.is_file() else {}
         own = self.state_dict()
         state = {key.removeprefix(PREFIX): value for key, value in state.items()}
         state = {key: value for key, value in state.items() if key in own}

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 import torch
 
+from robot_policies.documents import read_json
 from robot_policies.interface import ConfigError, RobotSpec, UnknownNameError
 from robot_policies.policies.dressing.configuration_dressing import DressingConfig
 from robot_policies.policies.dressing.fit import distil, fit, imitate
@@ -92,9 +93,9 @@ class Recipe:
         out.mkdir(parents=True, exist_ok=True)
         self._read: dict[str, Lessons] = {}
         self._file = out / "done.json"
-        known = json.loads(self._file.read_text()) if self._file.exists() else {}
-        if known and known["run"] != self._about:
-            raise ConfigError(f"{out} holds the run {known['run']}, not {self._about}")
+        known = read_json(self._file) if self._file.exists() else {}
+        if known and known.get("run") != self._about:
+            raise ConfigError(f"{out} holds the run {known.get('run')}, not {self._about}")
         self._done: list[str] = known.get("done", [])
 
     def teachers(self) -> None:

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from robot_policies.documents import read_json
 from robot_policies.interface import ConfigError
+from robot_policies.interface.schema import build
 from robot_policies.policies.checkpoint import Checkpoint, read_checkpoint
 from robot_policies.policies.grape.alignment import AlignmentSettings, align
 from robot_policies.policies.grape.modeling_grape import GrapePolicy
@@ -132,5 +134,5 @@ def _grape(checkpoint: Checkpoint, folder: Path) -> GrapePolicy:
 
 
 def _read(folder: Path) -> Iteration:
-    summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-    return Iteration(folder=folder, **summary)
+    summary = read_json(folder / SUMMARY)
+    return build(Iteration, summary, str(folder / SUMMARY), folder=folder)

@@ -77,9 +77,8 @@ def read_composition(folder: Path) -> Composition:
 
 def _read_router(path: Path, weighting: Weighting, skills: int) -> "SkillRouter":
     import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
+    from robot_policies.policies.weights import read_tensors
     from robot_policies.skills.mixing.skill_router import SkillRouter
 
     check_file(path, MAX_ROUTER_BYTES)
@@ -94,9 +93,9 @@ def _read_router(path: Path, weighting: Weighting, skills: int) -> "SkillRouter"
         router = SkillRouter(features, skills, weighting.hidden)
     router.to_empty(device="cpu")
     try:
-        state = load_file(path)
+        state = read_tensors(path)
         router.load_state_dict(state)
-    except (SafetensorError, RuntimeError) as error:
+    except RuntimeError as error:
         raise CheckpointError(f"{path}: {' '.join(str(error).split())}") from None
     for name, tensor in state.items():
         if not torch.isfinite(tensor).all():

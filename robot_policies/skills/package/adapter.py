@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from robot_policies.interface import CheckpointError
-from robot_policies.policies.weights import is_pickle
+from robot_policies.policies.weights import read_shapes, read_tensors
 from robot_policies.skills.mixing.layers import Adapter, LowRank
 from robot_policies.skills.package.card import FILES, check_file, read_json
 
@@ -193,15 +192,8 @@ def _resolve(targets: Any, layers: Mapping[str, tuple[int, int]], path: Path) ->
 def _read_tensors(path: Path, expected: Mapping[str, tuple[int, int]]) -> dict[str, torch.Tensor]:
     numbers = sum(rows * columns for rows, columns in expected.values())
     check_file(path, 8 * numbers + HEADER_BYTES)
-    if is_pickle(path):
-        raise CheckpointError(f"{path} is a pickle in disguise; save it with safetensors")
-    try:
-        with safe_open(path, framework="pt") as file:
-            stored = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 (no mapping)
-            _check_keys(path, stored, expected)
-            tensors = {name: file.get_tensor(name) for name in expected}
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is damaged or truncated: {error}") from None
+    _check_keys(path, read_shapes(path), expected)
+    tensors = read_tensors(path)
     for name, tensor in tensors.items():
         if not tensor.is_floating_point():
             raise CheckpointError(f"{path}: '{name}' holds {tensor.dtype}, not floating point")

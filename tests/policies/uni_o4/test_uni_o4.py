@@ -9,6 +9,7 @@ from lerobot.policies import get_policy_class, make_pre_post_processors
 from robot_policies.catalog import load_robot
 from robot_policies.interface import CheckpointError, ConfigError
 from robot_policies.interface.observation import COMMAND, IMU, STATE, VELOCITY_COMMAND
+from robot_policies.learning.run_state import read_state, write_state
 from robot_policies.policies.uni_o4.configuration_uni_o4 import (
     ACTION,
     UniO4Config,
@@ -403,3 +404,26 @@ def test_a_damaged_state_is_refused(config, tmp_path):
     path.write_bytes(b"\x00" * 100)
     with pytest.raises(CheckpointError, match="cannot resume"):
         load_state(trainer_of(config), path)
+
+
+@pytest.mark.parametrize(
+    ("progress", "message"),
+    [
+        ("[" * 100_000, "nested deeper than 64"),
+        (f"[{'0,' * 200_000}0]", "more than 200000 values"),
+        ("[]", "must be a mapping"),
+        ('{"steps": "many"}', "steps = 'many' cannot be"),
+        ('{"lr": NaN}', "NaN is no JSON number"),
+        ('{"lr": -1.0}', "lr = -1.0 cannot be"),
+        ('{"hours": 1}', "unexpected keyword"),
+    ],
+)
+def test_progress_that_cannot_be_is_refused(config, tmp_path, progress, message):
+    trainer, path = trainer_of(config), tmp_path / "state.safetensors"
+    trainer.begin(0)
+    save_state(trainer, path)
+    tensors, texts = read_state(path)
+    write_state(path, tensors, {**texts, "progress": progress})
+    with pytest.raises(CheckpointError, match=message) as caught:
+        load_state(trainer_of(config), path)
+    assert "\n" not in str(caught.value)

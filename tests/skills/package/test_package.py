@@ -225,6 +225,20 @@ def test_a_pickle(make_skill, base, library):
     refused(other, base, "does not belong to a skill", library)
 
 
+def test_a_tensor_twice(make_skill, base):
+    folder = make_skill()
+    data = (folder / WEIGHTS).read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header, numbers = data[8 : 8 + length].strip(), data[8 + length :]
+    first = b'"' + next(iter(json.loads(header).keys() - {"__metadata__"})).encode() + b'":'
+    entry = header[header.index(first) :]
+    entry = entry[: entry.index(b"}") + 1]
+    twice = header[:-1] + b"," + entry + b"}"
+    (folder / WEIGHTS).write_bytes(len(twice).to_bytes(8, "little") + twice + numbers)
+    reseal(folder)
+    refused(folder, base, "stands there twice")
+
+
 def test_links_are_not_followed(make_skill, base, library, tmp_path):
     folder = make_skill()
     (folder / WEIGHTS).rename(tmp_path / "elsewhere.safetensors")

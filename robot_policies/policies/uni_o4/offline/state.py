@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from robot_policies.documents import parse_json
 from robot_policies.interface import CheckpointError
 from robot_policies.learning.run_state import (
     grouped,
@@ -51,15 +52,19 @@ def load_offline_state(run: OfflineRun, path: Path) -> None:
     """
     with resuming(path):
         tensors, texts = read_state(path)
-        metadata = {name: json.loads(text) for name, text in texts.items()}
+        metadata = {name: parse_json(text, measured=True) for name, text in texts.items()}
         _check_identity(run, metadata["identity"], path)
         for group in SHARED:
             _modules(run)[group].load_state_dict(of_group(group, tensors))
         progress = metadata["progress"]
-        run.result = metadata["result"]
-        run.begin(progress["index"])
+        index, done, finished = (progress[key] for key in ("index", "done", "finished"))
+        whole = all(type(number) is int and number >= 0 for number in (index, done))
+        if not whole or not isinstance(finished, bool) or "chance" not in tensors:
+            raise ValueError(f"progress {progress!r:.100} cannot be")
+        run.result = dict(metadata["result"])
+        run.begin(index)
         stage = run.stage
-        stage.done, stage.finished = progress["done"], progress["finished"]
+        stage.done, stage.finished = done, finished
         for group, module in _modules(run).items():
             module.load_state_dict(of_group(group, tensors))
         for i, optimizer in enumerate(stage.optimizers):

@@ -4,6 +4,7 @@ One iteration: collect `rollout` steps from every environment, compute advantage
 epochs of clipped policy steps whose learning rate follows the measured KL divergence.
 """
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -91,6 +92,13 @@ class Progressed:
     seconds: float = 0.0
     lr: float = 0.0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what no run can have come to."""
+        for name, value in vars(self).items():
+            kinds = (int,) if name in ("steps", "iterations", "seed") else (int, float)
+            if type(value) not in kinds or not 0 <= value < math.inf:
+                raise ValueError(f"{name} = {value!r:.100} cannot be")
 
 
 class Trainer:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from robot_policies.documents import parse_json
 from robot_policies.learning.run_state import (
     grouped,
     moments_of,
@@ -43,7 +44,7 @@ def load_state(trainer: Trainer, path: Path) -> None:
     with resuming(path):
         tensors, metadata = read_state(path)
         trainer.policy.load_state_dict(of_group("policy", tensors))
-        trainer.progress = type(trainer.progress)(**json.loads(metadata["progress"]))
+        trainer.progress = type(trainer.progress)(**parse_json(metadata["progress"]))
         restore_moments(trainer.optimizer, of_group("adam", tensors))
         trainer.set_rate(trainer.progress.lr)
         environment = of_group("environment", tensors)

@@ -12,6 +12,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
+from robot_policies.documents import parse_json
 from robot_policies.interface import ConfigError
 from robot_policies_sim.engines.gymnasium.robot import make
 
@@ -127,7 +128,7 @@ class GymnasiumVectorEnv:
         Raises:
             ConfigError: If the snapshot is of another number of copies.
         """
-        drawn = json.loads(chance)
+        drawn = parse_json(chance)
         if len(drawn) != self.num_envs:
             raise ConfigError(f"snapshot of {len(drawn)} copies, this has {self.num_envs}")
         for task, state, generator in zip(self._tasks, arrays["state"], drawn, strict=True):

@@ -15,6 +15,7 @@ import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 
+from robot_policies.documents import parse_json
 from robot_policies.interface import ConfigError, RobotSpec
 from robot_policies.interface.gravity import has_fallen
 from robot_policies.interface.observation import COMMAND, IMU, STATE, VELOCITY_COMMAND
@@ -163,7 +164,7 @@ class Go1VectorEnv(VectorEnv):
         for name, array in self._changing().items():
             array[...] = arrays[name]
         features = self._features()
-        self._rng.bit_generator.state = json.loads(chance)
+        self._rng.bit_generator.state = parse_json(chance)
         return features
 
     def close_extras(self, **kwargs: Any) -> None:

@@ -13,6 +13,7 @@ from toy_task import SMALL, SPACE, Linear, logs, true_return, value
 
 from robot_policies.interface import CheckpointError, ConfigError
 from robot_policies.learning.networks import mlp
+from robot_policies.learning.run_state import read_state, write_state
 from robot_policies.policies.uni_o4.losses import gaussian_kl, gaussian_log_prob
 from robot_policies.policies.uni_o4.offline.behavior import member_loss
 from robot_policies.policies.uni_o4.offline.evaluation import Expansion, ModelRollouts, is_better
@@ -388,6 +389,16 @@ def test_a_state_is_never_continued_with_other_data(data, tmp_path):
         run_offline(make(data, replace(settings, behavior_rate=1.0)), tmp_path, resume=True)
     with pytest.raises(CheckpointError, match="nothing to resume"):
         run_offline(make(data, settings), tmp_path / "empty", resume=True)
+    tensors, texts = read_state(tmp_path / STATE_FILE)
+    for progress in (
+        "[" * 100_000,
+        '{"index": 99, "done": 0, "finished": true}',
+        '{"index": 0, "done": "all", "finished": true}',
+        '{"index": 0, "done": 0}',
+    ):
+        write_state(tmp_path / STATE_FILE, tensors, {**texts, "progress": progress})
+        with pytest.raises(CheckpointError, match="cannot resume"):
+            run_offline(make(data, settings), tmp_path, resume=True)
     (tmp_path / STATE_FILE).write_bytes(b"damaged")
     with pytest.raises(CheckpointError, match="cannot resume"):
         run_offline(make(data, settings), tmp_path, resume=True)
