@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from robot_policies.control.observation_buffer import GOALS, ObservationBuffer
 from robot_policies.interface import (
@@ -19,15 +20,18 @@ from robot_policies.interface import (
     offered,
 )
 from robot_policies.interface.observation import COMMAND as COMMAND_IN_FORCE
-from robot_policies.interface.observation import IMU, STATE, TASK, is_picture
+from robot_policies.interface.observation import IMU, POINTS, STATE, TASK, is_picture
 from robot_policies.nodes.decoding import Sample
 from robot_policies.nodes.goals import GoalSubscription
 from robot_policies.nodes.graph_node import COMMAND, ERROR, RECENT, SENSOR, WARN, GraphNode
 from robot_policies.nodes.message_fields import to_time
 from robot_policies.nodes.polled import Polled, next_message
+from robot_policies.nodes.senders import OneSource, Senders, sender_of
 from robot_policies.nodes.streams import PICTURES_WANTED, stream
 from robot_policies.nodes.topics import topic_of
 
+# Between two looks others may publish; one of them must not displace what the robot said.
+SEVERAL = QoSProfile(depth=8, reliability=ReliabilityPolicy.BEST_EFFORT)
 LOOK = 0.002  # s; how often it is looked for what belongs to the joints of this moment
 PATIENCE = 0.01  # s; how long it is looked for
 UNHEARD = 3  # measurements; a command is sent after each
@@ -102,11 +106,22 @@ class PolicySubscriptions:
                 stream(feature).message,
                 topic_of(node, backend, feature),
                 self._on_trigger,
-                RECENT if feature == COMMAND_IN_FORCE else SENSOR,
+                self._depth(feature),
                 callback_group=None if feature == self._trigger else polled,
             )
             for feature in sensors
         }
+        self._sources = {
+            feature: OneSource(Senders(node, subscription.topic_name), robot)
+            for feature, subscription in self._subscriptions.items()
+        }
+
+    def _depth(self, feature: str) -> QoSProfile:
+        """Return how many messages wait; of joints and of pictures only the newest."""
+        if feature == COMMAND_IN_FORCE:
+            return RECENT
+        newest = feature == self._trigger or is_picture(feature) or feature == POINTS
+        return SENSOR if newest else SEVERAL
 
     @property
     def figures(self) -> dict[str, int]:
@@ -130,7 +145,11 @@ class PolicySubscriptions:
         if self._wanted:
             self._node.destroy_publisher(self._wanted)
 
-    def _on_trigger(self, message: Any) -> None:
+    def _on_trigger(self, message: Any, info: Any) -> None:
+        for source in self._sources.values():
+            source.look_anew()
+        if not self._believes(self._trigger, info):
+            return
         stamp = self._read(self._trigger, message)
         if not self._due(stamp):
             return
@@ -153,7 +172,9 @@ class PolicySubscriptions:
             if feature == self._trigger:
                 continue
             while received := next_message(subscription):
-                taken = received[0]
+                taken, info = received
+                if not self._believes(feature, info):
+                    continue
                 if feature == COMMAND_IN_FORCE:
                     self._commands.append(taken)
                     continue
@@ -187,6 +208,16 @@ class PolicySubscriptions:
         if self._in_force and self._unheard <= UNHEARD:
             sample = self._in_force
             self._push(COMMAND_IN_FORCE, sample.values, self._stamp, sample.names)
+
+    def _believes(self, feature: str, info: Any) -> bool:
+        """Return whether a message is from who is believed, and name any other sender."""
+        source, sender = self._sources[feature], sender_of(info)
+        if source.believes(sender):
+            return True
+        if name := source.name_of(sender):
+            topic = stream(feature).topic
+            self._complain(ERROR, f"{topic} has another publisher already, '{name}' is refused")
+        return False
 
     def _read(self, feature: str, message: Any) -> float:
         """Keep a message; return its stamp, or that of never if it is refused. [s]."""

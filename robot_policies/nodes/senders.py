@@ -67,3 +67,40 @@ class Senders:
     def name_of(self, sender: bytes) -> str | None:
         """Return the full name of a publisher's node; `None` if there is none known."""
         return self._names.get(sender) or self.names.get(sender)
+
+
+class OneSource:
+    """Who is believed on a topic of measurements.
+
+    That is the robot's node where it publishes there, and else who speaks first; it is believed
+    for as long as it publishes.
+    """
+
+    def __init__(self, senders: Senders, robot: str) -> None:
+        """Believe nobody yet.
+
+        Args:
+            senders: Of the topic.
+            robot: Full name of the robot's node.
+        """
+        self._senders, self._robot = senders, robot
+        self._source = b""
+
+    def look_anew(self) -> None:
+        """Look for the publishers again when another one is heard."""
+        self._senders.look_anew()
+
+    def believes(self, sender: bytes) -> bool:
+        """Return whether a message counts; where the middleware does not say whose, it does."""
+        if not sender or sender == self._source:
+            return True
+        names = self._senders.names
+        others = self._robot in names.values() and names.get(sender) != self._robot
+        if sender not in names or self._source in names or others:
+            return False
+        self._source = sender
+        return True
+
+    def name_of(self, sender: bytes) -> str | None:
+        """Return the full name of a publisher's node; `None` if it is not known (yet)."""
+        return self._senders.name_of(sender)

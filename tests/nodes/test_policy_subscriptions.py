@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,9 +68,17 @@ class Stage:
         message.name = ["knee"]
         self.publishers[STATE].publish(message)
 
-    def inertial(self, stamp: float, gyro: float = 0.0) -> None:
+    def inertial(self, stamp: float, gyro: float = 0.0, publisher: Any = None) -> None:
         values = np.array([0.0, 0.0, 0.0, 1.0, gyro, 0.0, 0.0, 0.0, 0.0, 9.8])
-        self.publishers[IMU].publish(encode_feature(IMU, values, self.node.time.to_ros(stamp)))
+        message = encode_feature(IMU, values, self.node.time.to_ros(stamp))
+        (publisher or self.publishers[IMU]).publish(message)
+
+    def other(self, name: str) -> tuple[GraphNode, Any]:
+        """Return another node that publishes inertial measurements, once it is heard."""
+        node = GraphNode(name, {})
+        publisher = node.create_publisher(stream(IMU).message, stream(IMU).topic, COMMAND)
+        self.spin(lambda: publisher.get_subscription_count())
+        return node, publisher
 
 
 @pytest.fixture
@@ -123,3 +132,48 @@ def test_joints_that_cannot_be_there_do_not_reach_the_policy(stage):
     assert stage.complaints == ["joint_states refused: joint knee measured at 7, outside [-1, 1]"]
     assert [observation[STATE].item() for observation in stage.taken] == [0.5]
     assert stage.subscriptions.figures == {"states_implausible": 1, "points_dropped": 0}
+
+
+def test_a_second_publisher_is_named_and_refused_for_as_long_as_the_first_is_there(stage):
+    now = stage.node.now()
+    stage.inertial(now, 1.0)
+    stage.joints(now)
+    stage.spin(lambda: stage.taken)
+    node, publisher = stage.other("stranger")
+    try:
+        for gyro in (7.0, 8.0):
+            stage.inertial(now + 0.02, gyro, publisher)
+        stage.spin(lambda: False, seconds=0.1)
+        stage.inertial(now + 0.02, 2.0)
+        stage.inertial(now + 0.02, 9.0, publisher)
+        stage.joints(now + 0.02)
+        stage.spin(lambda: len(stage.taken) > 1)
+        refusal = "imu/data has another publisher already, '/stranger' is refused"
+        stage.spin(lambda: refusal in stage.complaints)
+        assert refusal in stage.complaints
+        assert [observation[IMU][4] for observation in stage.taken] == [1.0, 2.0]
+        stage.node.destroy_publisher(stage.publishers[IMU])
+        stage.spin(lambda: stage.node.count_publishers(stream(IMU).topic) == 1)
+        stage.inertial(now + 0.04, 3.0, publisher)
+        stage.joints(now + 0.04)
+        stage.spin(lambda: len(stage.taken) > 2)
+        assert stage.taken[-1][IMU][4] == 3.0
+    finally:
+        node.destroy_node()
+
+
+def test_the_robots_node_is_believed_although_a_stranger_spoke_first(stage):
+    stage.node.destroy_publisher(stage.publishers[IMU])
+    robot, publisher = stage.other("backend")
+    stranger, other = stage.other("stranger")
+    try:
+        now = stage.node.now()
+        stage.inertial(now, 9.0, other)
+        stage.spin(lambda: False, seconds=0.1)
+        stage.inertial(now, 1.0, publisher)
+        stage.joints(now)
+        stage.spin(lambda: stage.taken)
+        assert [observation[IMU][4] for observation in stage.taken] == [1.0]
+    finally:
+        robot.destroy_node()
+        stranger.destroy_node()
