@@ -6,6 +6,8 @@ from robot_policies.interface import Action, ActionKind, ContractError, RobotSpe
 from robot_policies.interface.action import CARTESIAN_DELTA_NAMES
 from robot_policies.interface.kinematics import Kinematics
 
+FURTHEST = 100.0  # m and rad in one action; the algebra fails on numbers near the largest float
+
 
 class CartesianResolver:
     """Turns `cartesian_delta` actions into joint position targets.
@@ -45,7 +47,8 @@ class CartesianResolver:
                 f"cartesian_delta: elements {action.names}, "
                 f"expected {CARTESIAN_DELTA_NAMES} and then joints of {names}"
             )
-        if not np.isfinite(action.values).all():  # the gate's to refuse, joint by joint
+        # What is no number or no displacement of an arm is the gate's to refuse, joint by joint.
+        if not (np.isfinite(action.values).all() and np.abs(action.values[:6]).max() < FURTHEST):
             target = np.full(len(names), np.nan)
         else:
             change = self._kinematics.step(joints, action.values[:6] * self._fraction) - joints

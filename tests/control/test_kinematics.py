@@ -147,8 +147,9 @@ def test_what_is_too_fast_for_a_joint_is_followed_more_slowly_along_the_same_lin
     np.testing.assert_allclose(change, slower * asked, atol=1e-12)
 
 
-def test_a_nan_displacement_is_the_gates_to_refuse():
-    resolved = CartesianResolver(ROBOT, dt=0.1).resolve(delta([np.nan, *[0.0] * 6]), POSES[0])
+@pytest.mark.parametrize("way", [np.nan, np.inf, 1e308, -1e20])
+def test_what_is_no_displacement_is_the_gates_to_refuse(way):
+    resolved = CartesianResolver(ROBOT, dt=0.1).resolve(delta([way, *[0.0] * 6]), POSES[0])
     assert np.isnan(resolved.values[:-1]).all()
 
 
