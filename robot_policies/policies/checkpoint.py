@@ -166,7 +166,7 @@ def _statistics(step: Any, key: str, mode: str, width: int, where: str) -> Stati
         if values[name].size != width:
             raise CheckpointError(f"{where}: {name} has {values[name].size} values, not {width}")
         if not np.isfinite(values[name]).all():
-            raise CheckpointError(f"{where}: {name} is not finite: {values[name]}")
+            raise CheckpointError(f"{where}: {name} is not finite: {values[name].tolist()}")
     if mode == "MEAN_STD" and (values["std"] < 0.0).any():
-        raise CheckpointError(f"{where}: std is negative: {values['std']}")
+        raise CheckpointError(f"{where}: std is negative: {values['std'].tolist()}")
     return Statistics(mode, values)

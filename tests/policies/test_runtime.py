@@ -539,7 +539,7 @@ DAMAGE = {
     ),
     "infinite statistics": (
         statistics("normalizer", lambda s: s[f"{STATE}.mean"].fill_(np.inf)),
-        "observation.state: mean is not finite",
+        "observation.state: mean is not finite: [inf, inf",
     ),
     "no contract": (
         remove("contract.yaml"),

@@ -156,11 +156,11 @@ def check_name(name: Any, version: Any) -> None:
     """
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise ConfigError(
-            f"name {name!r} must be 1 to 64 lower-case letters, digits, '_' or '-', "
+            f"name {name!r:.100} must be 1 to 64 lower-case letters, digits, '_' or '-', "
             "and begin with a letter or a digit"
         )
     if not isinstance(version, str) or not VERSION.fullmatch(version):
-        raise ConfigError(f"version {version!r} must be three numbers, such as '1.0.0'")
+        raise ConfigError(f"version {version!r:.100} must be three numbers, such as '1.0.0'")
 
 
 def read_card(folder: Path) -> SkillCard:

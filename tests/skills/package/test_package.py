@@ -128,6 +128,7 @@ def test_another_order_of_joints(make_skill, base):
         ({"name": "Avoid"}, "lower-case letters"),
         ({"version": "1.0"}, "three numbers"),
         ({"version": "1.0.0/.."}, "three numbers"),
+        ({"version": "9" * 5000}, "99 must be three numbers"),
         ({"colour": "red"}, "unknown key 'colour'"),
         ({"training/epochs": 3}, "unknown key 'epochs'"),
         ({"files/../evil.safetensors": "sha256:" + "0" * 64}, "outside|unknown|lies"),
