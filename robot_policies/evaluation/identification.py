@@ -19,8 +19,8 @@ from robot_policies_sim.scene.parameters import PARAMETERS, Range, parameter
 
 JOINTS = tuple(name for name, known in PARAMETERS.items() if known.of_joints)
 START = {"latency": 0.01}  # s; at its least value the slope of the error is not defined
-STEP = 1e-3  # relative, for the slope of the error
-ITERATIONS, BLOCK_ITERATIONS = 40, 10  # a block begins at what all of them found
+STEPS = (5e-2, 1e-3)  # relative, for the slope of the error: over its roughness, then exact
+ITERATIONS, BLOCK_ITERATIONS = 30, 6  # a block begins at what all of them found
 BLOCKS = 3
 MISSING = "identification needs the packages of 'sysid': pip install 'robot_policies[sysid]'"
 
@@ -150,8 +150,10 @@ def _split(
         )
     kept: list[Window] = []
     fitted: list[Window] = []
-    for place in rng.permutation(len(by_episode)):
-        (kept if len(kept) < hold_out * total and not kept else fitted).extend(by_episode[place])
+    *order, last = rng.permutation(len(by_episode))
+    for place in order:
+        (kept if len(kept) < hold_out * total else fitted).extend(by_episode[place])
+    fitted += by_episode[last]
     return _some(fitted, most, rng), _some(kept, most // 2, rng)
 
 
@@ -189,18 +191,20 @@ def _fit(
         return [both], [], []
 
     scale = np.array([high - low for low, high in (PARAMETERS[name].bounds for name in start)])
-    with redirect_stdout(StringIO()):  # the optimizer prints each iteration
-        found, result = sysid.optimize(
-            asked,
-            residual,
-            optimizer="scipy",
-            verbose=False,
-            max_iters=iterations,
-            x_scale=scale,
-            diff_step=STEP,
-        )
-    x = found.as_vector()
-    _, half = sysid.calculate_intervals(residual(x, found)[0], np.asarray(result.jac))
+    result: Any = None
+    for step in STEPS:
+        with redirect_stdout(StringIO()):  # the optimizer prints each iteration
+            asked, result = sysid.optimize(
+                asked,
+                residual,
+                optimizer="scipy",
+                verbose=False,
+                max_iters=iterations,
+                x_scale=scale,
+                diff_step=step,
+            )
+    x = asked.as_vector()
+    _, half = sysid.calculate_intervals(residual(x, asked)[0], np.asarray(result.jac))
     return dict(zip(start, x.tolist(), strict=True)), dict(zip(start, half.tolist(), strict=True))
 
 

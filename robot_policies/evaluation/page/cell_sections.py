@@ -41,7 +41,10 @@ def summary(cells: Rows, metrics: Sequence[str], document: Document) -> str:
 def refused(cells: Rows) -> str:
     """Return the cells that cannot run, and why."""
     rows = [(label(cell), cell["refused"]) for cell in cells if "refused" in cell]
-    return f"<h2>Cannot run</h2>{table(('cell', 'why'), rows)}" if rows else ""
+    if not rows:
+        return ""
+    shown = table(("cell", "why"), rows)
+    return f"<details><summary>{len(rows)} cells cannot run</summary>{shown}</details>"
 
 
 def metric(name: str, cells: Rows, episodes: Rows, document: Document) -> str:
