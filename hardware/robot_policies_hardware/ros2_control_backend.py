@@ -51,6 +51,7 @@ class Ros2ControlBackend:
     """A `PublishedBackend` behind `joint_states` and a `joint_trajectory_controller`."""
 
     accepts = frozenset({ActionKind.JOINT_POSITION})
+    measures_effort = True
 
     def __init__(
         self,

@@ -45,6 +45,7 @@ class UnitreeBackend:
     """A `ServoBackend` for the robots in `SDKS`."""
 
     accepts = frozenset({ActionKind.JOINT_POSITION})
+    measures_effort = True
 
     def __init__(
         self,

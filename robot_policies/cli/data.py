@@ -152,33 +152,44 @@ def replay(
         Path | None, typer.Option("--video", metavar="F.mp4", help="Film the episode.")
     ] = None,
     seed: Seed = 0,
+    unit: Annotated[
+        list[str] | None,
+        typer.Option("--unit", help="UNIT of all joints or JOINT=UNIT, if the data says none."),
+    ] = None,
     option: Option = None,
     json: Json = None,
 ) -> None:
     """Send the recorded actions to a robot or a simulator and say how far it strays.
 
     The safety gate judges the actions as any policy's. A simulator starts where the recorded one
-    did, or from SEED if the recording does not say. To play a log as the robot instead, and
-    let a policy watch it, use `robot-policies run --backend replay`.
+    did. If the recording does not say, the joints start as in row 0 and the scene is that of
+    SEED. To play a log as the robot instead, and let a policy watch it, use `robot-policies run
+    --backend replay`.
     """
     from robot_policies.cli.recorded_actions import RecordedActions
     from robot_policies.stage import open_stage
 
     with results(json) as output:
         stage = open_stage(backend, task, options=parse_options(option, backend))
-        recorded = RecordedActions(dataset, episode, stage.robot)
+        recorded = RecordedActions(dataset, episode, stage.robot, unit or ())
         stage.asked.horizon = recorded.duration
-        strayed = _Strayed(recorded)
+        strayed, initial = _Strayed(recorded), _initial(dataset, episode, task)
+        lost = initial is None and stage.task is not None
+        if lost:
+            initial = {**stage.asked.initial(seed), "joint_position": recorded.first_pose}
         document = watched(
             stage.backend,
             recorded,
             stage.asked,
             seed=seed,
-            initial=_initial(dataset, episode, task),
+            initial=initial,
             viewer=viewer,
             video=video,
             observers=(strayed,),
         )
+        if lost:
+            text = f"no recorded scene: joints start as in row 0, the scene is that of seed {seed}"
+            document["notes"] = [text, *document["notes"]]
         by_joint = strayed.rms(stage.robot.joint_names)
         output.finish(
             {"dataset": str(dataset), "episode": episode, "rms_deviation": by_joint, **document},

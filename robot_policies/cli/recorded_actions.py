@@ -3,7 +3,7 @@
 They are joint positions, or joint velocities where the data set says so by its units.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,13 +36,16 @@ class RecordedActions:
     statistics: Mapping[str, Statistics] = {}
     findings: tuple[Finding, ...] = ()
 
-    def __init__(self, dataset: Path, episode: int, robot: RobotSpec) -> None:
+    def __init__(
+        self, dataset: Path, episode: int, robot: RobotSpec, stated: Sequence[str] = ()
+    ) -> None:
         """Read an episode.
 
         Args:
             dataset: LeRobotDataset v3 folder.
             episode: Episode number, from 0.
             robot: The robot that is to follow; joints are matched by name.
+            stated: Units of its joints, as `open_dataset` takes them.
 
         Raises:
             ConfigError: If the episode cannot be read, or was not made by such a robot, or does
@@ -51,7 +54,7 @@ class RecordedActions:
         from robot_policies.data.reading import open_dataset
         from robot_policies_sim.engines.replay.logged_episode import read_episode
 
-        recorded = open_dataset(dataset)
+        recorded = open_dataset(dataset, stated)
         recorded.require_robot(robot.name)
         joints = robot.joint_names
         measured = tuple(f"{joint}.pos" for joint in joints)
@@ -91,6 +94,12 @@ class RecordedActions:
         row = self._row(observation.stamp - self._start)
         names = self.action_spec.array.names
         return ActionChunk(observation.stamp, self._dt, self._actions[row : row + 1], names)
+
+    @property
+    def first_pose(self) -> dict[str, float]:
+        """The joints of row 0, by name. [rad], [m]."""
+        names = self.action_spec.array.names
+        return dict(zip(names, self._positions[0].tolist(), strict=True))
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -25,6 +25,7 @@ from robot_policies.interface.errors import ImplausibleState
 from robot_policies.interface.observation import (
     COMMAND,
     DEPTH,
+    EFFORT,
     GOAL_STREAMS,
     IMAGES,
     LABELS,
@@ -144,6 +145,8 @@ class ObservationBuffer:
         """Take all streams of a measurement; its joints are in `RobotSpec.joints` order."""
         joints = np.concatenate([state.joint_position, state.joint_velocity])
         self.push(STATE, joints, state.stamp)
+        if len(state.joint_effort):
+            self.push(EFFORT, state.joint_effort, state.stamp)
         for feature, values in state.features.items():
             self.push(feature, values, state.stamps[feature])
 

@@ -6,7 +6,7 @@ a joint's range), and refused otherwise: nothing is trained, replayed or command
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ from robot_policies.calibration import calibration_for
 from robot_policies.data.dataset import INFO, read_info, require_files
 from robot_policies.interface import ConfigError, RobotSpec
 from robot_policies.interface.errors import suggestion
+from robot_policies.interface.observation import STATE
 from robot_policies.interface.rates import whole_periods
 from robot_policies.interface.units import to_si
-from robot_policies.learning.elements import flat_names, units_of
+from robot_policies.learning.elements import ACTION, flat_names, joint_of, units_of
 
 FOLLOWER = "_follower"  # LeRobot's robot types end so: `so101_follower` is the robot `so101`
 POSITION = ".pos"  # an element without an ending is a position
@@ -59,6 +60,7 @@ class Recorded:
         robot: Robot it was recorded on; empty if it does not say.
         features: LeRobot's description of each column.
         tasks: How many instructions there are.
+        stated: Units of joints, where the data set says none; that of '' is of all others.
     """
 
     root: Path
@@ -66,6 +68,7 @@ class Recorded:
     robot: str
     features: Mapping[str, Mapping[str, Any]]
     tasks: int = 1
+    stated: Mapping[str, str] = field(default_factory=dict)
 
     def require_robot(self, robot: str) -> None:
         """Refuse another robot; a data set that names none is judged by its joints alone.
@@ -147,7 +150,8 @@ class Recorded:
                 f'{where} does not say its units, expected {_short(units)}. Write "unit": [one '
                 f"for each of its {len(given)} names] beside its names in {INFO}; rad, m, deg, "
                 "% of a joint's range and m100, LeRobot's -100..100, are read. LeRobot records "
-                "arms in deg, in m100 with use_degrees=false, and grippers in %"
+                "arms in deg, in m100 with use_degrees=false, and grippers in %. --unit deg and "
+                "--unit gripper=% of `data replay`, or --option unit=..., say the same for once"
             )
         rows, calibration = [], calibration_for(recorded, (self.root / INFO).parent)
         for name, unit, place in zip(names, units, index, strict=True):
@@ -187,13 +191,23 @@ class Recorded:
         """
         names, recorded = self.elements(feature), self.features[feature].get("unit")
         if recorded is None:
-            return []
+            return self._stated(feature, names)
         recorded = [recorded] * len(names) if isinstance(recorded, str) else recorded
         if not isinstance(recorded, list) or len(recorded) != len(names):
             raise ConfigError(
                 f"{self.root}: '{feature}' has unit {recorded!r}, expected one for each of {names}"
             )
         return [str(unit) for unit in recorded]
+
+    def _stated(self, feature: str, names: list[str]) -> list[str]:
+        """Return the units that a person says of joints; none if one of them is left out."""
+        if feature not in (STATE, ACTION):
+            return []
+        units = []
+        for name in names:
+            unit = self.stated.get(joint_of(name), self.stated.get("", ""))
+            units.append(f"{unit}/s" if unit and name.endswith(".vel") else unit)
+        return units if all(units) else []
 
     def joint_units(self, feature: str, robot: RobotSpec, *, velocity: bool = False) -> list[str]:
         """Return the units of a feature as they stand, if those of joints can be a robot's.
@@ -243,15 +257,25 @@ def recorded_of(meta: Any) -> Recorded:
     return Recorded(Path(meta.root), float(meta.fps), str(meta.robot_type or ""), meta.features)
 
 
-def open_dataset(root: Path) -> Recorded:
+def open_dataset(root: Path, stated: Sequence[str] = ()) -> Recorded:
     """Read what a data set says of itself, and see that every file of it is there.
+
+    Args:
+        root: The folder.
+        stated: Units of its joints, if it says none: `UNIT` of all, or `JOINT=UNIT` of one.
 
     Raises:
         ConfigError: If the folder is no LeRobotDataset v3, or a file is missing or damaged.
     """
     info = read_info(root)
     require_files(root, info)
-    return _recorded(root, info)
+    return replace(_recorded(root, info), stated=stated_units(stated))
+
+
+def stated_units(stated: Sequence[str]) -> dict[str, str]:
+    """Return units by joint from `UNIT`, whose joint is '', and `JOINT=UNIT`."""
+    parts = [entry.rpartition("=") for entry in stated]
+    return {joint: unit for joint, _, unit in parts}
 
 
 def describe_dataset(root: Path) -> Recorded:

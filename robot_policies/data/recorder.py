@@ -31,6 +31,8 @@ from robot_policies.interface import (
     Task,
 )
 from robot_policies.interface.observation import (
+    COMMAND,
+    EFFORT,
     IMU,
     IMU_NAMES,
     IMU_UNITS,
@@ -44,7 +46,6 @@ if TYPE_CHECKING:
     from robot_policies.control.records import EpisodeResult, StepRecord
 
 ACTION = "action"
-EFFORT = "observation.effort"
 TRUTH = "truth"
 LEVEL, REFUSAL = "safety.level", "safety.refusal"
 LONG = 5000  # steps; a conversion of more is announced
@@ -204,7 +205,6 @@ def streams(robot: RobotSpec, state: RobotState) -> tuple[dict[str, Value], dict
 def _names(robot: RobotSpec, kind: ActionKind) -> dict[str, dict[str, Sequence[str]]]:
     """Element names and units by feature."""
     position = tuple("m" if joint.sliding else "rad" for joint in robot.joints)
-    effort = tuple("N" if joint.sliding else "N m" for joint in robot.joints)
     command = VELOCITY_COMMAND_NAMES, VELOCITY_COMMAND_UNITS
     actions = {
         ActionKind.BASE_VELOCITY: command,
@@ -212,7 +212,8 @@ def _names(robot: RobotSpec, kind: ActionKind) -> dict[str, dict[str, Sequence[s
     }
     table = {
         **{name: (spec.names, spec.units) for name, spec in robot.streams.items() if spec.names},
-        EFFORT: (tuple(f"{name}.effort" for name in robot.joint_names), effort),
+        COMMAND: (robot.command_stream.names, robot.command_stream.units),
+        EFFORT: (robot.effort_stream.names, robot.effort_stream.units),
         ACTION: actions.get(kind, (robot.joint_names, position)),
         IMU: (IMU_NAMES, IMU_UNITS),
         VELOCITY_COMMAND: command,

@@ -11,6 +11,7 @@ from robot_policies.interface.action import ActionKind
 from robot_policies.interface.errors import BackendError
 from robot_policies.interface.observation import (
     COMMAND,
+    EFFORT,
     GOAL_STREAMS,
     VELOCITY_COMMAND_NAMES,
     is_picture,
@@ -181,15 +182,28 @@ class RobotBackend(Protocol):
         ...
 
 
+@runtime_checkable
+class MeasuringEffort(Protocol):
+    """A backend that may measure `RobotState.joint_effort`.
+
+    Attributes:
+        measures_effort: Whether it does.
+    """
+
+    measures_effort: bool
+
+
 def offered(backend: RobotBackend) -> Mapping[str, ArraySpec]:
     """Return every stream that a policy on this backend can be given, by feature name.
 
-    Beside the backend's own these are the goals and, where it tracks joint positions, the command
-    in force, which the control loop adds to each measurement.
+    Beside the backend's own these are the goals, the efforts of the joints where they are measured
+    and, where it tracks joint positions, the command in force, which the control loop adds.
     """
     position = ActionKind.JOINT_POSITION in backend.accepts
     command = {COMMAND: backend.spec.command_stream} if position else {}
-    return {**GOAL_STREAMS, **command, **backend.provides}
+    measured = isinstance(backend, MeasuringEffort) and backend.measures_effort
+    effort = {EFFORT: backend.spec.effort_stream} if measured else {}
+    return {**GOAL_STREAMS, **command, **effort, **backend.provides}
 
 
 # Makes what the servo tracks now [s] of the command in force and the newest measurement.

@@ -80,7 +80,7 @@ def _elements(spec: ArraySpec) -> Iterator[tuple[str, str]]:
 
 
 def _range(element: str, unit: str, robot: RobotSpec) -> tuple[float, float] | None:
-    """Return what a joint's position or speed, or a hand's step, can be; `None` if unknown."""
+    """Return the bounds of a joint's quantity or of a hand's step; `None` if unknown."""
     if element in CARTESIAN_DELTA_NAMES and robot.workspace is not None:
         reach = float(np.linalg.norm(robot.workspace.upper - robot.workspace.lower))
         most = reach if element in CARTESIAN_DELTA_NAMES[:3] else np.pi
@@ -89,6 +89,8 @@ def _range(element: str, unit: str, robot: RobotSpec) -> tuple[float, float] | N
     if joint not in robot.joint_names:
         return None
     entry = robot.joints[robot.joint_names.index(joint)]
+    if element.endswith(".effort"):
+        return -entry.effort, entry.effort
     return (-entry.velocity, entry.velocity) if unit.endswith("/s") else (entry.lower, entry.upper)
 
 

@@ -2,12 +2,13 @@
 
 Feature names are LeRobot's: `observation.state` (elements `<joint>.pos` [rad or m] and
 `<joint>.vel` [rad/s or m/s]), `observation.command` (`<joint>.target`, the joint targets in force
-when the joints were measured; rad or m), `observation.images.<camera>` (height, width, 3; uint8
-RGB), `observation.depth.<camera>` (height, width; metres along the optical axis, 0 where nothing
-was measured), `observation.labels.<camera>` (height, width; uint8 class of what is seen),
-`observation.points` (n, 3; metres), `observation.imu`, `observation.velocity_command`,
-`observation.environment_state` (where things are, `<thing>.x` and so on in the base frame; metres)
-and the language instruction `task`, which is a string.
+when the joints were measured; rad or m), `observation.effort` (`<joint>.effort`; N m or N),
+`observation.images.<camera>` (height, width, 3; uint8 RGB), `observation.depth.<camera>` (height,
+width; metres along the optical axis, 0 where nothing was measured), `observation.labels.<camera>`
+(height, width; uint8 class of what is seen), `observation.points` (n, 3; metres),
+`observation.imu`, `observation.velocity_command`, `observation.environment_state` (where things
+are, `<thing>.x` and so on in the base frame; metres) and the language instruction `task`, which is
+a string.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from robot_policies.interface.spec import ArraySpec
 
 STATE = "observation.state"
 COMMAND = "observation.command"
+EFFORT = "observation.effort"  # joint torques and forces, of a robot that measures them
 IMAGES = "observation.images"
 DEPTH = "observation.depth"
 LABELS = "observation.labels"

@@ -10,6 +10,7 @@ from robot_policies.interface.clouds import cloud_spec
 from robot_policies.interface.observation import (
     COMMAND,
     DEPTH,
+    EFFORT,
     IMAGES,
     IMU,
     IMU_NAMES,
@@ -124,6 +125,13 @@ class RobotSpec:
         units = tuple("m" if joint.sliding else "rad" for joint in self.joints)
         names = tuple(f"{name}.target" for name in self.joint_names)
         return ArraySpec(COMMAND, (len(names),), unit=units, names=names)
+
+    @cached_property
+    def effort_stream(self) -> ArraySpec:
+        """The torques and forces of the joints, of a backend that measures them."""
+        units = tuple("N" if joint.sliding else "N m" for joint in self.joints)
+        names = tuple(f"{name}.effort" for name in self.joint_names)
+        return ArraySpec(EFFORT, (len(names),), unit=units, names=names)
 
     @cached_property
     def streams(self) -> Mapping[str, ArraySpec]:

@@ -53,6 +53,15 @@ def decode_joints(message: JointState) -> Sample:
     return _read_joints("joint_states", message.header, names, pos=position, vel=velocity)
 
 
+def decode_effort(message: JointState) -> Sample:
+    """Read the efforts of the joints.
+
+    Raises:
+        ContractError: If a name repeats or there is not one effort per name.
+    """
+    return _read_joints("joint_states", message.header, list(message.name), effort=message.effort)
+
+
 def decode_command(message: JointState) -> Sample:
     """Read the joint targets that were sent; how they are tracked is left out.
 

@@ -20,7 +20,7 @@ from robot_policies.interface import (
     offered,
 )
 from robot_policies.interface.observation import COMMAND as COMMAND_IN_FORCE
-from robot_policies.interface.observation import IMU, POINTS, STATE, TASK, is_picture
+from robot_policies.interface.observation import EFFORT, IMU, POINTS, STATE, TASK, is_picture
 from robot_policies.nodes.decoding import Sample
 from robot_policies.nodes.goals import GoalSubscription
 from robot_policies.nodes.graph_node import COMMAND, ERROR, RECENT, SENSOR, WARN, GraphNode
@@ -88,7 +88,7 @@ class PolicySubscriptions:
         ]
         self._stamp = -np.inf  # of the joints that are answered
         self._since = -np.inf  # when they came
-        self._awaited = {name for name in spec if name == IMU or is_picture(name)}
+        self._awaited = {name for name in spec if name in (EFFORT, IMU) or is_picture(name)}
         self._missing: set[str] = set()
         self._commands: list[Any] = []  # sent, not yet measured after
         self._in_force: Sample | None = None  # sent before the joints were measured

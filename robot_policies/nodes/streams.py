@@ -12,6 +12,7 @@ from robot_policies.interface import ContractError
 from robot_policies.interface.observation import (
     COMMAND,
     DEPTH,
+    EFFORT,
     ENVIRONMENT_STATE,
     IMAGES,
     IMU,
@@ -26,6 +27,7 @@ from robot_policies.nodes.clouds import decode_cloud
 from robot_policies.nodes.decoding import (
     Sample,
     decode_command,
+    decode_effort,
     decode_environment,
     decode_imu,
     decode_joints,
@@ -82,6 +84,7 @@ PICTURES: Mapping[str, tuple[str, Callable[[Any], Sample]]] = {
 
 
 STREAMS: Mapping[str, Stream] = {
+    EFFORT: Stream("joint_states", JointState, decode_effort),
     STATE: Stream("joint_states", JointState, decode_joints),
     COMMAND: Stream("command_sent", JointState, decode_command),
     IMU: Stream("imu/data", Imu, decode_imu),

@@ -8,7 +8,7 @@ from robot_policies.calibration import FILE as CALIBRATION
 from robot_policies.calibration import calibration_for
 from robot_policies.catalog import load_robot
 from robot_policies.data.dataset import INFO
-from robot_policies.data.reading import FOLLOWER, Recorded, open_dataset
+from robot_policies.data.reading import FOLLOWER, Recorded, open_dataset, stated_units
 from robot_policies.documents import read_json
 from robot_policies.interface import ActionKind, CheckpointError, ConfigError, RobotSpec
 from robot_policies.interface.units import CALIBRATED, to_si
@@ -74,10 +74,7 @@ def _units(recorded: Recorded, feature: str, stated: Sequence[str], robot: Robot
     where, names = f"{recorded.root}: {feature}", recorded.elements(feature)
     units = recorded.units(feature)
     if not units:
-        given: dict[str, str] = {}
-        for entry in stated:
-            joint, _, unit = entry.rpartition("=")
-            given[joint] = unit
+        given = stated_units(stated)
         for name in given:
             if name and name not in robot.joint_names:
                 raise ConfigError(f"--unit {name}=: {robot.name} has no such joint")

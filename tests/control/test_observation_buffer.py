@@ -14,6 +14,7 @@ from robot_policies.interface import (
 )
 from robot_policies.interface.errors import ImplausibleState
 from robot_policies.interface.observation import (
+    EFFORT,
     GOAL_STREAMS,
     STATE,
     TASK,
@@ -53,6 +54,16 @@ def test_elements_are_picked_by_name_in_the_policys_order():
     made = buffer({STATE: wanted("elbow.pos", "shoulder.pos")})
     made.push_state(state())
     np.testing.assert_allclose(made.snapshot(0.0)[STATE], [0.2, 0.1])
+
+
+def test_measured_efforts_are_a_stream():
+    needed = ArraySpec(EFFORT, (1,), unit="N m", names=("elbow.effort",))
+    made = buffer({EFFORT: needed}, provides={**PROVIDES, EFFORT: ROBOT.effort_stream})
+    made.push_state(state())
+    with pytest.raises(StaleObservation, match="no effort yet"):
+        made.snapshot(0.0)
+    made.push_state(replace(state(0.1), joint_effort=np.array([5.0, -6.0])))
+    np.testing.assert_allclose(made.snapshot(0.1)[EFFORT], [-6.0])
 
 
 def test_a_message_with_names_is_permuted():

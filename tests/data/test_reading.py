@@ -6,12 +6,13 @@ import shutil
 import numpy as np
 import pytest
 
-from robot_policies.catalog import load_robot
+from robot_policies.catalog import load_robot, make_backend
 from robot_policies.cli.app import main
 from robot_policies.data.continuity import breaks, longest_stretch
 from robot_policies.data.reading import open_dataset
 from robot_policies.data.writer import DatasetFolder
-from robot_policies.interface import ConfigError
+from robot_policies.interface import ConfigError, offered
+from robot_policies.interface.observation import EFFORT
 from robot_policies.policies.drafting import draft_contract
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -82,6 +83,39 @@ def test_lerobots_shares_of_a_range_need_its_calibration(edited, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(config))
     draft_contract(tmp_path, root, "", ())
     assert (tmp_path / "calibration.json").read_text() == file.read_text()
+
+
+def test_units_may_be_stated_where_the_data_set_says_none(edited):
+    gripper = SO101.joints[-1]
+    expected = [*np.radians(DEGREES[:5]), (gripper.lower + gripper.upper) / 2]
+    recorded = open_dataset(edited(), ["deg", "gripper=%"])
+    np.testing.assert_allclose(recorded.vector("action", JOINTS, RAD, SO101).of(DEGREES), expected)
+    # What the data set says itself is believed, and a unit that is left out is asked for.
+    said = open_dataset(edited(unit="rad"), ["deg"])
+    assert said.vector("action", JOINTS, RAD, SO101).same
+    with pytest.raises(ConfigError, match="does not say its units"):
+        open_dataset(edited(), ["gripper=%"]).vector("action", JOINTS, RAD, SO101)
+    with pytest.raises(ConfigError, match="no unit 'degrees'"):
+        open_dataset(edited(), ["degrees"]).vector("action", JOINTS, RAD, SO101)
+
+
+def test_a_data_set_of_lerobot_plays_and_is_the_robot(edited, capfd):
+    root, task = edited(), "tabletop_place"
+    play = ["data", "replay", str(root), "--task", task, "--backend", "mujoco", "--json", "-"]
+    assert main(play) == 2  # nothing moves on a guess
+    assert "does not say its units" in capfd.readouterr().err
+    assert main([*play, "--unit", "deg", "--unit", "gripper=%"]) == 0
+    document = json.loads(capfd.readouterr().out)
+    assert document["refusals"] == {}
+    assert document["initial"]["joint_position"]["elbow_flex"] == pytest.approx(np.radians(-23))
+    assert "joints start as in row 0" in document["notes"][0]
+    assert max(document["rms_deviation"].values()) < 0.02  # rad
+    log = make_backend("replay", SO101, {}, dataset=str(root), unit=["deg", "gripper=%"])
+    log.connect()
+    state = log.reset(0, {})
+    np.testing.assert_allclose(state.joint_position[:5], np.radians(DEGREES[:5]), atol=1e-6)
+    assert not log.measures_effort
+    assert EFFORT not in offered(log)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,9 @@ from robot_policies.interface import (
 )
 from robot_policies.interface.action import CARTESIAN_DELTA_NAMES
 from robot_policies.interface.compatibility import check_compatible
+from robot_policies.interface.normalization_audit import audit_statistics
 from robot_policies.interface.observation import (
+    EFFORT,
     STATE,
     TASK,
     VELOCITY_COMMAND,
@@ -414,3 +416,20 @@ def test_a_task_that_says_nothing_cannot_be_followed():
     assert "needs 'task', task 'chores' gives" in message
     walker = policy({STATE: state(), VELOCITY_COMMAND: GOAL}, stats={})
     assert [code for code, _ in heard(walker, told("walk"))] == ["goal"]
+
+
+def test_efforts_are_held_against_the_limits_of_effort():
+    names = [f"{joint}.effort" for joint in JOINTS]
+    limit = float(ROBOT.effort[0])
+    spec = array(EFFORT, names, "N m")
+
+    def found(least, most):
+        seen = statistics()
+        seen[EFFORT] = ends("MIN_MAX", [least, least], [most, most])
+        made = policy({STATE: state(), WRIST: image(), EFFORT: spec}, stats=seen)
+        return [f.message for f in audit_statistics(made, ROBOT) if EFFORT in f.message]
+
+    assert found(-limit, limit) == []
+    assert "-30 to 30 in training" in found(-30.0 * limit, 30.0 * limit)[0].replace(
+        f"{30 * limit:.4g}", "30"
+    )

@@ -18,6 +18,7 @@ from robot_policies.interface import (
 from robot_policies.interface.action import CARTESIAN_DELTA_NAMES
 from robot_policies.interface.observation import (
     COMMAND,
+    EFFORT,
     ENVIRONMENT_STATE,
     IMU,
     POINTS,
@@ -50,6 +51,18 @@ def test_a_feature_survives_its_message(feature, values):
 
     np.testing.assert_allclose(sample.values, values, rtol=1e-6)
     assert sample.stamp == pytest.approx(STAMP, abs=1e-6)
+
+
+def test_efforts_come_with_the_joint_states():
+    robot = load_robot("so101")
+    zeros, effort = np.zeros(6), np.arange(6.0)
+    state = RobotState(STAMP, zeros, zeros, effort)
+    sample = stream(EFFORT).decode(encode_state(robot, state, {})[STATE])
+    np.testing.assert_array_equal(sample.values, effort)
+    assert tuple(sample.names) == robot.effort_stream.names
+    silent = JointState(name=["a"], position=[0.0])
+    with pytest.raises(ContractError, match="carry no values"):
+        stream(EFFORT).decode(silent)
 
 
 def test_an_instruction_survives_its_message():

@@ -32,6 +32,7 @@ class MujocoBackend(SteppedSimulator):
     """A `Simulator` on MuJoCo."""
 
     name = "mujoco"
+    measures_effort = True
     _renderer: OffscreenRenderer | None = None
 
     def connect(self) -> None:

@@ -14,7 +14,7 @@ robot and decides nothing: the trial ends with the log, its horizon or a latched
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -35,11 +35,10 @@ from robot_policies.interface import (
     without_pictures,
 )
 from robot_policies.interface.errors import RecordingEnded
-from robot_policies.interface.observation import IMAGES, STATE, VELOCITY_COMMAND
+from robot_policies.interface.observation import EFFORT, IMAGES, STATE, VELOCITY_COMMAND
 from robot_policies.shared_files import share_directory
 from robot_policies_sim.engines.replay.logged_episode import LoggedEpisode, read_episode
 from robot_policies_sim.engines.replay.logged_robot import (
-    EFFORT,
     find_motion,
     find_vectors,
     stamps_of,
@@ -61,6 +60,7 @@ class ReplayBackend:
         accepts: Every kind of command, since none is executed.
         recording: Folder and episode.
         commands: Commands written since the last reset.
+        measures_effort: Whether the log has the efforts of the joints.
     """
 
     accepts = frozenset(
@@ -68,7 +68,12 @@ class ReplayBackend:
     )
 
     def __init__(
-        self, spec: RobotSpec, scene: Mapping[str, Any], dataset: str, episode: int = 0
+        self,
+        spec: RobotSpec,
+        scene: Mapping[str, Any],
+        dataset: str,
+        episode: int = 0,
+        unit: str | Sequence[str] = (),
     ) -> None:
         """Find the log and check that it is one of this robot.
 
@@ -77,6 +82,7 @@ class ReplayBackend:
             scene: The task's world; for pictures only.
             dataset: Dataset folder; a relative path may also be one of the shipped samples.
             episode: Episode number, from 0.
+            unit: Of its joints, if it says none: `deg` of all, or `gripper=%` of one.
 
         Raises:
             ConfigError: If there is no such dataset, or its elements are not the robot's.
@@ -84,7 +90,7 @@ class ReplayBackend:
         self.spec, self._scene, self._episode = spec, scene, episode
         self._root = _find(dataset)
         self.recording = f"{self._root}: episode {episode}"
-        self._recorded = open_dataset(self._root)
+        self._recorded = open_dataset(self._root, [unit] if isinstance(unit, str) else unit)
         self._recorded.require_robot(spec.name)
         self._recorded.require_rate(spec.control_rate)
         self._vectors = find_vectors(self._recorded, spec)
@@ -93,6 +99,7 @@ class ReplayBackend:
             for name, array in spec.streams.items()
             if name in self._vectors or (not array.names and name in self._recorded.features)
         }
+        self.measures_effort = EFFORT in self._vectors
         self.commands: list[Command] = []
         self._log: LoggedEpisode | None = None
         self._joints = np.empty((0, 0))

@@ -9,6 +9,7 @@ from robot_policies.data.continuity import breaks, longest_stretch
 from robot_policies.data.reading import Recorded, Vector
 from robot_policies.interface import RobotSpec
 from robot_policies.interface.observation import (
+    EFFORT,
     IMU,
     STATE,
     VELOCITY_COMMAND,
@@ -17,7 +18,6 @@ from robot_policies.interface.observation import (
 )
 from robot_policies_sim.engines.replay.logged_episode import LoggedEpisode
 
-EFFORT = "observation.effort"
 STAMP = "capture_stamp."
 TRUTH = "truth."
 
@@ -32,11 +32,10 @@ def find_vectors(recorded: Recorded, robot: RobotSpec) -> dict[str, Vector]:
     names, units = state.names, state.units
     if not any(name in recorded.elements(STATE) for name in names[n:]):  # positions alone
         names, units = names[:n], units[:n]
-    effort = tuple("N" if joint.sliding else "N m" for joint in robot.joints)
     wanted = {
         **{name: (spec.names, spec.units) for name, spec in robot.streams.items() if spec.names},
         STATE: (names, units),
-        EFFORT: (tuple(f"{name}.effort" for name in robot.joint_names), effort),
+        EFFORT: (robot.effort_stream.names, robot.effort_stream.units),
         VELOCITY_COMMAND: (VELOCITY_COMMAND_NAMES, VELOCITY_COMMAND_UNITS),
     }
     return {
