@@ -165,7 +165,8 @@ def alignment(seen: np.ndarray, known: np.ndarray) -> np.ndarray:
     The mean way to the nearest known point, again and again: trimmed ICP without rotation
     (Chetverikov et al. 2002), so that what was hidden at first does not count. A shift along a
     smooth thing is not found. Measured on arms that a sleeve covers bit by bit: 4 mm at most where
-    nothing moved, and of 3 cm in any direction 11 to 30 mm.
+    nothing moved. On a bent arm, in 400 random directions, more than 10 mm were found of 77 % of
+    the shifts by 2 cm, of 90 % of those by 3 cm, and of 96 % of those by 4 cm.
 
     Args:
         seen: A part of it, perhaps moved. Shape (n, 3). [m]

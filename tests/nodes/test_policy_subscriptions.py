@@ -61,11 +61,11 @@ class Stage:
         while not condition() and time.monotonic() < end:
             self.executor.spin_once(timeout_sec=0.02)
 
-    def joints(self, stamp: float, knee: float = 0.0) -> None:
-        moment = self.node.time.to_ros(stamp)
-        message = encode_feature("observation.environment_state", np.array([knee]), moment)
+    def joints(self, stamp: float, *positions: float, names: tuple[str, ...] = ("knee",)) -> None:
+        moment, values = self.node.time.to_ros(stamp), np.array(positions or (0.0,))
+        message = encode_feature("observation.environment_state", values, moment)
         assert isinstance(message, JointState)
-        message.name = ["knee"]
+        message.name = names
         self.publishers[STATE].publish(message)
 
     def inertial(self, stamp: float, gyro: float = 0.0, publisher: Any = None) -> None:
@@ -132,6 +132,16 @@ def test_joints_that_cannot_be_there_do_not_reach_the_policy(stage):
     assert stage.complaints == ["joint_states refused: joint knee measured at 7, outside [-1, 1]"]
     assert [observation[STATE].item() for observation in stage.taken] == [0.5]
     assert stage.subscriptions.figures == {"states_implausible": 1, "points_dropped": 0}
+
+
+@pytest.mark.parametrize(
+    ("names", "complaint"),
+    [(("elbow",), "missing ['knee.pos'"), (("knee", "tail"), "unexpected ['tail.pos'")],
+)
+def test_a_joint_missing_or_extra_is_refused_by_name(stage, names, complaint):
+    stage.joints(stage.node.now(), *[0.0] * len(names), names=names)
+    stage.spin(lambda: stage.complaints)
+    assert complaint in stage.complaints[0]
 
 
 def test_a_second_publisher_is_named_and_refused_for_as_long_as_the_first_is_there(stage):
