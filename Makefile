@@ -29,8 +29,9 @@ demo: SYSTEM_PACKAGES := $(DEMO_PACKAGES)
 demo: system $(or $(wildcard $(VENV)/.installed),$(VENV)/.demo)
 	$(call step,walking,$(BIN)/robot-policies demo --out outputs/demo)
 
+# Two at a time; tests/conftest.py says which of them.
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow

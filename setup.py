@@ -89,6 +89,7 @@ EXTRAS["test"] = [
     *EXTRAS["ray"],
     *EXTRAS["sysid"],
     "pytest>=8",
+    "pytest-xdist>=3.6",
     "hypothesis>=6.100",
     "ruff>=0.12",
     "pyright>=1.1.400",
