@@ -9,7 +9,7 @@ GRAPHS = {"launch", "nodes", "hardware"}  # they start processes that need a cor
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests in one process, and those that need real time out of each other's way."""
+    """Keep a file's tests in one process, and those that need real time from running together."""
     for item in items:
         path = item.path.relative_to(TESTS)
         group = "graphs" if path.parts[0] in GRAPHS else str(path)
