@@ -37,6 +37,7 @@ from robot_policies.interface.plausibility import Plausibility
 from robot_policies.interface.schema import check_keys
 from robot_policies_hardware.lerobot_config import (
     camera_streams,
+    picture_sizes,
     robot_config,
     unit_of,
     unit_scale,
@@ -61,6 +62,7 @@ class LerobotBackend:
         motors: Mapping[str, str] | None = None,
         zeros: Mapping[str, float] | None = None,
         signs: Mapping[str, float] | None = None,
+        pictures: Mapping[str, Mapping[str, int]] | None = None,
         clock: Callable[[], float] = time.monotonic,
         **config: Any,
     ) -> None:
@@ -75,6 +77,8 @@ class LerobotBackend:
             motors: LeRobot's name of a joint, if it is another.
             zeros: Position in the robot's table where LeRobot's is 0. [rad], [m]
             signs: -1 for a joint that LeRobot counts the other way round.
+            pictures: `width` and `height` [px] to which a camera's pictures are shrunk, by camera;
+                without them they are as the camera gives them.
             clock: Gives the stamps. [s]
             **config: Options of LeRobot's robot: `port`, `id`, `cameras`, ...
 
@@ -97,7 +101,8 @@ class LerobotBackend:
         zero = np.array([(zeros or {}).get(name, 0.0) for name in spec.joint_names])
         self._scale = sign * np.array([scale for scale, _ in rows])
         self._offset = zero + np.array([offset for _, offset in rows])
-        self._cameras = camera_streams(self._config, spec)
+        self._shrunk = picture_sizes(self._config, pictures or {})
+        self._cameras = camera_streams(self._config, self._shrunk)
         self.provides = {STATE: spec.streams[STATE], **self._cameras}
         self._robot: Robot | None = None
         self._slope = Slope()
@@ -228,10 +233,7 @@ class LerobotBackend:
     def _picture(self, measured: Mapping[str, Any], stream: str) -> np.ndarray:
         name = stream.removeprefix(f"{IMAGES}.")
         picture = np.asarray(measured[name])
-        for camera in self.spec.cameras:
-            if camera.name == name:
-                return shrink(picture, camera)
-        return picture
+        return shrink(picture, self._shrunk[name]) if name in self._shrunk else picture
 
     def _captured(self, name: str, stamp: float) -> float:
         cameras = getattr(self._robot, "cameras", {})

@@ -15,12 +15,12 @@ from lerobot.motors.motors_bus import MotorNormMode
 from lerobot.robots import RobotConfig
 from lerobot.utils.import_utils import register_third_party_plugins
 
-from robot_policies.interface import ArraySpec, ConfigError, RobotSpec
+from robot_policies.interface import ArraySpec, ConfigError
 from robot_policies.interface.errors import suggestion
 from robot_policies.interface.observation import IMAGES
 from robot_policies.interface.robot_parts import Joint
-from robot_policies.interface.schema import check_keys
-from robot_policies_hardware.pictures import check_shrinks
+from robot_policies.interface.schema import build, check_keys
+from robot_policies_hardware.pictures import PictureSize, check_shrinks
 
 PERCENT = "%"
 PORT = "/dev/ttyACM0"  # of a robot on one bus
@@ -102,23 +102,33 @@ def _register_camera(kind: str) -> None:
         register_third_party_plugins()
 
 
-def camera_streams(config: RobotConfig, spec: RobotSpec) -> dict[str, ArraySpec]:
-    """Return the stream of each configured camera; one of the robot's table has its size.
+def picture_sizes(
+    config: RobotConfig, wanted: Mapping[str, Mapping[str, Any]]
+) -> dict[str, PictureSize]:
+    """Return the sizes to which pictures are shrunk, by camera.
+
+    Args:
+        config: LeRobot's configuration of the robot.
+        wanted: `width` and `height` by camera.
 
     Raises:
-        ConfigError: If it would have to be enlarged for that.
+        ConfigError: If there is no such camera, or its pictures would have to be enlarged.
     """
-    cameras = getattr(config, "cameras", {})
-    known = {camera.name: camera for camera in spec.cameras}
+    cameras, sizes = getattr(config, "cameras", {}), {}
+    check_keys(wanted, cameras, "lerobot.yaml: pictures")
+    for name, size in wanted.items():
+        where = f"lerobot.yaml: pictures.{name}"
+        sizes[name] = build(PictureSize, size, where)
+        check_shrinks(cameras[name].width, cameras[name].height, sizes[name], where)
+    return sizes
+
+
+def camera_streams(config: RobotConfig, shrunk: Mapping[str, PictureSize]) -> dict[str, ArraySpec]:
+    """Return the stream of each configured camera: its own size, or that to which it is shrunk."""
     specs = {}
-    for name, camera in cameras.items():
-        feature = f"{IMAGES}.{name}"
-        shape = (camera.height, camera.width, 3)
-        if name in known:
-            where = f"lerobot.yaml: cameras.{name}"
-            check_shrinks(camera.width, camera.height, known[name], where)
-            shape = (known[name].height, known[name].width, 3)
-        specs[feature] = ArraySpec(feature, shape, np.dtype(np.uint8))
+    for name, camera in getattr(config, "cameras", {}).items():
+        feature, size = f"{IMAGES}.{name}", shrunk.get(name, camera)
+        specs[feature] = ArraySpec(feature, (size.height, size.width, 3), np.dtype(np.uint8))
     return specs
 
 

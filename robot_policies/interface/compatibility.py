@@ -131,7 +131,7 @@ def _shape(needed: ArraySpec, provided: ArraySpec) -> Iterator[Finding]:
         code = "image_size" if where.startswith(IMAGES) else "shape"
         text = f"{where}: the policy needs {needed.shape}, the robot gives {provided.shape}"
         if code == "image_size":
-            text += ". Give the camera that size in the robot's table or the backend's options"
+            text += ". " + _resized(where.rpartition(".")[2], needed, provided)
         yield Finding("error", code, text)
     if needed.dtype.kind != provided.dtype.kind:
         text = f"{where}: the policy needs {needed.dtype}, the robot gives {provided.dtype}"
@@ -139,6 +139,15 @@ def _shape(needed: ArraySpec, provided: ArraySpec) -> Iterator[Finding]:
     if needed.unit != provided.unit:
         text = f"{where}: the policy needs {needed.unit}, the robot gives {provided.unit}"
         yield Finding("error", "unit", text)
+
+
+def _resized(camera: str, needed: ArraySpec, provided: ArraySpec) -> str:
+    """Return what to write so that a camera gives pictures of the needed size."""
+    (height, width), (tall, wide) = needed.shape[:2], provided.shape[:2]
+    smaller = (height or 0) <= (tall or 0) and (width or 0) <= (wide or 0)
+    size = f"{{width: {width}, height: {height}}}"
+    real = f"pictures: {{{camera}: {size}}}" if smaller else f"cameras: {{{camera}: {size}}}"
+    return f"Backend lerobot takes '{real}'; others have the size in the robot's table"
 
 
 def _action(policy: Policy, robot: RobotSpec, backend: RobotBackend) -> Iterator[Finding]:

@@ -24,7 +24,7 @@ from robot_policies.interface import (
 )
 from robot_policies_hardware.emulators.serial_bus import SerialBus
 from robot_policies_hardware.lerobot_backend import LerobotBackend
-from robot_policies_hardware.pictures import shrink
+from robot_policies_hardware.pictures import PictureSize, shrink
 
 DEGREE = math.pi / 180.0
 GRIPPER = {"lower": -0.2, "upper": 1.8}  # rad; 100 % is 2 rad
@@ -123,24 +123,41 @@ def test_camera_streams_have_their_own_size_and_stamp(tmp_path, monkeypatch):
     assert state.stamps[stream] == pytest.approx(99.9)
 
 
-def test_a_camera_of_the_table_gives_its_middle_at_the_tables_size():
-    camera = {"type": "opencv", "index_or_path": 0, "width": 640, "height": 480, "fps": 30}
-    spec = load_robot("so101")
-    backend = LerobotBackend(spec, id="one", port="none", cameras={"top": camera})
-    assert backend.provides["observation.images.top"].shape == (96, 96, 3)
+CAMERA = {"type": "opencv", "index_or_path": 0, "width": 640, "height": 480, "fps": 30}
+
+
+def arm_with_camera(**options) -> LerobotBackend:
+    return LerobotBackend(
+        load_robot("so101"), id="one", port="none", cameras={"top": CAMERA}, **options
+    )
+
+
+def test_a_camera_gives_its_own_size_or_its_middle_shrunk():
+    stream = "observation.images.top"
+    assert arm_with_camera().provides[stream].shape == (480, 640, 3)
+    shrunk = arm_with_camera(pictures={"top": {"width": 96, "height": 96}})
+    assert shrunk.provides[stream].shape == (96, 96, 3)
     picture = np.zeros((480, 640, 3), np.uint8)
     picture[:, 80:560] = 100  # what is left of the width
     picture[:5, 80:85] = 200  # one of the pixels to come
-    small = shrink(picture, spec.cameras[1])
+    small = shrink(picture, PictureSize(96, 96))
     assert small.shape == (96, 96, 3)
     assert small[0, 0, 0] == 200
     assert set(small.reshape(-1, 3)[1:].ravel()) == {100}
 
 
-def test_refuses_a_camera_that_would_have_to_be_enlarged():
-    camera = {"type": "opencv", "index_or_path": 0, "width": 160, "height": 90, "fps": 30}
-    with pytest.raises(ConfigError, match=r"cameras\.top: 160x90 is smaller than the 96x96"):
-        LerobotBackend(load_robot("so101"), id="one", port="none", cameras={"top": camera})
+@pytest.mark.parametrize(
+    ("pictures", "message"),
+    [
+        ({"top": {"width": 640, "height": 481}}, r"pictures\.top: 640x481 is larger .* 640x480"),
+        ({"tpo": {"width": 96, "height": 96}}, "'tpo'.*'top'"),
+        ({"top": {"width": 96}}, "pictures.top.*height"),
+        ({"top": {"width": 96, "height": 0}}, "height = 0 is no number of pixels"),
+    ],
+)
+def test_pictures_that_a_camera_cannot_give_are_refused(pictures, message):
+    with pytest.raises(ConfigError, match=message):
+        arm_with_camera(pictures=pictures)
 
 
 @pytest.mark.parametrize(

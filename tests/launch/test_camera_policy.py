@@ -82,6 +82,7 @@ def test_pictures_become_servo_goals_through_lerobots_own_driver(bus, tmp_path, 
         "id": "test",
         "calibration_dir": str(tmp_path),
         "cameras": {"top": still, "wrist": still},
+        "pictures": dict.fromkeys(("top", "wrist"), {"width": 96, "height": 96}),
     }
     before = [bus.get(id_, "Present_Position") for id_ in bus.servos]
     summary = tmp_path / "summary.json"
