@@ -2,11 +2,9 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from robot_policies.control.observation_buffer import GOALS, ObservationBuffer
 from robot_policies.interface import (
@@ -19,22 +17,19 @@ from robot_policies.interface import (
     goals_of,
     offered,
 )
-from robot_policies.interface.observation import COMMAND as COMMAND_IN_FORCE
-from robot_policies.interface.observation import EFFORT, IMU, POINTS, STATE, TASK, is_picture
+from robot_policies.interface.observation import COMMAND as IN_FORCE
+from robot_policies.interface.observation import EFFORT, IMU, STATE, TASK, is_picture
+from robot_policies.nodes.believed_stream import BelievedStream
+from robot_policies.nodes.command_in_force import CommandInForce
 from robot_policies.nodes.decoding import Sample
 from robot_policies.nodes.goals import GoalSubscription
-from robot_policies.nodes.graph_node import COMMAND, ERROR, RECENT, SENSOR, WARN, GraphNode
+from robot_policies.nodes.graph_node import COMMAND, ERROR, WARN, GraphNode
 from robot_policies.nodes.message_fields import to_time
-from robot_policies.nodes.polled import Polled, next_message
-from robot_policies.nodes.senders import OneSource, Senders, sender_of
-from robot_policies.nodes.streams import PICTURES_WANTED, stream
+from robot_policies.nodes.streams import PICTURES_WANTED
 from robot_policies.nodes.topics import topic_of
 
-# Between two looks others may publish; one of them must not displace what the robot said.
-SEVERAL = QoSProfile(depth=8, reliability=ReliabilityPolicy.BEST_EFFORT)
 LOOK = 0.002  # s; how often it is looked for what belongs to the joints of this moment
 PATIENCE = 0.01  # s; how long it is looked for
-UNHEARD = 3  # measurements; a command is sent after each
 
 
 class PolicySubscriptions:
@@ -72,8 +67,7 @@ class PolicySubscriptions:
         self._node, self._due, self._take, self._complain = node, due, take, complain
         provides = {**offered(backend), **goals_of(task)}
         self._buffer = ObservationBuffer(spec, provides, robot=backend.spec)
-        sensors = [name for name in spec if name not in GOALS]
-        self._trigger = STATE if STATE in spec else sensors[0]
+        refuse = partial(complain, ERROR)
         self._goals = [
             GoalSubscription(
                 node,
@@ -81,18 +75,30 @@ class PolicySubscriptions:
                 topic_of(node, backend, name),
                 robot,
                 partial(self._put_goal, name),
-                partial(complain, ERROR),
+                refuse,
             )
             for name in (*spec, *((TASK,) if spec.needs_task else ()))
             if name in GOALS
         ]
+        sensors = [name for name in spec if name not in GOALS]
+        self._trigger = STATE if STATE in spec else sensors[0]
+        self._streams = {
+            name: BelievedStream(
+                node,
+                name,
+                topic_of(node, backend, name),
+                robot,
+                refuse,
+                self._on_trigger if name == self._trigger else None,
+            )
+            for name in sensors
+        }
+        commands = None if self._trigger == IN_FORCE else self._streams.get(IN_FORCE)
+        self._command = CommandInForce(commands, node.time) if commands else None
         self._stamp = -np.inf  # of the joints that are answered
         self._since = -np.inf  # when they came
         self._awaited = {name for name in spec if name in (EFFORT, IMU) or is_picture(name)}
         self._missing: set[str] = set()
-        self._commands: list[Any] = []  # sent, not yet measured after
-        self._in_force: Sample | None = None  # sent before the joints were measured
-        self._unheard = 0  # measurements since a command was heard
         self._look = node.create_timer(LOOK, self._look_again, clock=node.time.timer_clock)
         self._look.cancel()
         self._wanted = (
@@ -100,28 +106,6 @@ class PolicySubscriptions:
             if any(is_picture(name) for name in spec)
             else None
         )
-        polled = Polled()
-        self._subscriptions = {
-            feature: node.create_subscription(
-                stream(feature).message,
-                topic_of(node, backend, feature),
-                self._on_trigger,
-                self._depth(feature),
-                callback_group=None if feature == self._trigger else polled,
-            )
-            for feature in sensors
-        }
-        self._sources = {
-            feature: OneSource(Senders(node, subscription.topic_name), robot)
-            for feature, subscription in self._subscriptions.items()
-        }
-
-    def _depth(self, feature: str) -> QoSProfile:
-        """Return how many messages wait; of joints and of pictures only the newest."""
-        if feature == COMMAND_IN_FORCE:
-            return RECENT
-        newest = feature == self._trigger or is_picture(feature) or feature == POINTS
-        return SENSOR if newest else SEVERAL
 
     @property
     def figures(self) -> dict[str, int]:
@@ -137,24 +121,21 @@ class PolicySubscriptions:
     def close(self) -> None:
         """Unsubscribe."""
         self._node.destroy_timer(self._look)
-        for subscription in self._subscriptions.values():
-            self._node.destroy_subscription(subscription)
-        for goal in self._goals:
-            goal.close()
-        self._subscriptions, self._goals = {}, []
+        for heard in (*self._streams.values(), *self._goals):
+            heard.close()
+        self._streams, self._goals = {}, []
         if self._wanted:
             self._node.destroy_publisher(self._wanted)
 
-    def _on_trigger(self, message: Any, info: Any) -> None:
-        for source in self._sources.values():
-            source.look_anew()
-        if not self._believes(self._trigger, info):
-            return
-        stamp = self._read(self._trigger, message)
+    def _on_trigger(self, sample: Sample) -> None:
+        for heard in self._streams.values():
+            heard.look_anew()
+        stamp = self._keep(self._trigger, sample)
         if not self._due(stamp):
             return
         self._stamp, self._since = stamp, self._node.now()
-        self._unheard += 1
+        if self._command:
+            self._command.measured()
         self._missing = set(self._awaited)
         self._look_again()
 
@@ -168,77 +149,30 @@ class PolicySubscriptions:
         self._make()
 
     def _poll(self) -> None:
-        for feature, subscription in self._subscriptions.items():
-            if feature == self._trigger:
+        for name, heard in self._streams.items():
+            if name in (self._trigger, IN_FORCE):
                 continue
-            while received := next_message(subscription):
-                taken, info = received
-                if not self._believes(feature, info):
-                    continue
-                if feature == COMMAND_IN_FORCE:
-                    self._commands.append(taken)
-                    continue
-                stamp = self._read(feature, taken)
-                if stamp >= self._stamp or (is_picture(feature) and np.isfinite(stamp)):
-                    self._missing.discard(feature)
-        if COMMAND_IN_FORCE in self._subscriptions:
-            self._read_command()
+            for sample in heard.waiting():
+                stamp = self._keep(name, sample)
+                if stamp >= self._stamp or (is_picture(name) and np.isfinite(stamp)):
+                    self._missing.discard(name)
+        if self._command and (command := self._command.at(self._stamp)):
+            self._push(IN_FORCE, command, self._stamp)
         for goal in self._goals:
             goal.poll()
 
-    def _read_command(self) -> None:
-        """Keep the newest command that was sent before the joints were measured.
+    def _put_goal(self, name: str, sample: Sample, stamp: float) -> None:
+        self._buffer.push(name, sample.values, stamp, sample.names)
 
-        It was in force then, however long ago it was sent: the robot's node may have stood still.
-        Where nothing is heard of commands while joints go on coming, it ages.
-        """
-        carrier = stream(COMMAND_IN_FORCE)
-        self._commands, waiting = [], self._commands
-        self._unheard = 0 if waiting else self._unheard
-        for message in waiting:
-            try:
-                sample = carrier.decode(message)
-            except ContractError as error:
-                self._complain(ERROR, f"{carrier.topic} refused: {error}")
-                continue
-            if self._node.time.from_ros(sample.stamp) <= self._stamp:
-                self._in_force = sample
-            else:
-                self._commands.append(message)
-        if self._in_force and self._unheard <= UNHEARD:
-            sample = self._in_force
-            self._push(COMMAND_IN_FORCE, sample.values, self._stamp, sample.names)
-
-    def _believes(self, feature: str, info: Any) -> bool:
-        """Return whether a message is from who is believed, and name any other sender."""
-        source, sender = self._sources[feature], sender_of(info)
-        if source.believes(sender):
-            return True
-        if name := source.name_of(sender):
-            topic = stream(feature).topic
-            self._complain(ERROR, f"{topic} has another publisher already, '{name}' is refused")
-        return False
-
-    def _read(self, feature: str, message: Any) -> float:
-        """Keep a message; return its stamp, or that of never if it is refused. [s]."""
-        carrier = stream(feature)
-        try:
-            sample = carrier.decode(message)
-        except ContractError as error:
-            self._complain(ERROR, f"{carrier.topic} refused: {error}")
-            return -np.inf
-        stamp = self._node.time.from_ros(sample.stamp)
-        return self._push(feature, sample.values, stamp, sample.names, sample.frame)
-
-    def _put_goal(self, feature: str, sample: Sample, stamp: float) -> None:
-        self._buffer.push(feature, sample.values, stamp, sample.names)
-
-    def _push(self, feature: str, values: Any, stamp: float, *about: Any) -> float:
+    def _keep(self, name: str, sample: Sample) -> float:
         """Keep a sample; return its stamp, or that of never if it is refused. [s]."""
+        return self._push(name, sample, self._node.time.from_ros(sample.stamp))
+
+    def _push(self, name: str, sample: Sample, stamp: float) -> float:
         try:
-            self._buffer.push(feature, values, stamp, *about)
+            self._buffer.push(name, sample.values, stamp, sample.names, sample.frame)
         except ContractError as error:
-            self._complain(ERROR, f"{stream(feature).topic} refused: {error}")
+            self._streams[name].refuse(error)
             return -np.inf
         return stamp
 
