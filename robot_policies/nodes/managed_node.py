@@ -1,13 +1,14 @@
 """Another node's lifecycle, seen from outside."""
 
 import time
-from typing import Any
+from collections.abc import Sequence
 
 import rclpy
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.client import Client
 from rclpy.node import Node
+from rclpy.task import Future
 
 from robot_policies.launching.exit_log import ExitLog
 
@@ -27,6 +28,7 @@ class ManagedNode:
         self.name, self._node, self._exit_log = name, node, ExitLog()
         self._change = node.create_client(ChangeState, f"{name}/change_state")
         self._ask = node.create_client(GetState, f"{name}/get_state")
+        self._asked: list[Future] = []  # questions without an answer
 
     @property
     def death(self) -> str:
@@ -43,25 +45,38 @@ class ManagedNode:
         return True
 
     def state(self, patience: float) -> int | None:
-        """Return the state's number; `None` if the node does not answer within some seconds."""
-        answer = self._call(self._ask, GetState.Request(), patience)
-        return answer.current_state.id if answer else None
+        """Return the state's number; `None` if the node does not answer within some seconds.
+
+        An answer that was late for one question is the answer to the next: on a busy machine
+        every one may be late.
+        """
+        self._asked.append(self._ask.call_async(GetState.Request()))
+        self._wait(self._ask, self._asked, patience)
+        answered = [k for k, future in enumerate(self._asked) if future.done()]
+        if not answered:
+            return None
+        newest = self._asked[answered[-1]].result()
+        for future in self._asked[: answered[-1]]:
+            self._ask.remove_pending_request(future)
+        self._asked = self._asked[answered[-1] + 1 :]
+        return newest.current_state.id if newest else None
 
     def change(self, number: int, patience: float) -> bool:
         """Return whether a transition succeeded within some seconds."""
         request = ChangeState.Request(transition=Transition(id=number))
-        answer = self._call(self._change, request, patience)
+        future = self._change.call_async(request)
+        self._wait(self._change, [future], patience)
+        if not future.done():
+            self._change.remove_pending_request(future)
+        answer = future.result()
         return answer is not None and answer.success
 
-    def _call(self, client: Client, request: Any, patience: float) -> Any:
-        future, end = client.call_async(request), time.monotonic() + patience
-        # The service of a node that died disappears after a while: no use in waiting longer.
-        while (
-            not (future.done() or self.death)
-            and time.monotonic() < end
-            and client.service_is_ready()
-        ):
-            rclpy.spin_until_future_complete(self._node, future, timeout_sec=min(patience, 1.0))
-        if not future.done():
-            client.remove_pending_request(future)
-        return future.result()
+    def _wait(self, client: Client, futures: Sequence[Future], patience: float) -> None:
+        """Spin until one of several questions is answered, or no longer for some seconds."""
+        end = time.monotonic() + patience
+        while not any(future.done() for future in futures):
+            # The service of a node that died disappears after a while.
+            left = end - time.monotonic()
+            if left <= 0.0 or self.death or not client.service_is_ready():
+                return
+            rclpy.spin_once(self._node, timeout_sec=min(left, 1.0))
