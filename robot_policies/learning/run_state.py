@@ -92,6 +92,29 @@ def of_group(group: str, tensors: Mapping[str, Tensor]) -> Tensors:
     }
 
 
+def fitting(tensors: Mapping[str, Tensor], places: Mapping[str, Tensor]) -> Tensors:
+    """Return the tensors for some places, in the order of the places.
+
+    A tensor of another shape would be spread over its place by `copy_`, without a word.
+
+    Raises:
+        ValueError: If one is missing, has another shape or another type.
+    """
+    found = {}
+    for name, place in places.items():
+        if name not in tensors:
+            raise ValueError(f"'{name}' is missing")
+        stored = tensors[name]
+        for what, value, expected in (
+            ("shape", tuple(stored.shape), tuple(place.shape)),
+            ("type", stored.dtype, place.dtype),
+        ):
+            if value != expected:
+                raise ValueError(f"'{name}' has {what} {value}, this run has {expected}")
+        found[name] = stored
+    return found
+
+
 def moments_of(optimizer: torch.optim.Optimizer) -> Tensors:
     """Return what an optimiser remembers of its gradients, as `parameter number.name`."""
     return {
@@ -102,9 +125,18 @@ def moments_of(optimizer: torch.optim.Optimizer) -> Tensors:
 
 
 def restore_moments(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Give an optimiser what `moments_of` returned; its rates stay what they are."""
-    moments: dict[int, Tensors] = {}
-    for name, value in tensors.items():
-        number, _, moment = name.partition(".")
-        moments.setdefault(int(number), {})[moment] = value
+    """Give Adam or AdamW what `moments_of` returned; its rates stay what they are.
+
+    Raises:
+        ValueError: If a moment is missing, or has another shape than its parameter.
+    """
+    parameters = [each for group in optimizer.param_groups for each in group["params"]]
+    known = {int(name.partition(".")[0]) for name in tensors}
+    if unknown := known - set(range(len(parameters))):
+        raise ValueError(f"moments of parameter {min(unknown)}, this run has {len(parameters)}")
+    moments = {}
+    for number in known:
+        parameter = parameters[number]
+        places = {"step": torch.zeros(()), "exp_avg": parameter, "exp_avg_sq": parameter}
+        moments[number] = of_group(str(number), fitting(tensors, grouped(str(number), places)))
     optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})

@@ -6,6 +6,7 @@ import torch
 from robot_policies.interface import CheckpointError
 from robot_policies.learning.networks import mlp
 from robot_policies.learning.run_state import (
+    fitting,
     grouped,
     moments_of,
     of_group,
@@ -58,3 +59,47 @@ def test_a_damaged_state_is_one_line(tmp_path):
     path.write_bytes(b"nonsense")
     with pytest.raises(CheckpointError, match="cannot resume"), resuming(path):
         read_state(path)
+
+
+PLACES = {"weight": torch.zeros(3, 2), "count": torch.zeros((), dtype=torch.int64)}
+
+
+def test_what_fits_is_taken_and_nothing_else():
+    stored = {"weight": torch.ones(3, 2), "count": torch.tensor(4), "other": torch.ones(1)}
+    assert fitting(stored, PLACES) == {name: stored[name] for name in PLACES}
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor", "message"),
+    [
+        ("weight", torch.ones(1), r"'weight' has shape \(1,\), this run has \(3, 2\)"),
+        ("weight", torch.ones(1, 2), r"'weight' has shape \(1, 2\)"),
+        ("weight", torch.ones(3, 2).double(), "'weight' has type torch.float64"),
+        ("count", torch.ones(()), "'count' has type torch.float32, this run has torch.int64"),
+    ],
+)
+def test_a_tensor_that_copying_would_spread_or_cast_is_refused(name, tensor, message):
+    stored = {**PLACES, name: tensor}
+    with pytest.raises(ValueError, match=message):
+        fitting(stored, PLACES)
+    with pytest.raises(ValueError, match=f"'{name}' is missing"):
+        fitting({key: value for key, value in PLACES.items() if key != name}, PLACES)
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor", "message"),
+    [
+        ("0.exp_avg", torch.ones(1), r"'0.exp_avg' has shape \(1,\), this run has \(5, 3\)"),
+        ("1.step", torch.ones(5), r"'1.step' has shape \(5,\), this run has \(\)"),
+        ("7.step", torch.ones(()), "moments of parameter 7, this run has 4"),
+        ("0.exp_avg_sq", None, "'0.exp_avg_sq' is missing"),
+    ],
+)
+def test_moments_of_other_parameters_are_refused(name, tensor, message):
+    net, optimizer = made()
+    train(net, optimizer, 1)
+    stored = moments_of(optimizer) | {name: tensor}
+    if tensor is None:
+        del stored[name]
+    with pytest.raises(ValueError, match=message):
+        restore_moments(made()[1], stored)

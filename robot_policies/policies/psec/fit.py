@@ -16,6 +16,7 @@ from robot_policies.interface import CheckpointError, ConfigError
 from robot_policies.learning.averages import early_rate, follow
 from robot_policies.learning.noise import noise_of_step
 from robot_policies.learning.run_state import (
+    fitting,
     grouped,
     moments_of,
     of_group,
@@ -161,8 +162,9 @@ class _Run:
                     f"{path} is the state of a run with other data, base or settings; "
                     "remove it to begin anew"
                 )
-            for name, tensor in self._tensors().items():
-                tensor.copy_(stored[name])
+            own = self._tensors()
+            for name, tensor in fitting(stored, own).items():
+                own[name].copy_(tensor)
             restore_moments(self.optimizer, of_group("adam", stored))
             return int(metadata["step"])
 

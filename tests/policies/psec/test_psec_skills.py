@@ -8,6 +8,7 @@ import torch
 from lerobot.configs.types import FeatureType, PolicyFeature
 
 from robot_policies.interface import CheckpointError, ConfigError
+from robot_policies.learning.run_state import read_state, write_state
 from robot_policies.policies.psec import PsecConfig
 from robot_policies.policies.psec.criteria import CriticSettings
 from robot_policies.policies.psec.demonstrations import (
@@ -167,6 +168,11 @@ def test_a_state_of_another_run_is_refused(arm, tmp_path, monkeypatch):
     other = dataclasses.replace(TINY, seed=1)
     with pytest.raises(CheckpointError, match="other data, base or settings"):
         train_skill(base, train, other, state=state)
+    tensors, texts = read_state(state)
+    for name in ("parameter.0", "average.0", "adam.0.exp_avg"):
+        write_state(state, {**tensors, name: tensors[name].flatten()[:1]}, texts)
+        with pytest.raises(CheckpointError, match=r"cannot resume: '.*' has shape \(1,\)"):
+            train_skill(base, train, TINY, state=state)
     state.write_bytes(b"nonsense")
     with pytest.raises(CheckpointError, match="cannot resume"):
         train_skill(base, train, TINY, state=state)

@@ -407,6 +407,22 @@ def test_a_damaged_state_is_refused(config, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "name",
+    ["observation", "environment.time", "environment.position", "memory.", "adam.0.exp_avg"],
+)
+def test_a_state_of_other_shapes_is_refused(config, tmp_path, name):
+    trainer, path = trainer_of(config), tmp_path / "state.safetensors"
+    trainer.begin(0)
+    trainer.iterate()
+    save_state(trainer, path)
+    tensors, texts = read_state(path)
+    name = next(each for each in tensors if each.startswith(name))
+    write_state(path, {**tensors, name: tensors[name][:1]}, texts)
+    with pytest.raises(CheckpointError, match=r"cannot resume: '.*' has shape \(1,"):
+        load_state(trainer_of(config), path)
+
+
+@pytest.mark.parametrize(
     ("progress", "message"),
     [
         ("[" * 100_000, "nested deeper than 64"),

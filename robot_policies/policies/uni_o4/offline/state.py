@@ -10,6 +10,7 @@ from torch import nn
 from robot_policies.documents import parse_json
 from robot_policies.interface import CheckpointError
 from robot_policies.learning.run_state import (
+    fitting,
     grouped,
     moments_of,
     of_group,
@@ -69,7 +70,7 @@ def load_offline_state(run: OfflineRun, path: Path) -> None:
             module.load_state_dict(of_group(group, tensors))
         for i, optimizer in enumerate(stage.optimizers):
             restore_moments(optimizer, of_group(f"adam.{i}", tensors))
-        stage.numbers = {name: tensors[f"number.{name}"] for name in stage.numbers}
+        stage.numbers = fitting(of_group("number", tensors), stage.numbers)
         if isinstance(stage, Improvement):
             stage.improver.checks = [
                 Check(c["step"], tuple(c["gain"]), tuple(c["accepted"]))
