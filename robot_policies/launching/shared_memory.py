@@ -8,6 +8,8 @@ Reference: `fastdds shm clean`, which goes by the locks alone.
 
 import fcntl
 import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 FOLDER = Path("/dev/shm")
@@ -17,14 +19,16 @@ NAME = re.compile(r"fastdds_([0-9a-f]{16}|port\d+)")
 def clean(folder: Path = FOLDER) -> list[str]:
     """Remove the segments of dead processes; return their names."""
     files = folder.iterdir() if folder.is_dir() else ()
-    left = [path for path in files if NAME.fullmatch(path.name) and _is_left(path)]
-    used = mapped(folder) if left else set()
-    left = [path for path in left if path not in used]
-    for path in left:
-        semaphore = path.with_name(f"sem.{path.name}_mutex")
-        for file in (path, *_locks(path), semaphore):
-            file.unlink(missing_ok=True)
-    return [path.name for path in left]
+    free = [path for path in files if NAME.fullmatch(path.name) and _is_free(path)]
+    used = mapped(folder) if free else set()
+    removed = []
+    for path in sorted(set(free) - used):
+        with _held(path) as locks:  # it may have been taken since, and is not while it is removed
+            if locks is not None:
+                for file in (path, *locks, path.with_name(f"sem.{path.name}_mutex")):
+                    file.unlink(missing_ok=True)
+                removed.append(path.name)
+    return removed
 
 
 def mapped(folder: Path = FOLDER, processes: str = "*") -> set[Path]:
@@ -45,21 +49,27 @@ def mapped(folder: Path = FOLDER, processes: str = "*") -> set[Path]:
     return found
 
 
-def _locks(path: Path) -> list[Path]:
+def _is_free(path: Path) -> bool:
+    with _held(path) as locks:
+        return locks is not None
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[list[Path] | None]:
+    """Hold the locks of a segment, and say which; `None` if it is somebody else's.
+
+    A port that nobody reads any more has no lock at all.
+    """
+    with ExitStack() as stack:
+        yield _take(path, stack)
+
+
+def _take(path: Path, stack: ExitStack) -> list[Path] | None:
     names = (f"{path.name}_el", f"{path.name}_sl")
-    return [lock for name in names if (lock := path.with_name(name)).exists()]
-
-
-def _is_left(path: Path) -> bool:
-    """Return whether nobody holds a lock; a port that nobody reads any more has none at all."""
-    locks = _locks(path)
-    return all(_is_free(lock) for lock in locks) and (bool(locks) or "port" in path.name)
-
-
-def _is_free(lock: Path) -> bool:
+    locks = [lock for name in names if (lock := path.with_name(name)).exists()]
     try:
-        with lock.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for lock in locks:
+            fcntl.flock(stack.enter_context(lock.open("rb")), fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        return False
-    return True
+        return None
+    return locks if locks or "port" in path.name else None
