@@ -26,7 +26,7 @@ def launch(
     """Start a launch file; `ros2 launch` does it where that is installed.
 
     Exit status 1 if the trial did not end as meant: a latched stop, a fall, a policy that never
-    acted, a recording or film that is not whole; 3 if a process died or gave up.
+    acted; 3 if a process died or gave up, or a recording or film is not whole.
     """
     from robot_policies.cli.trial_summary import fault_of, launch_trial, summary_table
     from robot_policies.launching import show_arguments

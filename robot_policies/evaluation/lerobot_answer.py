@@ -19,6 +19,7 @@ from lerobot.configs import FeatureType, PreTrainedConfig
 from lerobot.policies.utils import prepare_observation_for_inference
 
 from robot_policies.control.warm_up import choose_threads
+from robot_policies.interface import RobotPoliciesError
 from robot_policies.policies.asking import asking
 from robot_policies.policies.checkpoint import read_checkpoint
 from robot_policies.policies.device import find_device
@@ -79,7 +80,10 @@ def made_up(config: PreTrainedConfig) -> dict[str, np.ndarray]:
 def main() -> None:
     """Measure."""
     folder, pause, device, *given = sys.argv[1:]
-    ask = question(Path(folder), device)
+    try:
+        ask = question(Path(folder), device)
+    except RobotPoliciesError as error:
+        sys.exit(str(error))
     if given:
         threads = int(given[0])
         torch.set_num_threads(threads)

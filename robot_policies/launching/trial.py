@@ -12,6 +12,7 @@ from robot_policies.interface import BackendError
 
 FILE = "policy.launch.xml"
 PATIENCE = 120.0  # s; beyond the time of the trial, for start and end
+WORDS = 500  # characters that are told of what a process said, unless its last line is longer
 BROKE_OFF = "the graph broke off"
 
 
@@ -68,5 +69,15 @@ def run_process(
     except subprocess.TimeoutExpired:
         raise BackendError(f"{fault}: no end after {seconds + PATIENCE:g} s") from None
     if done.returncode:
-        raise BackendError(f"{fault}: {' '.join(done.stderr.split())[-300:]}")
+        raise BackendError(f"{fault}: {_last_words(done.stderr)}")
     return (done.stdout.splitlines() or [""])[-1]
+
+
+def _last_words(text: str) -> str:
+    """Return the last lines of what a process said, whole ones, as one line."""
+    said = ""
+    for line in filter(str.strip, reversed(text.splitlines())):
+        if said and len(line) + len(said) > WORDS:
+            break
+        said = f"{line.strip()} {said}"
+    return said.strip()

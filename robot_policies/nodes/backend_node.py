@@ -6,6 +6,7 @@ from robot_policies.control.records import Ending
 from robot_policies.interface import ActionChunk, ContractError, RobotPoliciesError
 from robot_policies.nodes.chunk_intake import ChunkIntake, Unfit
 from robot_policies.nodes.graph_node import GraphNode, NotYet, one_line, reported, run
+from robot_policies.nodes.lifetime import FAULT
 from robot_policies.nodes.operator_services import OperatorServices
 from robot_policies.nodes.policy_report import PolicyReport
 from robot_policies.nodes.robot_publishers import RobotPublishers
@@ -26,6 +27,7 @@ class BackendNode(GraphNode):
         self._chunks: ChunkIntake | None = None
         self._moving = self._stopping = False
         self._ending, self._reason = Ending.INTERRUPTED, ""
+        self._told = set[str]()  # faults of this trial
         OperatorServices(
             self,
             lambda: self._trial and self._trial.loop,
@@ -56,7 +58,7 @@ class BackendNode(GraphNode):
         """Start the clocks of the trial that was prepared."""
         assert self._trial
         self._trial.start(self.now())
-        self._moving, self._ending = True, Ending.INTERRUPTED
+        self._moving, self._ending, self._told = True, Ending.INTERRUPTED, set()
         self.every(self._trial.loop.period, self._tick)
         self.every(REPORT_PERIOD, self._report)
 
@@ -99,7 +101,10 @@ class BackendNode(GraphNode):
 
     def _report_faults(self, trial: TrialRun) -> None:
         for line in trial.faults:
-            self.get_logger().error(line)
+            if line not in self._told:
+                self.status = FAULT
+                self._told.add(line)
+                self.get_logger().error(line)
 
     def _tick(self) -> None:
         if self._trial is None or self._chunks is None:

@@ -7,6 +7,9 @@ gives up or dies; the launch file ends with it.
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Timer
 from typing import Any
 
 import rclpy
@@ -24,12 +27,12 @@ from robot_policies.launching.parent import end_with_parent
 from robot_policies.launching.shared_memory import clean
 from robot_policies.nodes.commentary import Commentary
 from robot_policies.nodes.graph_node import ERROR, LATCHED, diagnosis
-from robot_policies.nodes.lifetime import claim_name, leave, made
+from robot_policies.nodes.lifetime import FAULT, claim_name, leave, made
 from robot_policies.nodes.managed_node import ManagedNode
 
-FAULT = 3  # exit status
 APPEARANCE = 60.0  # s; longest start of a process
 PATIENCE = 300.0  # s; longest transition: a checkpoint may have to be downloaded
+LONG = 10.0  # s; after which it is said what is waited for
 DISCOVERY = 2.0  # s; in which other hosts are heard of
 SILENCE = 2.0  # s; a node silent this long is dead
 WATCH_PERIOD = 0.25  # s
@@ -72,9 +75,13 @@ class BringupNode(Node):
             self._look_for_others()
         for number, verb in UP:
             for node in self._nodes:
-                if not node.appears(APPEARANCE):
+                with self._waiting(f"node '{node.name}' to appear"):
+                    appeared = node.appears(APPEARANCE)
+                if not appeared:
                     raise _fault(node, f"has not appeared for {APPEARANCE:g} s")
-                if not node.change(number, PATIENCE):
+                with self._waiting(f"node '{node.name}' to {verb}"):
+                    changed = node.change(number, PATIENCE)
+                if not changed:
                     raise _fault(node, f"could not {verb}; its own message says why")
         if self._instruction not in ("", "none"):
             # Kept for the policy's node by this publisher, which lives as long as the graph.
@@ -116,6 +123,16 @@ class BringupNode(Node):
                     if node.state(WATCH_PERIOD) != State.PRIMARY_STATE_ACTIVE:
                         break
                     self._listen(WATCH_PERIOD)
+
+    @contextmanager
+    def _waiting(self, what: str) -> Iterator[None]:
+        """Say once what is waited for, if that takes long."""
+        said = Timer(LONG, self.get_logger().info, (f"waiting for {what}",))
+        said.start()
+        try:
+            yield
+        finally:
+            said.cancel()
 
     def _look_for_others(self) -> None:
         """Refuse names that a graph on another host has: its claims are not seen here.

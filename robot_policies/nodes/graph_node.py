@@ -3,6 +3,7 @@
 import math
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -22,7 +23,7 @@ from rclpy.signals import SignalHandlerOptions
 from robot_policies.interface import ConfigError
 from robot_policies.launching.parent import end_with_parent
 from robot_policies.nodes.guarded import Guarded, one_line
-from robot_policies.nodes.lifetime import claim_name, exempt_from_collection, leave
+from robot_policies.nodes.lifetime import FAULT, claim_name, exempt_from_collection, leave
 from robot_policies.nodes.node_time import NodeTime
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
@@ -70,6 +71,7 @@ def release(node: "GraphNode") -> None:
     try:
         node.release()
     except Exception as error:  # the second fault must not hide the first
+        node.status = FAULT
         node.get_logger().error(f"cannot release: {one_line(error)}")
 
 
@@ -86,7 +88,13 @@ def diagnosis(
 
 
 class GraphNode(Guarded, LifecycleNode):
-    """A lifecycle node with read-only settings and a place on `/diagnostics`."""
+    """A lifecycle node with read-only settings and a place on `/diagnostics`.
+
+    Attributes:
+        status: Exit status of its process, once it has come to its end.
+    """
+
+    status = 0
 
     def __init__(self, name: str, settings: Mapping[str, tuple[Any, str]]) -> None:
         """Declare the settings.
@@ -231,6 +239,8 @@ def _run(make: Callable[[], GraphNode]) -> None:
     # A node that fails while it ends has no more to do.
     if fault is not None and not signals:
         raise fault
+    if node.status:
+        sys.exit(node.status)
 
 
 def spin(node: Node, executor: SingleThreadedExecutor, going: Callable[[], bool]) -> None:

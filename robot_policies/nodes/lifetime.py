@@ -10,7 +10,7 @@ from rclpy.node import Node
 from robot_policies.interface import ConfigError
 from robot_policies.launching.claims import Claim, claim
 
-USAGE = 2  # exit status
+USAGE, FAULT = 2, 3  # exit statuses
 
 
 def made[N: Node](make: Callable[[], N]) -> N | None:

@@ -2,9 +2,7 @@
 
 import errno
 import gc
-import os
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,18 +18,6 @@ from robot_policies.data.writer import DatasetFolder
 from robot_policies.interface import BackendError, ConfigError
 
 FEATURES = {"x": {"dtype": "float32", "shape": [64], "names": None}}
-
-
-@pytest.fixture
-def disk(tmp_path) -> Iterator[Path]:
-    """Return an empty disk of 600 kB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(folder)]
-    if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("only root may mount a small disk")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def fill(disk: Path) -> None:

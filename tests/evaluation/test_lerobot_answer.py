@@ -3,7 +3,7 @@ import pytest
 import torch
 from act_checkpoint import TINY, write_act
 
-from robot_policies.evaluation.lerobot_answer import ANSWERS, answers, made_up, question
+from robot_policies.evaluation.lerobot_answer import ANSWERS, answers, made_up, main, question
 from robot_policies.interface import CheckpointError, Observation
 from robot_policies.policies.catalog import load_policy
 from robot_policies.policies.checkpoint import read_checkpoint
@@ -33,3 +33,9 @@ def test_each_answer_is_timed_but_the_first():
 def test_a_folder_without_a_checkpoint_is_refused(tmp_path):
     with pytest.raises(CheckpointError):
         question(tmp_path)
+
+
+def test_a_fault_of_the_process_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["lerobot_answer", str(tmp_path / "none"), "0", "cpu"])
+    with pytest.raises(SystemExit, match=r"^.*none.*$"):
+        main()

@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 from act_checkpoint import TINY, write_act
 from ros_graph import free_domain
@@ -5,6 +7,7 @@ from ros_graph import free_domain
 from robot_policies.interface import BackendError
 from robot_policies.launching import latency
 from robot_policies.launching.latency import measure_images, measure_latency
+from robot_policies.launching.trial import run_process
 
 
 def test_no_image_is_lost_best_effort_with_the_shipped_profile():
@@ -49,3 +52,11 @@ def test_a_process_that_fails_is_one_line():
     names = {"policy": "hold", "robot": "go1", "backend": "loopbak", "task": "none"}
     with pytest.raises(BackendError, match="the graph broke off: .*loopback"):
         latency.measure_commands(names, seconds=1.0, domain=free_domain())
+
+
+def test_the_last_words_of_a_process_are_whole_lines():
+    long = "why " * 200
+    script = f"import sys; sys.exit('before ' * 60 + '\\n{long}\\n')"
+    with pytest.raises(BackendError) as caught:
+        run_process([sys.executable, "-c", script], 1.0, {}, "it failed")
+    assert str(caught.value) == f"it failed: {long.strip()}"

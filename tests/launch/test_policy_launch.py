@@ -170,6 +170,19 @@ def test_a_trial_ends_by_itself_with_a_summary_and_status_0(tmp_path):
     assert summary["latency"].keys() == {"p50", "p95", "p99", "max"}
 
 
+def test_a_recording_that_is_not_whole_is_a_failure_of_the_launch(disk):
+    with Graph(*HOLD, "seconds:=4", f"record:={disk / 'rec'}") as graph:
+        commands = graph.listen(JointState, "command_sent")
+        assert graph.wait(lambda: commands, 60.0)
+        with pytest.raises(OSError, match="No space left"):
+            (disk / "rest").write_bytes(bytes(1 << 20))
+        status, errors = graph.end(None)
+    assert status == 3, errors
+    # One line when it happens, and one at the end.
+    assert errors.count("No space left on device") == 2, errors
+    assert "[backend] died: exit status 3" in errors
+
+
 def test_sigint_leaves_no_process_behind():
     with Graph(*HOLD) as graph:
         commands = graph.listen(JointState, "command_sent")
