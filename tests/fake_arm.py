@@ -1,10 +1,14 @@
 """A LeRobot robot without motors; LeRobot finds the class by its module's name."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 from lerobot.robots import Robot, RobotConfig
+from toy_robot import toy_robot
+
+from robot_policies_hardware.lerobot_backend import LerobotBackend
 
 
 @RobotConfig.register_subclass("fake_arm")
@@ -69,3 +73,20 @@ class FakeArm(Robot):
 
     def disconnect(self) -> None:
         self.connected = False
+
+
+GRIPPER = {"lower": -0.2, "upper": 1.8}  # rad; 100 % is 2 rad
+
+
+def fake(folder: Path, id: str = "one", calibrated: bool = True, **options) -> LerobotBackend:
+    if calibrated:
+        (folder / f"{id}.json").write_text("{}")
+    spec = toy_robot({"shoulder": {}, "elbow": {}, "gripper": GRIPPER})
+    return LerobotBackend(
+        spec,
+        type="fake_arm",
+        id=id,
+        calibration_dir=str(folder),
+        units={"gripper": "%"},
+        **options,
+    )

@@ -34,21 +34,24 @@ from robot_policies.interface import (
 from robot_policies.interface.errors import suggestion
 from robot_policies.interface.observation import IMAGES, STATE
 from robot_policies.interface.plausibility import Plausibility
-from robot_policies.interface.schema import check_keys
 from robot_policies_hardware.lerobot_config import (
     camera_streams,
     picture_sizes,
     robot_config,
-    unit_of,
-    unit_scale,
 )
+from robot_policies_hardware.motor_units import MotorUnits
 from robot_policies_hardware.pictures import shrink
-from robot_policies_hardware.servos import Servos, arms, norm_modes
+from robot_policies_hardware.servos import Servos, arms, norm_modes, without_cameras
 from robot_policies_hardware.slope import Slope
 
 
 class LerobotBackend:
-    """A `lerobot.robots.Robot` as a backend."""
+    """A `lerobot.robots.Robot` as a backend.
+
+    Attributes:
+        config: LeRobot's configuration of the robot.
+        units: What LeRobot counts its motors in.
+    """
 
     accepts = frozenset({ActionKind.JOINT_POSITION})
 
@@ -87,25 +90,18 @@ class LerobotBackend:
         """
         self.spec = spec
         self._type, self._clock = type, clock
-        self._config = robot_config(type, config)
-        for name, option in (("units", units), ("motors", motors), ("zeros", zeros)):
-            check_keys(option or {}, spec.joint_names, f"lerobot.yaml: {name}")
-        check_keys(signs or {}, spec.joint_names, "lerobot.yaml: signs")
-        self._motors = tuple((motors or {}).get(name, name) for name in spec.joint_names)
-        modes = self._norm_modes()
-        rows = [
-            unit_scale(joint, unit_of(joint.name, (units or {}).get(joint.name), modes.get(motor)))
-            for joint, motor in zip(spec.joints, self._motors, strict=True)
-        ]
-        sign = np.array([(signs or {}).get(name, 1.0) for name in spec.joint_names])
-        zero = np.array([(zeros or {}).get(name, 0.0) for name in spec.joint_names])
-        self._scale = sign * np.array([scale for scale, _ in rows])
-        self._offset = zero + np.array([offset for _, offset in rows])
-        self._shrunk = picture_sizes(self._config, pictures or {})
-        self._cameras = camera_streams(self._config, self._shrunk)
+        self.config = robot_config(type, config)
+        self.units = MotorUnits(spec, self._norm_modes(), units, motors, zeros, signs)
+        self._shrunk = picture_sizes(self.config, pictures or {})
+        self._cameras = camera_streams(self.config, self._shrunk)
         self.provides = {STATE: spec.streams[STATE], **self._cameras}
         self._robot: Robot | None = None
         self._slope = Slope()
+
+    @property
+    def robot(self) -> Robot | None:
+        """LeRobot's robot; `None` while it is not connected."""
+        return self._robot
 
     def connect(self) -> None:
         """Open the device, without calibrating and without moving.
@@ -114,7 +110,7 @@ class LerobotBackend:
             BackendError: If it is not there, not calibrated, or has other motors.
         """
         try:
-            self._robot = make_robot_from_config(self._config)
+            self._robot = make_robot_from_config(self.config)
         except Exception as error:  # each driver raises its own, a missing SDK included
             raise self._failed("make", error) from None
         self._check_motors(self._robot)
@@ -140,23 +136,46 @@ class LerobotBackend:
 
     def read(self, pictures: bool = True) -> RobotState:
         """Return positions, velocities and the newest picture of each camera that is wanted."""
-        robot = self._connected("read")
         stamp = self._clock()
+        return self.state(self.observe(pictures), stamp, pictures)
+
+    def observe(self, pictures: bool = True) -> dict[str, Any]:
+        """Return what LeRobot's robot observes, with its own names and units.
+
+        Args:
+            pictures: Whether its cameras are read.
+
+        Raises:
+            BackendError: If it does not answer.
+        """
+        robot = self._connected("read")
         try:
-            measured = robot.get_observation()
+            if pictures:
+                return robot.get_observation()
+            with without_cameras(robot):
+                return robot.get_observation()
         except Exception as error:
             raise self._failed("read", error) from None
-        position = self._to_si(measured)
+
+    def state(
+        self, observed: Mapping[str, Any], stamp: float, pictures: bool = True
+    ) -> RobotState:
+        """Return what was observed as a measurement.
+
+        Args:
+            observed: What `observe` returned.
+            stamp: When. [s]
+            pictures: Whether it has pictures, and they are wanted.
+        """
+        position = self.units.positions(observed)
         self._joints.judge(position, stamp)
-        velocity = self._slope.update(position, stamp)
-        if all(f"{motor}.vel" in measured for motor in self._motors):
-            velocity = self._scale * [float(measured[f"{motor}.vel"]) for motor in self._motors]
+        velocity, measured = self._slope.update(position, stamp), self.units.velocities(observed)
         wanted = self._cameras if pictures else ()
-        seen = {name: self._picture(measured, name) for name in wanted}
+        seen = {name: self._picture(observed, name) for name in wanted}
         return RobotState(
             stamp=stamp,
             joint_position=position,
-            joint_velocity=velocity,
+            joint_velocity=velocity if measured is None else measured,
             features=seen,
             stamps={name: self._captured(name, stamp) for name in seen},
         )
@@ -198,24 +217,19 @@ class LerobotBackend:
     def _hold(self) -> np.ndarray:
         """Hold the measured position; return the goals of the servos, as far as is known."""
         robot = self._connected("stop")
+        here = self.units.positions(self.observe(pictures=False))
         try:
-            here = self._to_si(robot.get_observation())
             self._servos.release_beyond()
         except Exception as error:
-            raise self._failed("read", error) from None
+            raise self._failed("write", error) from None
         if self._joints.judge(here, self._clock()) is None:
             return self._send(robot, here)
         return here if self._target is None else self._target
 
     def _send(self, robot: Robot, values: np.ndarray) -> np.ndarray:
-        """Send (target - offset) / scale, the motors' units; return what was sent, in SI."""
-        targets = (values - self._offset) / self._scale
-        action = {
-            f"{motor}.pos": float(target)
-            for motor, target in zip(self._motors, targets, strict=True)
-        }
+        """Send joint targets in the motors' units; return what was sent, in SI. Shape (n,)."""
         try:
-            self._target = self._to_si(robot.send_action(action))
+            self._target = self.units.positions(robot.send_action(self.units.action(values)))
         except Exception as error:
             raise self._failed("write", error) from None
         return self._target
@@ -225,10 +239,6 @@ class LerobotBackend:
             self._servos.engage()
         except Exception as error:
             raise self._failed("write", error) from None
-
-    def _to_si(self, values: Mapping[str, Any]) -> np.ndarray:
-        """Return motor values v in SI: scale v + offset, two numbers of each motor."""
-        return self._scale * [float(values[f"{m}.pos"]) for m in self._motors] + self._offset
 
     def _picture(self, measured: Mapping[str, Any], stream: str) -> np.ndarray:
         name = stream.removeprefix(f"{IMAGES}.")
@@ -250,7 +260,7 @@ class LerobotBackend:
         with TemporaryDirectory() as folder:  # where LeRobot would make one
             try:
                 return norm_modes(
-                    make_robot_from_config(replace(self._config, calibration_dir=Path(folder)))
+                    make_robot_from_config(replace(self.config, calibration_dir=Path(folder)))
                 )
             except BackendError:
                 raise
@@ -264,13 +274,13 @@ class LerobotBackend:
                 f"lerobot {self._type}: it moves a base ({', '.join(base)}), expected joints alone"
             )
         measured = robot.observation_features
-        for joint, motor in zip(self.spec.joint_names, self._motors, strict=True):
+        for joint, motor in zip(self.spec.joint_names, self.units.motors, strict=True):
             if motor not in known or f"{motor}.pos" not in measured:
                 raise BackendError(
                     f"lerobot {self._type}: joint '{joint}' of {self.spec.name}: no motor "
                     f"'{motor}'.{suggestion(motor, known)}"
                 )
-        for motor in sorted(known - set(self._motors)):
+        for motor in sorted(known - set(self.units.motors)):
             raise BackendError(
                 f"lerobot {self._type}: motor '{motor}' is no joint of {self.spec.name}."
                 f"{suggestion(motor, self.spec.joint_names)}"
@@ -290,9 +300,9 @@ class LerobotBackend:
                 )
 
     def _calibrate_line(self) -> str:
-        port = getattr(self._config, "port", None)
+        port = getattr(self.config, "port", None)
         return (
-            f"Run lerobot-calibrate --robot.type={self._type} --robot.id={self._config.id}"
+            f"Run lerobot-calibrate --robot.type={self._type} --robot.id={self.config.id}"
             f"{f' --robot.port={port}' if port else ''}"
         )
 

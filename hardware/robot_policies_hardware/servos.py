@@ -3,7 +3,9 @@
 A servo keeps the goal of its last user, and takes a goal beyond its own limits for the limit.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Protocol, runtime_checkable
 
 from lerobot.motors.motors_bus import MotorNormMode, MotorsBusBase, SerialMotorsBus
 from lerobot.robots import Robot
@@ -44,14 +46,39 @@ def bus_of(arm: Robot) -> SerialMotorsBus | None:
     return None
 
 
+@runtime_checkable
+class Counted(Protocol):
+    """A robot without a bus that says what its motors are counted in.
+
+    Attributes:
+        norm_modes: By motor.
+    """
+
+    norm_modes: Mapping[str, MotorNormMode]
+
+
 def norm_modes(robot: Robot) -> dict[str, MotorNormMode]:
-    """Return the scale of each motor on a bus of servos, by its name in the robot's actions."""
-    return {
-        f"{prefix}{name}": motor.norm_mode
-        for prefix, arm in arms(robot).items()
-        if (bus := bus_of(arm))
-        for name, motor in bus.motors.items()
-    }
+    """Return the scale of each motor that says one, by its name in the robot's actions."""
+    found = {}
+    for prefix, arm in arms(robot).items():
+        modes = arm.norm_modes if isinstance(arm, Counted) else {}
+        if bus := bus_of(arm):
+            modes = {name: motor.norm_mode for name, motor in bus.motors.items()}
+        found |= {f"{prefix}{name}": mode for name, mode in modes.items()}
+    return found
+
+
+@contextmanager
+def without_cameras(robot: Robot) -> Iterator[None]:
+    """Have a robot observe its motors alone: each of LeRobot's looks through `cameras`."""
+    found = [(arm, vars(arm)["cameras"]) for arm in arms(robot).values() if "cameras" in vars(arm)]
+    try:
+        for arm, _ in found:
+            vars(arm)["cameras"] = {}
+        yield
+    finally:
+        for arm, cameras in found:
+            vars(arm)["cameras"] = cameras
 
 
 class Servos:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from conformance import check_backend
-from fake_arm import FakeArm
+from fake_arm import FakeArm, fake
 from lerobot.motors import MotorCalibration
 from serial_arm import six_servos
 from toy_robot import toy_robot
@@ -27,21 +27,6 @@ from robot_policies_hardware.lerobot_backend import LerobotBackend
 from robot_policies_hardware.pictures import PictureSize, shrink
 
 DEGREE = math.pi / 180.0
-GRIPPER = {"lower": -0.2, "upper": 1.8}  # rad; 100 % is 2 rad
-
-
-def fake(folder: Path, id: str = "one", calibrated: bool = True, **options) -> LerobotBackend:
-    if calibrated:
-        (folder / f"{id}.json").write_text("{}")
-    spec = toy_robot({"shoulder": {}, "elbow": {}, "gripper": GRIPPER})
-    return LerobotBackend(
-        spec,
-        type="fake_arm",
-        id=id,
-        calibration_dir=str(folder),
-        units={"gripper": "%"},
-        **options,
-    )
 
 
 def command(*values: float, **more) -> Command:
