@@ -16,13 +16,14 @@ from robot_policies.interface.gravity import DOWN, GRAVITY
 from robot_policies.interface.kinematics import Kinematics
 from robot_policies.interface.observation import WRENCH
 from robot_policies.interface.person import PersonLimits
+from robot_policies.interface.robot_parts import Link
 
 
 class LoadJudge:
     """Judges the load of one measurement after another.
 
     Attributes:
-        load: Of the newest measurement. [N]
+        force: That the robot feels, newest measurement, base frame. Shape (3,). [N]
     """
 
     def __init__(self, robot: RobotSpec, limits: PersonLimits) -> None:
@@ -44,7 +45,12 @@ class LoadJudge:
     def forget(self) -> None:
         """Begin a new average."""
         self._recent: deque[tuple[float, float]] = deque()  # stamps and loads
-        self.load, self._begun = 0.0, np.inf
+        self.force, self._begun = np.zeros(3), np.inf
+
+    @property
+    def load(self) -> float:
+        """Size of the force. [N]."""
+        return float(np.linalg.norm(self.force))
 
     def judge(self, state: RobotState, now: float) -> Refusal | None:
         """Refuse a load that is too high, unknown or no number.
@@ -76,7 +82,7 @@ class LoadJudge:
     def _take(self, state: RobotState, stamp: float) -> None:
         rotation, _ = self._kinematics.pose(state.joint_position)
         felt = rotation @ np.asarray(state.features[WRENCH][:3], np.float64)
-        self.load = float(np.linalg.norm(felt - self._weight))
+        self.force = felt - self._weight
         self._begun = min(self._begun, stamp)
         since = stamp - self._limits.force_time * (1.0 - ROUNDING)
         while self._recent and not since < self._recent[0][0] <= stamp:
@@ -84,10 +90,15 @@ class LoadJudge:
         self._recent.append((stamp, self.load))
 
 
-def carried_mass(robot: RobotSpec, link: str) -> float:
-    """Return the mass of a link and of all that hangs on it. [kg]."""
+def carried_links(robot: RobotSpec, link: str) -> list[Link]:
+    """Return a link and all that hang on it, parents first."""
     carried = {link}
     for entry in robot.links:  # parents first
         if entry.parent in carried:
             carried.add(entry.name)
-    return sum(entry.mass for entry in robot.links if entry.name in carried)
+    return [entry for entry in robot.links if entry.name in carried]
+
+
+def carried_mass(robot: RobotSpec, link: str) -> float:
+    """Return the mass of a link and of all that hangs on it. [kg]."""
+    return sum(entry.mass for entry in carried_links(robot, link))

@@ -1,9 +1,9 @@
 """Beside a person: what the robot feels and sees of them at every control step, and two rules.
 
-    force         latches: the robot lets go of what it holds, and stands still
+    force         latches: the robot lets go of what it holds, backs off and stands still
     cloud_stale   holds until the person is seen again
     human_moved   holds until the person holds still again
-    proximity     a step that leads too near is refused; away it may always go
+    proximity     a step that leads what is carried too near is refused; away it may always go
     velocity      the watched link goes no faster than beside a person
 
 What only holds never becomes a latched stop: people move, and a camera may be covered for a while.
@@ -11,16 +11,20 @@ What only holds never becomes a latched stop: people move, and a camera may be c
 
 import numpy as np
 
+from robot_policies.control.carried_body import CarriedBody
 from robot_policies.control.load import LoadJudge
 from robot_policies.control.person_cloud import PersonCloud
 from robot_policies.control.refusal import Cause, Refusal
+from robot_policies.control.retreat import Retreat
 from robot_policies.control.rules import CommandStep, Rules
 from robot_policies.interface import ConfigError, RobotSpec, RobotState
 from robot_policies.interface.backend import ROUNDING
 from robot_policies.interface.kinematics import Kinematics
+from robot_policies.interface.observation import WRENCH
 from robot_policies.interface.person import PersonLimits
 
 HOLDING = frozenset({Cause.PROXIMITY, Cause.CLOUD_STALE, Cause.HUMAN_MOVED})
+STANDING = frozenset({Cause.FORCE, Cause.REFUSALS})  # stops after which the robot is not damped
 
 
 class PersonJudge:
@@ -45,7 +49,8 @@ class PersonJudge:
             raise ConfigError(f"'{robot.name}' beside a person: its table has no {missing}")
         self._load, self._cloud = LoadJudge(robot, limits), PersonCloud(limits)
         self._link, self._limits = robot.workspace.link, limits
-        self._kinematics = Kinematics(robot, self._link)
+        self._kinematics, self._body = Kinematics(robot, self._link), CarriedBody(robot)
+        self._retreat = Retreat(limits, 1.0 / robot.control_rate)
         self.rules = Rules(place=(self._near,), way=(self._fast,))
 
     def judge(self, state: RobotState, now: float) -> Refusal | None:
@@ -61,16 +66,41 @@ class PersonJudge:
         """Follow a clock that jumped: what was measured before does not count."""
         self._load.forget()
         self._cloud.unseen()
+        self._retreat.end()
+
+    def begin_retreat(self, measured: np.ndarray, command: np.ndarray, stamp: float) -> np.ndarray:
+        """Begin to back off from what presses, and return from where. Shape (n,).
+
+        That is the measured pose: what the robot was on its way to pressed. But a servo that does
+        not carry the arm's whole weight hangs below its command. Told to stay where it hangs, it
+        would lay the arm's weight on what is below; so it is the command if that is further away.
+
+        Args:
+            measured: Joint positions. Shape (n,). [rad], [m]
+            command: The command in force. Shape (n,). [rad], [m]
+            stamp: Of the measurement. [s]
+        """
+        force = self._load.force
+        self._retreat.begin(force, stamp)
+        away = float((self._tip(command) - self._tip(measured)) @ force)
+        return command if away > 0.0 else measured
+
+    def retreat(self, state: RobotState, joints: np.ndarray) -> np.ndarray:
+        """Return where a robot that pressed backs off to after a measurement. Shape (n,).
+
+        Args:
+            state: The measurement, already judged.
+            joints: The command in force. Shape (n,). [rad], [m]
+        """
+        way = self._retreat.step(self._load.force, state.stamps.get(WRENCH, -np.inf))
+        return self._kinematics.step(joints, np.concatenate([way, np.zeros(3)]))
 
     def _near(self, step: CommandStep) -> Refusal | None:
         limit = self._limits.clearance
-        there = self._cloud.distance(self._tip(step.target))
-        if there >= limit:
+        there = self._gap(step.target)
+        if there >= limit or there >= self._gap(step.previous):
             return None
-        here = self._cloud.distance(self._tip(step.previous))
-        if there >= here:
-            return None
-        text = f"'{self._link}' would come within {1e3 * there:.0f} mm of the person"
+        text = f"the robot's hand would come within {1e3 * there:.0f} mm of the person"
         return Refusal(
             Cause.PROXIMITY, f"{text}, limit {1e3 * limit:g} mm", "", there, limit, there - limit
         )
@@ -83,6 +113,11 @@ class PersonJudge:
             return None
         text = f"'{self._link}' would move at {speed:.3f} m/s beside a person, limit {limit:g} m/s"
         return Refusal(Cause.VELOCITY, text, "", speed, limit, limit - speed)
+
+    def _gap(self, joints: np.ndarray) -> float:
+        """Return how far the person is from what is carried, and from the watched link. [m]."""
+        body = self._body.distance(self._cloud.points, joints)
+        return min(body, self._cloud.distance(self._tip(joints)))
 
     def _tip(self, joints: np.ndarray) -> np.ndarray:
         return self._kinematics.pose(joints)[1]

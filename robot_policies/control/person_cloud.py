@@ -3,6 +3,9 @@
 The first cloud says where the person is. Later ones show less of them, as a sleeve covers the arm,
 but what they show has to lie where it lay. After a shift the robot waits until the person holds
 still again; what is known is then moved by it, and what is seen is added.
+
+Whether the person holds still is judged between clouds that follow each other, which show the same
+part of the arm. Against the first cloud the shift of a covered arm that rests varies by 1 cm.
 """
 
 import numpy as np
@@ -33,12 +36,12 @@ class PersonCloud:
         self._limits = limits
         self.points = np.empty((0, 3))
         self._shift, self._moving = np.zeros(3), False
-        self._resting, self._since = np.zeros(3), -np.inf  # a shift, and since when it lasts [s]
+        self._resting = self.points  # a cloud, and since when the person is where it says [s]
         self.unseen()
 
     def unseen(self) -> None:
         """Wait for the next cloud, on whatever clock it is stamped."""
-        self._stamp = -np.inf
+        self._stamp, self._since = -np.inf, np.inf
 
     def judge(self, state: RobotState, now: float) -> Refusal | None:
         """Refuse to move by a cloud that is old, or beside a person who moved.
@@ -71,16 +74,16 @@ class PersonCloud:
         seen = cloud[cloud[:, 3] == self._limits.person_class, :3].astype(np.float64)
         if not len(seen):
             return  # and the last one becomes stale
-        self._stamp = stamp
+        self._stamp, self._since = stamp, min(self._since, stamp)
         if not len(self.points):
-            self.points = seen
+            self.points, self._resting = seen, seen
             return
         shift = self._shift = alignment(seen, self.points)
-        if np.linalg.norm(shift - self._resting) > STILL * self._limits.shift:
-            self._resting, self._since = shift, stamp
+        if np.linalg.norm(alignment(seen, self._resting)) > STILL * self._limits.shift:
+            self._resting, self._since = seen, stamp
         if self._moving and stamp - self._since >= STILL_TIME:
             # What is seen now is there, and what is hidden has probably moved alike.
             self.points = np.concatenate([seen, self.points + shift])
-            self._shift, self._resting, self._moving = np.zeros(3), np.zeros(3), False
+            self._shift, self._moving = np.zeros(3), False
         elif np.linalg.norm(shift) > self._limits.shift:
             self._moving = True

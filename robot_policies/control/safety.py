@@ -6,8 +6,11 @@
     hold      at the holding gains an arm stays at its last safe command and a legged robot goes to
               its default pose; before any action, the pose found
     damp      no stiffness; after `hold_time` of holding. A valid action ends it
-    estop     as damp, but latched until `reset`, which is refused while its cause lasts; a robot
-              that pressed on a person stands still instead, because a damped arm would sink
+    estop     as damp, but latched until `reset`, which is refused while its cause lasts
+
+Beside a person a damped arm would sink onto them. It holds however long it waits, and stands still
+where it is stopped, unless an operator asks for more or nobody knows where it is. From what it
+pressed on it backs off first.
 
 A robot that is busy by itself, such as standing up, is asked to hold and nothing is judged.
 A refused action changes nothing: the last safe command stays, and its age goes on counting. The
@@ -29,7 +32,7 @@ from robot_policies.control.action_judge import ActionJudge
 from robot_policies.control.approach import Approach
 from robot_policies.control.command_history import CommandHistory
 from robot_policies.control.measurement import MeasurementJudge, rest_pose
-from robot_policies.control.person import HOLDING, PersonJudge
+from robot_policies.control.person import HOLDING, STANDING, PersonJudge
 from robot_policies.control.refusal import Cause, Refusal
 from robot_policies.control.resting import Resting
 from robot_policies.control.restriction import Restriction
@@ -134,7 +137,7 @@ class SafetyGate:
             now: Time. [s]
             cause: Who or what stopped it.
         """
-        if self.latched is None or self.latched.cause is Cause.FORCE:
+        if self.latched is None or self.latched.cause in STANDING:
             self.latched = Refusal(cause, f"stopped at {now:.3f} s: {reason}")
 
     def reset(self, state: RobotState, now: float) -> Refusal | None:
@@ -185,15 +188,13 @@ class SafetyGate:
             return self._stand_by(state, now)
         if refusal and refusal.cause in (Cause.STATE, Cause.TILT, Cause.FAULT):
             self.latched = self.latched or refusal
-        if refusal and refusal.cause is Cause.FORCE and not self.latched:
+        pressed = self.latched is None or self.latched.cause is Cause.REFUSALS
+        if refusal and refusal.cause is Cause.FORCE and pressed:
             self.latched = refusal
-            self._anchor(state, now)  # where it is: what it was on its way to pressed
-        if self.latched and self.latched.cause is Cause.FORCE:
-            command = Command(now, self._commands.current, self._kind, CommandMode.HOLD)
-            return Verdict(command, self.latched, Level.ESTOP)
+            self._press(state, now)
         if self.latched:
-            return self._damp(state, now, self.latched, Level.ESTOP)
-        if not self._commands.anchored and refusal is None:
+            return self._stop(state, now, self.latched, refusal)
+        if not self._commands.anchored and (refusal is None or refusal.cause in HOLDING):
             self._anchor(state, now)
         if self.paused:
             return self._without_action(state, now, refusal or self.paused)
@@ -209,17 +210,21 @@ class SafetyGate:
             under_way = self._level_before is Level.PASS
             if nearer := self._approach.step(step, rules, under_way):
                 return self._follow(nearer.target, now, refusal)
-        if self._keeps_refusing(refusal, now):
-            return self._damp(state, now, self.latched, Level.ESTOP)
+        if self._keeps_refusing(refusal, now) and self.latched:
+            return self._stop(state, now, self.latched, refusal)
         return self._without_action(state, now, refusal)
 
     def _rules_for(self, action: Action, now: float) -> Rules:
         extra = self._restriction.rules(action.limits, self._commands.current, now)
         self._extra = extra
-        sets = (self._rules, extra, *((self._person.rules,) if self._person else ()))
+        return self._with_all(extra)
+
+    def _with_all(self, *sets: Rules) -> Rules:
+        """Return some rules with the robot's and those beside a person."""
+        every = (self._rules, *sets, *((self._person.rules,) if self._person else ()))
         return Rules(
-            tuple(rule for rules in sets for rule in rules.place),
-            tuple(rule for rules in sets for rule in rules.way),
+            tuple(rule for rules in every for rule in rules.place),
+            tuple(rule for rules in every for rule in rules.way),
         )
 
     def _follow(self, target: np.ndarray, now: float, far: Refusal | None = None) -> Verdict:
@@ -248,7 +253,7 @@ class SafetyGate:
         if refusal is None:
             self._approach.end()  # a silent policy may be approached anew
         refusal = refusal or self._waiting.refusal(now)
-        if level is Level.DAMP:
+        if level is Level.DAMP and self._person is None:
             return self._damp(state, now, refusal, Level.DAMP)
         return self._hold(now, refusal)
 
@@ -284,6 +289,22 @@ class SafetyGate:
         command = Command(now, values, self._kind, mode)
         return Verdict(command, refusal, Level.HOLD if refusal else Level.PASS)
 
+    def _stop(
+        self, state: RobotState, now: float, why: Refusal, refusal: Refusal | None
+    ) -> Verdict:
+        """Damp the robot, or let it stand, for why it is latched and what is refused now."""
+        person = self._person
+        if person is None or why.cause not in STANDING or not self._commands.anchored:
+            return self._damp(state, now, why, Level.ESTOP)
+        known = refusal is None or refusal.cause in (Cause.FORCE, *HOLDING)
+        if why.cause is Cause.FORCE and known:
+            target = person.retreat(state, self._commands.current)
+            step = self._commands.step_to(target, now, state)
+            if self._with_all().judge(step) is None:
+                self._note(target, now)
+        command = Command(now, self._commands.current, self._kind, CommandMode.HOLD)
+        return Verdict(command, why, Level.ESTOP)
+
     def _damp(
         self, state: RobotState, now: float, refusal: Refusal | None, level: Level
     ) -> Verdict:
@@ -293,8 +314,17 @@ class SafetyGate:
         command = Command(now, self._rest(state), self._kind, CommandMode.DAMP)
         return Verdict(command, refusal, level)
 
+    def _press(self, state: RobotState, now: float) -> None:
+        """Begin at rest where what presses can be backed off from."""
+        measured = self._rest(state)
+        command = self._commands.current if self._commands.anchored else measured
+        assert self._person
+        self._anchor_at(self._person.begin_retreat(measured, command, state.stamp), now)
+
     def _anchor(self, state: RobotState, now: float) -> None:
-        pose = self._rest(state)
+        self._anchor_at(self._rest(state), now)
+
+    def _anchor_at(self, pose: np.ndarray, now: float) -> None:
         self._commands.anchor(pose)
         for envelope in self._envelopes():
             envelope.start(pose, now)

@@ -19,8 +19,10 @@ class PersonLimits:
         force: Largest mean load at the wrist over `force_time`. [N]
         force_time: Time over which the load is averaged. [s]
         peak_force: Largest load of a single measurement. [N]
-        clearance: Least distance from the watched link's origin to the person. [m]
+        clearance: Least distance to the person, of the watched link's origin and of the body of
+            what the load cell carries. [m]
         speed: Largest speed of the watched link. [m/s]
+        retreat: How far it backs off at most from what it pressed on. [m]
         cloud_age: Oldest picture of the person to move by. [s]
         shift: By how much the person may be seen to move until the robot waits; nine in ten shifts
             by 2 cm are seen as more, see `clouds.alignment`. [m]
@@ -32,6 +34,7 @@ class PersonLimits:
     peak_force: float = 10.0
     clearance: float = 0.012
     speed: float = 0.1
+    retreat: float = 0.05
     cloud_age: float = 0.2
     shift: float = 0.01
     person_class: int = 2

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from beside_person import LIMITS, NAMES, PERIOD, PERSON, ROBOT, STEP, Run, arm, state
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_robot import toy_robot
@@ -12,10 +13,8 @@ from robot_policies.control.loop import ControlLoop
 from robot_policies.control.operations import emergency_stop, go, release
 from robot_policies.control.refusal import Cause
 from robot_policies.control.safety import SafetyGate
-from robot_policies.control.safety_limits import SafetyLimits
 from robot_policies.control.verdict import Level
 from robot_policies.interface import (
-    Action,
     ActionChunk,
     ActionKind,
     ActionSpec,
@@ -23,66 +22,10 @@ from robot_policies.interface import (
     CommandMode,
     ConfigError,
     PersonLimits,
-    RobotState,
 )
-from robot_policies.interface.clouds import alignment, pad
+from robot_policies.interface.clouds import alignment
 from robot_policies.interface.gravity import GRAVITY
-from robot_policies.interface.observation import POINTS, WRENCH
-
-PERIOD, STEP = 0.02, 0.001  # s, m; 0.05 m/s
-CAMERA = {"width": 8, "height": 8, "focal_length": 8.0, "link": "base", "rate": 10.0}
-# One joint that slides along z; its link weighs 1 kg.
-ROBOT = toy_robot(
-    {"slide": {"sliding": True, "velocity": 1.0, "default": 0.0}},
-    workspace={"link": "slide_link", "lower": [-9.0] * 3, "upper": [9.0] * 3},
-    wrench_link="slide_link",
-    cameras={"stand": {**CAMERA, "depth": True, "labels": True}},
-    cloud={"camera": "stand", "points": 700, "frame": "base", "reach": 3.0},
-)
-PERSON = PersonLimits()
-LIMITS = SafetyLimits(hold_time=60.0, plan_age=2.0, person=PERSON)
-NAMES = ROBOT.joint_names
-
-
-def arm(middle: tuple[float, float, float] = (0.0, 0.0, 0.2)) -> np.ndarray:
-    """Return the near half of a bent arm of 40 mm radius, 0.2 m above the link. Shape (n, 3)."""
-    angle, along = np.meshgrid(np.linspace(np.pi, 2 * np.pi, 12), np.linspace(-0.15, 0.15, 25))
-    ring = 0.04 * np.stack([np.cos(angle), np.sin(angle)], -1).reshape(-1, 2)
-    way, zero = along.reshape(-1), np.zeros(angle.size)
-    upper = np.stack([way, ring[:, 0], ring[:, 1]], -1)
-    lower = np.stack([ring[:, 0] + 0.15, way + 0.15, ring[:, 1] + zero], -1)
-    return np.concatenate([upper, lower]) + middle
-
-
-def seen(points: np.ndarray, kind: float = 2.0) -> np.ndarray:
-    return pad(np.column_stack([points, np.full(len(points), kind)]), 700)
-
-
-def state(now, slide=0.0, load=0.0, points=None, cloud_at=None):
-    """Return a measurement with a load [N] along x, beside the weight that hangs there."""
-    wrench = np.array([load, 0.0, -GRAVITY, 0.0, 0.0, 0.0])
-    features, stamps = {WRENCH: wrench}, {WRENCH: now}
-    if points is not None:
-        features[POINTS] = seen(points)
-        stamps[POINTS] = now if cloud_at is None else cloud_at
-    return RobotState(now, np.array([slide]), np.zeros(1), features=features, stamps=stamps)
-
-
-class Run:
-    """A gate that is asked every period, and the command that is followed exactly."""
-
-    def __init__(self, limits=LIMITS):
-        self.gate, self.now, self.slide = SafetyGate(ROBOT, limits), 0.0, 0.0
-        self.points, self.cloud_at = arm(), None
-
-    def step(self, way=STEP, load=0.0):
-        found = state(self.now, self.slide, load, self.points, self.cloud_at)
-        target = np.array([self.slide + way])
-        action = Action(target, NAMES, ActionKind.JOINT_POSITION, self.now)
-        verdict = self.gate.check(action, found, self.now)
-        self.slide = float(verdict.command.values[0])
-        self.now += PERIOD
-        return verdict
+from robot_policies.interface.observation import WRENCH
 
 
 def test_the_weight_of_what_is_carried_is_no_load():
@@ -157,6 +100,61 @@ def test_without_a_new_cloud_it_holds_until_there_is_one():
     assert last <= PERSON.cloud_age + LIMITS.command_timeout
     run.cloud_at = None
     assert run.step(-STEP).level is Level.PASS
+
+
+BRIEF = replace(LIMITS, hold_time=0.2)  # a robot without a person beside it would be damped then
+
+
+@pytest.mark.parametrize("cause", [Cause.CLOUD_STALE, Cause.HUMAN_MOVED, Cause.NO_ACTION])
+def test_a_robot_that_waits_beside_a_person_never_sinks(cause):
+    run = Run(BRIEF)
+    run.step(-STEP)
+    if cause is Cause.CLOUD_STALE:
+        run.cloud_at = 0.0
+    for i in range(100):
+        if cause is Cause.HUMAN_MOVED:  # there and back
+            run.points = arm((0.0, 0.0, 0.2 + 0.002 * abs(i % 40 - 20)))
+        if cause is Cause.NO_ACTION:
+            found = state(run.now, run.slide, 0.0, run.points)
+            verdict = run.gate.check(None, found, run.now)
+            run.now += PERIOD
+        else:
+            verdict = run.step(-STEP / 10)
+        assert verdict.command.mode is not CommandMode.DAMP
+    assert verdict.level is Level.HOLD
+    assert verdict.refusal.cause is cause
+
+
+def test_before_the_person_is_seen_it_holds_the_pose_found():
+    run = Run()
+    run.points = None
+    verdict = run.step()
+    assert verdict.refusal.cause is Cause.CLOUD_STALE
+    assert verdict.command.mode is CommandMode.HOLD
+
+
+def test_a_policy_that_asks_for_what_is_not_allowed_is_stopped_and_the_robot_stands():
+    run = Run()
+    run.step()
+    for _ in range(40):
+        verdict = run.step(np.nan)
+    assert verdict.refusal.cause is Cause.REFUSALS
+    assert verdict.command.mode is CommandMode.HOLD
+    assert run.step(load=12.0).refusal.cause is Cause.FORCE  # it lets go of what it holds
+    run.gate.trip("button", run.now)
+    assert run.step().command.mode is CommandMode.DAMP
+
+
+def test_a_person_who_rests_is_not_taken_for_one_who_moves_because_a_sleeve_flutters():
+    run, generator = Run(), np.random.default_rng(0)
+    for _ in range(5):
+        run.step(-STEP / 10)
+    moved, levels = arm() + [0.03, -0.03, 0.0], []
+    for _ in range(50):
+        run.points = moved[generator.integers(0, 40) :]
+        levels.append(run.step(-STEP / 10).level)
+    assert Level.HOLD in levels
+    assert levels[-1] is Level.PASS
 
 
 def test_a_cloud_without_the_person_is_not_one_of_them():

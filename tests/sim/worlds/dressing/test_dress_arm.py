@@ -8,8 +8,11 @@ from conformance import check_task
 
 from robot_policies import catalog
 from robot_policies.control.episode import run_episode
-from robot_policies.interface import ConfigError, UnknownNameError
+from robot_policies.control.load import LoadJudge
+from robot_policies.control.verdict import Level
+from robot_policies.interface import ConfigError, PersonLimits, UnknownNameError
 from robot_policies.interface.kinematics import Kinematics
+from robot_policies.policies.catalog import load_policy
 from robot_policies_sim.engines.mujoco.backend import MujocoBackend
 from robot_policies_sim.worlds.dressing.dress_arm import DressArm
 from robot_policies_sim.worlds.dressing.person import Pose, arm_joints, region_poses
@@ -22,6 +25,22 @@ def simulator(cameras: bool = False) -> Any:
     backend = MujocoBackend(ARM, TASK.scene, cameras)
     backend.connect()
     return backend
+
+
+class Felt:
+    """An observer that keeps the load at the wrist, and from where on the robot was stopped."""
+
+    def begin(self, robot, policy, task, initial):
+        self.feels = LoadJudge(robot, PersonLimits(force=1e6, peak_force=1e6))
+        self.loads, self.stopped = [], None
+
+    def step(self, record):
+        self.feels.judge(record.state, record.time)
+        self.loads.append(self.feels.load)
+        if self.stopped is None and record.verdict.level is Level.ESTOP:
+            self.stopped = len(self.loads)
+
+    def end(self, result): ...
 
 
 def test_it_is_a_task():
@@ -109,3 +128,19 @@ def test_every_motion_stays_within_five_centimetres():
             time, x, y, z, raised = row
             moved = Pose(pose.raised + raised, pose.bent, pose.up).joints + [x, y, z]
             assert np.linalg.norm(moved - pose.joints, axis=1).max() <= 0.0505, (name, time)
+
+
+def test_a_gripper_that_an_arm_is_raised_into_lets_go_and_gives_way():
+    raised = {"raised": [[0.2, 0.0, 0.0, 0.0, 0.0], [1.7, 0.0, 0.0, 0.075, 0.0]]}  # 5 cm/s
+    options = {**catalog.entry("tasks", "dress_arm").options, "motions": raised}
+    task: Any = DressArm("dress_arm", **options, variant="raised")
+    backend, felt = simulator(cameras=True), Felt()
+    initial = task.conditions(Pose(0.0, 90.0, 0.0), "gown")
+    hold = load_policy("hold", robot=ARM)
+    result = run_episode(backend, hold, task, seed=0, initial=initial, observers=[felt])
+    assert result.ended_by == "force"
+    stopped = felt.loads[felt.stopped :]
+    assert len(stopped) >= 45  # 0.9 s
+    assert max(stopped) < 80.0  # 160 N where the gripper only stands still
+    assert max(stopped[8:]) < task.person.force  # 0.16 s after the stop
+    backend.close()
