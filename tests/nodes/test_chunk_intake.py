@@ -158,3 +158,18 @@ def test_a_flood_displaces_no_chunk(stage: Stage) -> None:
             policy.publish(chunk())
     stage.spin(lambda: len(stage.refused) == 40)
     assert len(stage.taken) == 2
+
+
+def test_a_flood_costs_one_look_at_the_publishers_in_a_slot(stage: Stage, monkeypatch) -> None:
+    stranger = stage.publisher("stranger")
+    looks, slots = [], []
+    look, next_slot = stage.node.get_publishers_info_by_topic, stage.intake.next_slot
+    monkeypatch.setattr(
+        stage.node, "get_publishers_info_by_topic", lambda topic: looks.append(1) or look(topic)
+    )
+    monkeypatch.setattr(stage.intake, "next_slot", lambda: slots.append(1) or next_slot())
+    for _ in range(100):
+        stranger.publish(chunk())
+    stage.spin(lambda: len(stage.refused) == 100)
+    assert len(stage.refused) == 100
+    assert 1 <= len(looks) <= len(slots)
