@@ -21,7 +21,6 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # a parser of ROS's imports sre_parse
     import lark  # noqa: F401
 
-from robot_policies.launching.shared_memory import NAME, mapped
 from robot_policies.nodes.decoding import MODE, MODES
 
 _locks: list = []
@@ -114,10 +113,11 @@ class Graph:
                 found[next((w for w in words if "nodes." in w), entry.name)] = int(entry.name)
         return found
 
-    def memory(self) -> set[Path]:
-        """Return the shared memory that the processes of the graph use."""
-        used = (mapped(processes=str(pid)) for pid in self.children().values())
-        return {path for paths in used for path in paths if NAME.fullmatch(path.name)}
+    def shared_memory(self) -> list[str]:
+        """Return the lines of the processes' memory maps that are shared memory of Fast DDS."""
+        maps = [Path(f"/proc/{pid}/maps").read_text() for pid in self.children().values()]
+        assert len(maps) >= 3
+        return [line for text in maps for line in text.splitlines() if "/fastdds" in line]
 
     def __enter__(self) -> "Graph":
         return self

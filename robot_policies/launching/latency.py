@@ -15,7 +15,7 @@ import numpy as np
 
 from robot_policies.catalog import load_robot
 from robot_policies.interface import BackendError
-from robot_policies.launching.network import graph_environment
+from robot_policies.launching.network import RANGE, graph_environment
 from robot_policies.launching.trial import run_process, run_trial
 from robot_policies.policies.catalog import action_spec_of
 from robot_policies.policies.locate import BUILT_IN, find_checkpoint
@@ -119,7 +119,7 @@ def measure_commands(
 
 
 def measure_images(count: int, *, domain: int = 99, profile: bool = True) -> dict[str, Any]:
-    """Measure best-effort 640x480 images from one process to another.
+    """Measure 640x480 images from one process to another.
 
     Args:
         count: How many are sent, at 30 Hz.
@@ -129,7 +129,7 @@ def measure_images(count: int, *, domain: int = 99, profile: bool = True) -> dic
     Raises:
         BackendError: If the processes did not run to their end.
     """
-    environment = graph_environment() if profile else dict(os.environ)
+    environment = graph_environment() if profile else {**os.environ, RANGE: "LOCALHOST"}
     command = [sys.executable, "-P", "-m", "robot_policies.nodes.image_probe", str(count)]
     sent = run_process(
         command, count / 30.0, {**environment, **_apart(domain)}, "images could not be sent"
@@ -191,4 +191,4 @@ def _load() -> float:
 
 def _apart(domain: int) -> dict[str, str]:
     """Return what keeps a graph from being disturbed by others."""
-    return {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+    return {"ROS_DOMAIN_ID": str(domain)}

@@ -18,6 +18,7 @@ from robot_policies.shared_files import share_directory
 
 PROFILE = "FASTDDS_DEFAULT_PROFILES_FILE"
 PEERS = "ROS_STATIC_PEERS"
+RANGE = "ROS_AUTOMATIC_DISCOVERY_RANGE"
 MIDDLEWARE = "RMW_IMPLEMENTATION"
 FAST_DDS = "rmw_fastrtps_cpp"
 CLOSED = "none"
@@ -60,7 +61,7 @@ def membership(network: str = CLOSED) -> Iterator[None]:
         network: The launch argument `network`.
     """
     before, own = dict(os.environ), graph_environment(network)
-    names = (PROFILE, PEERS, log_folder.VARIABLE)
+    names = (PROFILE, PEERS, RANGE, log_folder.VARIABLE)
     os.environ.update({name: own[name] for name in names if name in own})
     try:
         yield

@@ -21,7 +21,6 @@ from robot_policies.launching.exit_log import VARIABLE, ExitLog
 from robot_policies.launching.lines import STDERR, STDOUT, Lines
 from robot_policies.launching.parent import end_with_parent
 from robot_policies.launching.processes import Description, Process, Step
-from robot_policies.launching.shared_memory import clean
 from robot_policies.shared_files import PACKAGE, share_directory
 
 FAULT = 3  # exit status: something that ran failed
@@ -128,7 +127,6 @@ class Supervisor:
         with TemporaryDirectory() as folder:
             self._exit_log = ExitLog(Path(folder) / "exit_log")
             await asyncio.gather(*(self._do(step) for step in self._steps))
-        clean()  # after a process that was killed
         self._lines.close()
         return FAULT if self._failed else 0
 

@@ -8,6 +8,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from robot_policies.interface import ContractError
 from robot_policies.interface.observation import COMMAND, POINTS, is_picture
 from robot_policies.nodes.decoding import Sample
+from robot_policies.nodes.graph_node import COMMAND as NEWEST
 from robot_policies.nodes.graph_node import RECENT, SENSOR, GraphNode
 from robot_policies.nodes.polled import Polled, next_message
 from robot_policies.nodes.senders import OneSource, Senders, sender_of
@@ -50,7 +51,7 @@ class BelievedStream:
             carrier.message,
             topic,
             self._on_message,
-            SENSOR if take else _depth(feature),
+            SENSOR if take else _quality(node, feature, topic),
             callback_group=None if take else Polled(),
         )
         self._source = OneSource(Senders(node, self._subscription.topic_name), robot)
@@ -94,8 +95,17 @@ class BelievedStream:
             return None
 
 
-def _depth(feature: str) -> QoSProfile:
-    """Return how many messages wait; of pictures and points only the newest."""
+def _quality(node: GraphNode, feature: str, topic: str) -> QoSProfile:
+    """Return how a stream is delivered and how many messages wait: of large ones only the newest.
+
+    A large message is lost with any part of it, so it is had reliably where it is offered so.
+    """
     if feature == COMMAND:
         return RECENT
-    return SENSOR if is_picture(feature) or feature == POINTS else SEVERAL
+    if not (is_picture(feature) or feature == POINTS):
+        return SEVERAL
+    offers = node.get_publishers_info_by_topic(topic)
+    reliably = bool(offers) and all(
+        offer.qos_profile.reliability == ReliabilityPolicy.RELIABLE for offer in offers
+    )
+    return NEWEST if reliably else SENSOR

@@ -24,7 +24,6 @@ from std_msgs.msg import String
 
 from robot_policies.launching.network import reach
 from robot_policies.launching.parent import end_with_parent
-from robot_policies.launching.shared_memory import clean
 from robot_policies.nodes.commentary import Commentary
 from robot_policies.nodes.graph_node import ERROR, LATCHED, diagnosis
 from robot_policies.nodes.lifetime import FAULT, claim_name, leave, made
@@ -175,7 +174,6 @@ def _fault(node: ManagedNode, seen: str) -> Fault:
 def main() -> None:
     """Run the graph from bring-up to take-down."""
     end_with_parent()
-    clean()  # what an earlier graph could not, where it was killed
     rclpy.init()
     node = made(BringupNode)
     if node is None:

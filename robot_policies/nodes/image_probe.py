@@ -15,7 +15,7 @@ import rclpy
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
-from robot_policies.nodes.graph_node import SENSOR
+from robot_policies.nodes.graph_node import COMMAND
 from robot_policies.nodes.messages import encode_feature
 from robot_policies.nodes.streams import stream
 
@@ -35,7 +35,7 @@ def receive(count: int) -> None:
         delays.append(time.time() - sample.stamp)
         last[0] = time.monotonic() + 1.0
 
-    node.create_subscription(Image, stream(FEATURE).topic, take, SENSOR)
+    node.create_subscription(Image, stream(FEATURE).topic, take, COMMAND)
     print("ready", flush=True)
     while len(delays) < count and time.monotonic() < last[0]:
         rclpy.spin_once(node, timeout_sec=0.1)
@@ -47,7 +47,7 @@ def send(count: int) -> list[float]:
     """Send images to a receiver in another process and return the delays of those it got. [s]."""
     rclpy.init()
     node = Node("image_sender")
-    publisher = node.create_publisher(Image, stream(FEATURE).topic, SENSOR)
+    publisher = node.create_publisher(Image, stream(FEATURE).topic, COMMAND)
     words = (str(count), "receive")
     command = (sys.executable, "-P", "-m", "robot_policies.nodes.image_probe", *words)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as receiver:

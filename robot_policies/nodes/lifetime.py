@@ -40,9 +40,10 @@ def claim_name(node: Node) -> Claim:
 
 
 def leave(node: Node, executor: SingleThreadedExecutor | None = None) -> None:
-    """Take a node off the graph and give its shared memory back.
+    """Take a node off the graph.
 
-    After a signal rclpy destroys no node, and 35 MB of each would stay in /dev/shm.
+    After a signal rclpy destroys no node, and others would see it for another 20 s. Where the
+    user's own profile has shared memory, the node's share of it would stay in /dev/shm.
     """
     context = node.context
     if executor:

@@ -79,4 +79,7 @@ class ManagedNode:
             left = end - time.monotonic()
             if left <= 0.0 or self.death or not client.service_is_ready():
                 return
-            rclpy.spin_once(self._node, timeout_sec=min(left, 1.0))
+            self._spin(min(left, 1.0))
+
+    def _spin(self, seconds: float) -> None:
+        rclpy.spin_once(self._node, timeout_sec=seconds)

@@ -17,7 +17,7 @@ from robot_policies.interface.observation import COMMAND as COMMAND_IN_FORCE
 from robot_policies.interface.observation import TASK, is_picture
 from robot_policies.nodes.commands import encode_command
 from robot_policies.nodes.decoding import to_seconds
-from robot_policies.nodes.graph_node import COMMAND, ERROR, LATCHED, OK, SENSOR, WARN, GraphNode
+from robot_policies.nodes.graph_node import COMMAND, ERROR, LATCHED, OK, WARN, GraphNode
 from robot_policies.nodes.messages import encode_feature, encode_state
 from robot_policies.nodes.senders import Senders, sender_of
 from robot_policies.nodes.streams import PICTURES_WANTED, stream
@@ -139,9 +139,8 @@ class RobotPublishers:
 
     def _topic(self, feature: str) -> Any:
         carrier = stream(feature)
-        # Reliable delivery serves any subscriber, but a lost image is not worth a resend.
-        qos = SENSOR if is_picture(feature) else COMMAND
-        qos = LATCHED if feature == TASK else qos
+        # Reliable delivery serves any subscriber. A picture of 1 MB overflows a socket of 200 kB.
+        qos = LATCHED if feature == TASK else COMMAND
         name = topic_of(self._node, self._loop.backend, feature)
         return self._publisher(name, carrier.message, qos)
 

@@ -14,7 +14,6 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from robot_policies.catalog import load_robot
-from robot_policies.launching.shared_memory import mapped
 from robot_policies.nodes.decoding import to_seconds
 
 HOLD = ("policy:=hold", "robot:=go1", "backend:=loopback", "task:=none")
@@ -27,16 +26,6 @@ def statuses(heard, name):
 
 def modes(heard):
     return [mode_of(message) for _, message in heard]
-
-
-def left(memory):
-    """Return the segments that are still there and that nobody uses.
-
-    This process shares ports with the graph, and keeps mapped what a killed node sent it.
-    """
-    used = mapped(processes="self")
-    there = (path for path in memory if path.exists() and "port" not in path.name)
-    return [path for path in there if path not in used]
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +55,10 @@ def test_a_chunk_arrives_and_is_applied(pair, sent):
     assert tuple(command.name) == (*ROBOT.joint_names, "mode")
     stamps = {to_seconds(message.header.stamp) for _, message in states}
     assert any(to_seconds(message.header.stamp) in stamps for _, message in chunks)
+
+
+def test_no_process_shares_memory_that_a_killed_one_could_leave_locked(pair, sent):
+    assert pair.shared_memory() == []
 
 
 def test_the_stop_service_latches_and_stops_one_robot_only(pair, sent):
@@ -129,7 +122,6 @@ def test_a_killed_policy_is_held_then_damped_and_named():
         diagnostics = graph.listen(DiagnosticArray, "/diagnostics")
         assert graph.wait(lambda: modes(commands)[-20:].count("policy") == 20, 60.0)
 
-        memory = graph.memory()
         policy = graph.children()["robot_policies.nodes.policy_node"]
         killed = time.time()
         os.kill(policy, signal.SIGKILL)
@@ -150,20 +142,15 @@ def test_a_killed_policy_is_held_then_damped_and_named():
     assert "[policy] died: SIGKILL" in errors
     assert "ready" in errors
     assert "safety: damp: waiting for the policy" in errors
-    assert len(memory) >= 3
-    assert not left(memory)
 
 
 def test_a_trial_ends_by_itself_with_a_summary_and_status_0(tmp_path):
     graph = Graph(*HOLD, "seconds:=5", f"summary:={tmp_path / 'summary.json'}")
     commands = graph.listen(JointState, "command_sent")
     assert graph.wait(lambda: commands, 60.0)
-    memory = graph.memory()
     status, errors = graph.end(None)
 
     assert status == 0, errors
-    assert len(memory) >= 3
-    assert not left(memory)
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["reason"] == "5 s have passed"
     assert summary["steps"] > 125
@@ -187,14 +174,12 @@ def test_sigint_leaves_no_process_behind():
     with Graph(*HOLD) as graph:
         commands = graph.listen(JointState, "command_sent")
         assert graph.wait(lambda: "policy" in modes(commands), 60.0)
-        children, memory = graph.children(), graph.memory()
+        children = graph.children()
         status, errors = graph.end()
 
     assert len(children) == 3
     assert status == 0, errors
     assert not [pid for pid in children.values() if os.path.exists(f"/proc/{pid}")]
-    assert len(memory) >= 3
-    assert not left(memory)
 
 
 WRONG = {

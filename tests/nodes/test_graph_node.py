@@ -84,11 +84,10 @@ def test_what_an_earlier_configuration_left_behind_is_collected():
 
 FAULTY = """
 import atexit, gc, os, signal, sys, time
-from robot_policies.launching.shared_memory import NAME, mapped
 from robot_policies.nodes.graph_node import GraphNode, run
 
 def end():
-    left = [path.name for path in mapped(processes="self") if NAME.fullmatch(path.name)]
+    left = [line for line in open("/proc/self/maps") if "/fastdds" in line]
     print("frozen", gc.get_freeze_count() > 10_000, "segments", left)
 
 class Faulty(GraphNode):

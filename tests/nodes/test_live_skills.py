@@ -141,7 +141,7 @@ class PolicyProcess:
 
     def activate(self) -> None:
         managed = ManagedNode(self.node, "policy")
-        managed._call = self._call  # the base's spins the global executor of another context
+        managed._spin = self.executor.spin_once  # the base's serves nodes of another context
         assert managed.appears(240.0)
         for number in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
             assert managed.change(number, 240.0)
