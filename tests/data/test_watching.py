@@ -154,15 +154,16 @@ def test_a_viewer_without_a_screen_is_refused_at_once(monkeypatch):
         RerunLog().begin(spec, sample.policy(spec), sample.task(), {})
 
 
-FAKE = """import socket, sys, time
-opened = socket.create_server(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])))
+FAKE = """import socket, sys
+host, port = (sys.argv[sys.argv.index(name) + 1] for name in ("--bind", "--port"))
+opened = socket.create_server((host, int(port)))
 opened.accept()
-sys.exit("Error: app creation error: the graphics driver lacks some abilities")
+sys.exit(f"Error: app creation error: the graphics driver of {host} lacks some abilities")
 """
 
 
 def test_a_viewer_that_cannot_draw_says_why_before_the_start(tmp_path, monkeypatch):
-    """It opens its port first, and finds out then."""
+    """It opens its port first, which only this host can reach, and finds out then."""
     program = tmp_path / "python"
     program.write_text(f"#!{sys.executable}\n{FAKE}")
     program.chmod(0o700)
@@ -171,7 +172,7 @@ def test_a_viewer_that_cannot_draw_says_why_before_the_start(tmp_path, monkeypat
     monkeypatch.setattr(viewer.sys, "executable", str(program))
     monkeypatch.setenv("DISPLAY", ":99")
     spec = sample.robot()
-    with pytest.raises(BackendError, match="'rerun': app creation error: the graphics driver la"):
+    with pytest.raises(BackendError, match=r"'rerun': app creation error: .* of 127\.0\.0\.1"):
         RerunLog().begin(spec, sample.policy(spec), sample.task(), {})
 
 
