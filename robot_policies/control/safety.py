@@ -78,11 +78,16 @@ class SafetyGate:
             kind: Kind of command the robot is driven with; any other is refused.
 
         Raises:
-            ConfigError: If there are no rules for the kind.
+            ConfigError: If there are no rules for the kind, or none beside a person.
         """
         limits, kind = limits or SafetyLimits(), ActionKind(kind)
         if kind not in RULES:
             raise ConfigError(f"no safety rules for '{kind}'; it is resolved to joints before")
+        if limits.person and kind is not ActionKind.JOINT_POSITION:
+            raise ConfigError(
+                f"'{robot.name}' beside a person is commanded joint_position, not '{kind}': where "
+                "a velocity leads is not judged"
+            )
         self._robot, self._limits, self._kind = robot, limits, kind
         self._rules, self._restriction = RULES[kind](robot, limits), Restriction(robot, kind)
         self._holds_a_pose = kind is ActionKind.JOINT_POSITION
