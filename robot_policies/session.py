@@ -66,6 +66,7 @@ def open_session(
     seconds: float | None = None,
     device: str = "cpu",
     contract: Path | None = None,
+    base: str | None = None,
 ) -> Session:
     """Open a policy on a stage; arguments as of `load_policy` and `open_stage`.
 
@@ -74,15 +75,21 @@ def open_session(
         CheckpointError: If the policy cannot be read.
     """
     stage = open_stage(backend, task, robot, options=options, seconds=seconds)
-    return join(policy, stage, device, contract)
+    return join(policy, stage, device, contract, base)
 
 
-def join(policy: str, stage: Stage, device: str = "cpu", contract: Path | None = None) -> Session:
+def join(
+    policy: str,
+    stage: Stage,
+    device: str = "cpu",
+    contract: Path | None = None,
+    base: str | None = None,
+) -> Session:
     """Load a policy for a stage that is open already; arguments as of `load_policy`.
 
     Raises:
         ConfigError: If the name is unknown, or the device is not there.
         CheckpointError: If the policy cannot be read.
     """
-    loaded = load_policy(policy, robot=stage.robot, device=device, contract=contract)
+    loaded = load_policy(policy, robot=stage.robot, device=device, contract=contract, base=base)
     return Session(loaded, stage)

@@ -29,6 +29,7 @@ from robot_policies.cli import (
     evaluate,
     launch,
     listing,
+    migrate,
     operate,
     power,
     run,
@@ -53,6 +54,7 @@ for module in (
     listing,
     check,
     contract,
+    migrate,
     run,
     launch,
     operate,
@@ -65,7 +67,6 @@ for module in (
     align,
     skill,
     data,
-    emulate,
     bench,
     demo,
 ):

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from robot_policies.cli.options import Device, Json
+from robot_policies.cli.options import Base, Contract, Device, Json
 from robot_policies.cli.output import progress, results, table
 
 Task = Annotated[str, typer.Option("--task", help="Task whose robot and world are simulated.")]
@@ -30,6 +30,8 @@ def latency(
     robot: Annotated[str | None, typer.Option("--robot", help="A robot, without a task.")] = None,
     backend: Annotated[str, typer.Option("--backend")] = "mujoco",
     device: Device = "cpu",
+    contract: Contract = None,
+    base: Base = None,
     seconds: Annotated[float, typer.Option("--seconds", min=1.0, help="Of the graph.")] = 20.0,
     images: Annotated[int, typer.Option("--images", min=1, help="Sent at 30 Hz.")] = 300,
     domain: Annotated[int, typer.Option("--domain", min=0, help="ROS domain.")] = 99,
@@ -43,6 +45,7 @@ def latency(
 
     task = task or (NAME if robot else "go1_walk")
     names = {"policy": policy, "task": task, "backend": backend, "device": device}
+    names |= {"contract": str(contract or ""), "base": base or ""}
     check_names(names)
     _, names["robot"] = find_task(task, robot)
     with results(json) as output, progress() as bar:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from robot_policies.cli.options import Backend, Contract, Device, Json, Policy
+from robot_policies.cli.options import Backend, Base, Contract, Device, Json, Policy
 from robot_policies.cli.output import results, table
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def check(
     ] = None,
     device: Device = "cpu",
     contract: Contract = None,
+    base: Base = None,
     json: Json = None,
 ) -> None:
     """Compare names, units, shapes, rates, limits and statistics; exit status 1 if they clash.
@@ -40,7 +41,9 @@ def check(
     from robot_policies.session import open_session
 
     with results(json) as output:
-        session = open_session(policy, backend, task, robot, device=device, contract=contract)
+        session = open_session(
+            policy, backend, task, robot, device=device, contract=contract, base=base
+        )
         try:
             report = session.report()
             answer, refusals = _ask(session)

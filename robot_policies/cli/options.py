@@ -24,6 +24,10 @@ Contract = Annotated[
     Path | None,
     typer.Option("--contract", metavar="FILE", help="Instead of the policy's contract.yaml."),
 ]
+Base = Annotated[
+    str | None,
+    typer.Option("--base", help="The policy that an adapter of lerobot-train --peft is added to."),
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of all that is sampled.")]
 Namespace = Annotated[str, typer.Option("--namespace", help="Namespace of the robot's nodes.")]
 Network = Annotated[

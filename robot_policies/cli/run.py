@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from robot_policies.cli.options import Backend, Contract, Device, Json, Policy, Seed
+from robot_policies.cli.options import Backend, Base, Contract, Device, Json, Policy, Seed
 from robot_policies.cli.output import cell, counts, progress, results, table
 from robot_policies.documents import parse_yaml
 from robot_policies.interface import BackendError, ConfigError
@@ -39,6 +39,7 @@ def run(
     seed: Seed = 0,
     device: Device = "cpu",
     contract: Contract = None,
+    base: Base = None,
     viewer: Annotated[
         str | None, typer.Option("--viewer", help="rerun, or an .rrd file to write.")
     ] = None,
@@ -72,6 +73,7 @@ def run(
             seconds=seconds,
             device=device,
             contract=contract,
+            base=base,
         )
         session.require()
         document = watched(

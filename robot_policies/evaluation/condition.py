@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from robot_policies.control.timing import NetworkModel
@@ -22,6 +23,8 @@ class Condition:
         executor: How chunks are merged, of `ExecutorMode`; by default as the policy means it.
         nodes: Whether the episode runs through the launched graph, in real time.
         device: That the policy answers on, as `load_policy` takes it.
+        contract: File in place of the policy's `contract.yaml`; empty for its own.
+        base: The policy that an adapter is added to; empty for none.
         initial: Fields of an episode's initial condition, instead of what the task draws.
     """
 
@@ -33,6 +36,8 @@ class Condition:
     executor: ExecutorMode | None = None
     nodes: bool = False
     device: str = "cpu"
+    contract: str = ""
+    base: str = ""
     initial: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -49,6 +54,12 @@ class Condition:
                 "nodes: true goes with no delay, jitter, loss or inference: "
                 "these are of the logical clock"
             )
+
+    @property
+    def loading(self) -> dict[str, Any]:
+        """Return how the policy is loaded, as arguments of `load_policy`."""
+        contract = Path(self.contract) if self.contract else None
+        return {"device": self.device, "contract": contract, "base": self.base or None}
 
     def network(self) -> NetworkModel:
         """Return what lies between an observation and its answer."""

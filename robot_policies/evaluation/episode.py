@@ -33,6 +33,9 @@ class Cell(NamedTuple):
         return f"{self.policy} on {self.task} in {self.backend}{named}"
 
 
+type Given = tuple[tuple[str, Any], ...]  # arguments of `load_policy`, which can be remembered
+
+
 @dataclass(frozen=True)
 class Job:
     """An episode to be run.
@@ -114,7 +117,7 @@ def run_watched(job: Job, film: Path) -> Outcome:
     """
     from robot_policies.data.observers import make_observers
 
-    _, _, simulator = open_cell(*job.stage, job.condition.device)
+    _, _, simulator = open_cell(*job.stage, _given(job.condition))
     observers = make_observers(simulator, video=film, real_time=False)
     try:
         return _run(job, observers)
@@ -128,7 +131,7 @@ def _run(job: Job, observers: Sequence[Observer] = ()) -> Outcome:
         return _through_nodes(job)
     from robot_policies.control.episode import run_episode
 
-    policy, task, simulator = open_cell(*job.stage, job.condition.device)
+    policy, task, simulator = open_cell(*job.stage, _given(job.condition))
     result = run_episode(
         simulator,
         policy,
@@ -157,9 +160,13 @@ def _outcome(job: Job, result: Mapping[str, Any]) -> Outcome:
     return Outcome(job, success, metrics, result["duration"], ended)
 
 
+def _given(condition: Condition) -> Given:
+    return tuple(condition.loading.items())
+
+
 @lru_cache(maxsize=CACHED)
 def open_cell(
-    policy: str, task: str, backend: str, device: str = "cpu"
+    policy: str, task: str, backend: str, given: Given = ()
 ) -> tuple[Policy, Task, Simulator]:
     """Load a cell's policy and task and connect its simulator, once per process.
 
@@ -172,18 +179,18 @@ def open_cell(
 
     stage = open_stage(backend, task)
     simulator = stage.simulator
-    session = Session(_load(policy, stage.robot.name, device), stage).require()
+    session = Session(_load(policy, stage.robot.name, given), stage).require()
     simulator.connect()
     return session.policy, session.task, simulator
 
 
 @lru_cache(maxsize=CACHED)
-def _load(policy: str, robot: str, device: str) -> Policy:
+def _load(policy: str, robot: str, given: Given) -> Policy:
     """Load a policy once for all cells on one robot."""
     from robot_policies.catalog import load_robot
     from robot_policies.policies.catalog import load_policy
 
-    return load_policy(policy, robot=load_robot(robot), device=device)
+    return load_policy(policy, robot=load_robot(robot), **dict(given))
 
 
 def forget_cells() -> None:

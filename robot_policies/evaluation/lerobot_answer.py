@@ -40,19 +40,22 @@ def answers(ask: Callable[[], object], pause: float = 0.0) -> list[float]:
     return times[1:]
 
 
-def question(folder: Path, device: str = "cpu") -> Callable[[], np.ndarray]:
+def question(
+    folder: Path, device: str = "cpu", base: Path | None = None
+) -> Callable[[], np.ndarray]:
     """Return a function that lets a checkpoint answer made-up observations. Shape (rows, width).
 
     Args:
         folder: The checkpoint.
         device: As `find_device` takes it.
+        base: The base, if the checkpoint is an adapter.
 
     Raises:
         CheckpointError: If the checkpoint is damaged.
         ConfigError: If the device is not there.
     """
     device = find_device(device)
-    checkpoint = read_checkpoint(folder, device)
+    checkpoint = read_checkpoint(folder, device, base)
     config, policy = checkpoint.config, checkpoint.policy
     ask_network = asking(policy, plan_form(settings_of(config)))
     observation = made_up(config)
@@ -79,9 +82,9 @@ def made_up(config: PreTrainedConfig) -> dict[str, np.ndarray]:
 
 def main() -> None:
     """Measure."""
-    folder, pause, device, *given = sys.argv[1:]
+    folder, base, pause, device, *given = sys.argv[1:]
     try:
-        ask = question(Path(folder), device)
+        ask = question(Path(folder), device, Path(base) if base else None)
     except RobotPoliciesError as error:
         sys.exit(str(error))
     if given:

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,8 @@ def measure_latency(
     """Measure a launched graph, and before and after it what it is compared with.
 
     Args:
-        names: `policy`, `robot`, `backend`, `task` and `device` of the launch file.
+        names: `policy`, `robot`, `backend`, `task`, `device`, `contract` and `base` of the launch
+            file; the last two may be empty.
         seconds: How long the graph runs, and the messages alone.
         images: How many 640x480 images are sent best-effort between two processes.
         domain: ROS domain, so that no other graph is disturbed.
@@ -59,7 +61,7 @@ def measure_latency(
 
     names, own = dict(names), names["policy"] in BUILT_IN
     robot = load_robot(names["robot"])
-    spec = action_spec_of(names["policy"], robot)
+    spec = action_spec_of(names["policy"], robot, _contract(names))
     pause = min(spec.executed * spec.dt, LONGEST_PAUSE)
     before: dict[str, Any] = part({} if own else _lerobot(names, pause))
     if before:
@@ -140,7 +142,7 @@ def measure_images(count: int, *, domain: int = 99, profile: bool = True) -> dic
 def _floor(names: Mapping[str, str], seconds: float, domain: int) -> list[float]:
     """Return the delays of the messages alone. [s]."""
     robot = load_robot(names["robot"])
-    rows = action_spec_of(names["policy"], robot).horizon
+    rows = action_spec_of(names["policy"], robot, _contract(names)).horizon
     count = _count(robot.control_rate, seconds)
     words = (names["robot"], str(rows), str(count))
     command = [sys.executable, "-P", "-m", "robot_policies.nodes.floor_probe", *words]
@@ -153,15 +155,20 @@ def _lerobot(names: Mapping[str, str], pause: float, threads: int | None = None)
     """Return `threads` and what answers `took` [s]; without a number, threads are chosen.
 
     Args:
-        names: `policy`, a checkpoint, and `device`.
+        names: `policy`, a checkpoint, its `base` and `device`.
         pause: Time before each answer: a plan is followed meanwhile. [s]
         threads: Of torch.
     """
     folder, device = find_checkpoint(names["policy"]), names["device"]
-    words = [str(folder), f"{pause:g}", device, *([str(threads)] if threads else [])]
+    base = str(find_checkpoint(names["base"])) if names["base"] else ""
+    words = [str(folder), base, f"{pause:g}", device, *([str(threads)] if threads else [])]
     command = [sys.executable, "-P", "-m", "robot_policies.evaluation.lerobot_answer", *words]
     fault = f"'{names['policy']}' did not answer"
     return json.loads(run_process(command, 60.0, graph_environment(), fault))
+
+
+def _contract(names: Mapping[str, str]) -> Path | None:
+    return Path(names["contract"]) if names["contract"] else None
 
 
 def _count(rate: float, seconds: float) -> int:

@@ -30,6 +30,7 @@ AUTO = "auto"
 SETTINGS: dict[str, tuple[Any, str]] = {
     **NAMED,
     "device": ("cpu", "cpu, cuda, cuda:1, mps; auto: a GPU where there is one"),
+    "base": ("", "policy that an adapter of lerobot-train --peft is added to"),
     "threads": (AUTO, "torch threads; auto: as many as answer soonest"),
 }
 REPORT_PERIOD = 1.0  # s; what is new is reported at once
@@ -54,7 +55,11 @@ class PolicyNode(GraphNode):
         settings = self.settings()
         self.time.require()
         session = join(
-            settings["policy"], by_name(settings), settings["device"], contract_file(settings)
+            settings["policy"],
+            by_name(settings),
+            settings["device"],
+            contract_file(settings),
+            settings["base"] or None,
         )
         session.report().require()
         policy, robot, backend = session.policy, session.robot, session.backend

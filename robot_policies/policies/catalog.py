@@ -17,6 +17,7 @@ def load_policy(
     device: str = "cpu",
     threads: int = 1,
     contract: Path | None = None,
+    base: str | None = None,
 ) -> Policy:
     """Make a policy ready to act.
 
@@ -28,6 +29,7 @@ def load_policy(
         threads: Torch threads of the process; more than the free cores make it slower.
         contract: File that says which joints and units a checkpoint speaks of, in place of the
             `contract.yaml` in its folder.
+        base: Name of the policy that an adapter of `lerobot-train --peft...` is added to.
 
     Raises:
         UnknownNameError: If nothing has that name; lists the nearest and all known ones.
@@ -37,9 +39,11 @@ def load_policy(
     if name in BUILT_IN:
         return _built_in(name, robot)
     folder = find_checkpoint(name)
+    below = find_checkpoint(base) if base else None
     from robot_policies.policies.runtime import LerobotRuntime
 
-    return LerobotRuntime(folder, name=name, device=device, threads=threads, contract=contract)
+    given = {"device": device, "threads": threads, "contract": contract, "base": below}
+    return LerobotRuntime(folder, name=name, **given)
 
 
 def set_threads(number: int) -> None:

@@ -19,6 +19,7 @@ from lerobot.utils.constants import ACTION
 
 from robot_policies.interface import CheckpointError, Statistics
 from robot_policies.interface.errors import suggestion
+from robot_policies.policies.adapter import check_base, merge_adapter
 from robot_policies.policies.configuration import CONFIG, read_config
 from robot_policies.policies.files import CheckpointFiles
 from robot_policies.policies.network import WEIGHTS, read_network
@@ -66,17 +67,25 @@ class Checkpoint:
         return self.files.folder
 
 
-def read_checkpoint(folder: Path, device: str) -> Checkpoint:
+def read_checkpoint(folder: Path, device: str, base: Path | None = None) -> Checkpoint:
     """Load every part of a checkpoint, or refuse it with the reason.
+
+    Args:
+        folder: The checkpoint, or an adapter that is added to the weights of its base.
+        device: Torch device.
+        base: The base of an adapter.
 
     Raises:
         CheckpointError: If a part is missing, damaged, or does not fit the others.
     """
-    _check_files(folder)
+    check_base(folder, base)
+    _check_files(folder, base or folder)
     files = CheckpointFiles(folder)
     config = read_config(files, device)
     preprocessor, postprocessor = read_processors(config, files, device)
-    policy = read_network(config, files)
+    policy = read_network(config, CheckpointFiles(base) if base else files)
+    if base:
+        merge_adapter(policy, folder)
     return Checkpoint(
         files=files,
         config=config,
@@ -87,25 +96,24 @@ def read_checkpoint(folder: Path, device: str) -> Checkpoint:
     )
 
 
-def _check_files(folder: Path) -> None:
-    if (folder / "adapter_config.json").is_file() and not (folder / WEIGHTS).is_file():
-        raise CheckpointError(f"{folder} is an adapter, not a policy: load its base policy")
-    pickles = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
+def _check_files(folder: Path, weights: Path) -> None:
+    pickles = sorted(path.name for pattern in PICKLES for path in weights.glob(pattern))
     for name in (CONFIG, WEIGHTS, PREPROCESSOR, POSTPROCESSOR):
-        if (folder / name).is_file():
+        if ((weights if name == WEIGHTS else folder) / name).is_file():
             continue
         if name == WEIGHTS and pickles:
             raise CheckpointError(
-                f"{folder}: {WEIGHTS} is missing and {pickles[0]} is a pickle, which can run "
+                f"{weights}: {WEIGHTS} is missing and {pickles[0]} is a pickle, which can run "
                 "code when it is read; save the weights with safetensors"
             )
         if name in (PREPROCESSOR, POSTPROCESSOR):
             raise CheckpointError(
                 f"{folder}: {name} is missing, so nothing says how to normalise; a checkpoint "
-                "from before LeRobot 0.4 is converted by "
-                "`python -m lerobot.processor.migrate_policy_normalization --pretrained-path ...`"
+                "from before LeRobot 0.4 is converted by LeRobot's migration: "
+                f"robot-policies migrate {folder}"
             )
-        raise CheckpointError(f"{folder}: {name} is missing")
+        where = weights if name == WEIGHTS else folder
+        raise CheckpointError(f"{where}: {name} is missing")
 
 
 def _audit_statistics(

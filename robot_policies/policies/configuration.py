@@ -41,6 +41,7 @@ REPLACED = {
     "pretrained_backbone_weights": None,
     "load_vlm_weights": False,
     "compile_model": False,
+    "use_peft": False,  # the adapter is added to the weights that are read
 }
 STEPS = ("n_obs_steps", "chunk_size", "n_action_steps", "horizon", "history")
 MAX_STEPS, MAX_SIZE, MAX_ELEMENTS = 10_000, 1_000_000, 1 << 26
@@ -61,8 +62,6 @@ def read_config(files: CheckpointFiles, device: str) -> PreTrainedConfig:
     kind = data.pop("type", None)
     if kind not in KINDS:
         raise CheckpointError(f"{where}: no policy type {kind!r}.{suggestion(str(kind), KINDS)}")
-    if data.get("use_peft"):
-        raise CheckpointError(f"{files.folder} is an adapter, not a policy: load its base policy")
     if kind not in OWN:
         _check_names(data, where)
     _check_sizes(data, where)

@@ -48,6 +48,7 @@ class LerobotRuntime:
         device: str = "cpu",
         threads: int = 1,
         contract: Path | None = None,
+        base: Path | None = None,
     ) -> None:
         """Load and check everything; of the policy, nothing is read from disk afterwards.
 
@@ -57,6 +58,7 @@ class LerobotRuntime:
             device: As `find_device` takes it.
             threads: Torch threads of this process.
             contract: The contract, if it does not lie in the checkpoint.
+            base: The base, if the checkpoint is an adapter.
 
         Raises:
             CheckpointError: If the checkpoint is damaged or contradicts its contract.
@@ -65,7 +67,7 @@ class LerobotRuntime:
         device = find_device(device)
         torch.set_num_threads(threads)
         with room_on(device):
-            checkpoint = self.checkpoint = read_checkpoint(folder, device)
+            checkpoint = self.checkpoint = read_checkpoint(folder, device, base)
         metadata = _read_contract(checkpoint, contract)
         specs = specs_of(checkpoint, metadata)
         self.name, self.robot = name or folder.name, metadata.robot

@@ -36,6 +36,6 @@ def test_a_folder_without_a_checkpoint_is_refused(tmp_path):
 
 
 def test_a_fault_of_the_process_is_one_line(tmp_path, monkeypatch):
-    monkeypatch.setattr("sys.argv", ["lerobot_answer", str(tmp_path / "none"), "0", "cpu"])
+    monkeypatch.setattr("sys.argv", ["lerobot_answer", str(tmp_path / "none"), "", "0", "cpu"])
     with pytest.raises(SystemExit, match=r"^.*none.*$"):
         main()

@@ -7,7 +7,6 @@ What peft offers beyond plain LoRA (DoRA, biases, full modules, patterns) is ref
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ PREFIX = "base_model.model."
 ALL = "all-linear"
 MAX_RANK = 1024
 HEADER_BYTES = 1 << 20
+MAX_PATTERN_BYTES = 1 << 30  # of an adapter whose layers a pattern names
 MAX_ALPHA = 1e6
 HANDLED = ("peft_type", "r", "lora_alpha", "target_modules", "use_rslora", "init_lora_weights")
 # First values that leave the base as it was; peft's other ways take something out of it.
@@ -91,25 +91,6 @@ def write_adapter(adapter: Adapter, folder: Path, base: str) -> None:
     save_file(tensors, folder / WEIGHTS, {"format": "pt"})
 
 
-def name_targets(folder: Path, layers: Mapping[str, tuple[int, int]]) -> None:
-    """Write the names of the layers in place of a pattern that stands for them.
-
-    For an adapter of one's own: a pattern can be made to take for ever, so that no skill from
-    elsewhere may bring one.
-    """
-    path = folder / CONFIG
-    config = read_json(path)
-    targets = config.get("target_modules")
-    if not isinstance(targets, str) or targets == ALL:
-        return
-    try:
-        pattern = re.compile(targets)
-    except re.error as error:
-        raise CheckpointError(f"{path}: target_modules {targets!r}: {error}") from None
-    config["target_modules"] = sorted(layer for layer in layers if pattern.fullmatch(layer))
-    path.write_text(f"{json.dumps(config, indent=2)}\n", encoding="utf-8")
-
-
 def read_adapter(folder: Path, layers: Mapping[str, tuple[int, int]]) -> dict[str, LowRank]:
     """Read an adapter and hold it against the base it is for.
 
@@ -121,6 +102,8 @@ def read_adapter(folder: Path, layers: Mapping[str, tuple[int, int]]) -> dict[st
         CheckpointError: In one line, naming the file and the key.
     """
     rank, scale, targets = _read_config(folder / CONFIG, layers)
+    if targets is None:
+        targets = _stored_layers(folder / WEIGHTS, layers)
     expected = {}
     for layer in targets:
         outputs, inputs = layers[layer]
@@ -139,7 +122,7 @@ def read_adapter(folder: Path, layers: Mapping[str, tuple[int, int]]) -> dict[st
 
 def _read_config(
     path: Path, layers: Mapping[str, tuple[int, int]]
-) -> tuple[int, float, list[str]]:
+) -> tuple[int, float, list[str] | None]:
     config = read_json(path)
     if config.get("peft_type") != "LORA":
         raise CheckpointError(f"{path}: peft_type is {config.get('peft_type')!r}, not 'LORA'")
@@ -168,7 +151,25 @@ def _read_config(
             f"{path}: lora_alpha = {alpha!r} must be a number in [-{MAX_ALPHA:g}, {MAX_ALPHA:g}]"
         )
     scale = alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
-    return rank, scale, _resolve(config.get("target_modules"), layers, path)
+    targets = config.get("target_modules")
+    if isinstance(targets, str) and targets != ALL:
+        return rank, scale, None
+    return rank, scale, _resolve(targets, layers, path)
+
+
+def _stored_layers(path: Path, layers: Mapping[str, tuple[int, int]]) -> list[str]:
+    """Return the layers of which an adapter has weights.
+
+    LeRobot names SmolVLA's by a pattern. A pattern of somebody else's can be made to take for
+    ever, and says nothing that the names of the weights do not.
+    """
+    check_file(path, MAX_PATTERN_BYTES)
+    found = {key.removeprefix(PREFIX).rpartition(".lora_")[0] for key in read_shapes(path)}
+    for name in sorted(found - layers.keys()):
+        raise CheckpointError(
+            f"{path}: the base has no linear layer '{name}' that a skill can add to"
+        )
+    return sorted(found)
 
 
 def _resolve(targets: Any, layers: Mapping[str, tuple[int, int]], path: Path) -> list[str]:

@@ -84,13 +84,11 @@ def pack(
     Raises:
         CheckpointError: If the adapter does not fit the base.
     """
-    from robot_policies.skills.package.adapter import name_targets, write_adapter
+    from robot_policies.skills.package.adapter import write_adapter
 
     check_name(name, version)
     if adapter is not None:
         write_adapter(adapter, folder, base.name)
-    else:
-        name_targets(folder, base.layers)
     for file in FILES:
         check_file(folder / file, MAX_FILE)
     card = SkillCard(

@@ -206,7 +206,7 @@ def test_wrong_tensors(make_skill, base, library, change, said):
         ({"modules_to_save": ["network.output"]}, "modules_to_save"),
         ({"rank_pattern": {"output": 2}}, "rank_pattern"),
         ({"target_modules": ["network.outptu"]}, "no linear layer 'network.outptu'"),
-        ({"target_modules": "("}, "target_modules"),
+        ({"target_modules": 1}, "target_modules"),
     ],
 )
 def test_wrong_settings(make_skill, base, change, said):

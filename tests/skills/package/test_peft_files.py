@@ -8,7 +8,7 @@ from torch import nn
 
 from robot_policies.skills.mixing.layers import SkillStack, linear_layers
 from robot_policies.skills.mixing.mixer import SkillMixer
-from robot_policies.skills.package.adapter import name_targets, read_adapter, write_adapter
+from robot_policies.skills.package.adapter import read_adapter, write_adapter
 
 peft = pytest.importorskip("peft")
 
@@ -58,7 +58,6 @@ def test_what_peft_writes_loads_here(net, tmp_path, options):
     model.save_pretrained(tmp_path)
     plain = Net().eval()
     plain.load_state_dict(state)
-    name_targets(tmp_path, sizes(plain))
     ours = with_skill(plain, read_adapter(tmp_path, sizes(plain)), x)
     torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-5)
     assert (ours - base).abs().max() > 1e-3
