@@ -66,3 +66,30 @@ class Run:
         self.slide = float(verdict.command.values[0])
         self.now += PERIOD
         return verdict
+
+
+class Holder:
+    """A robot that holds something, and stays where it is told to be."""
+
+    accepts = frozenset({ActionKind.JOINT_POSITION})
+    spec, provides = ROBOT, ROBOT.streams
+
+    def __init__(self):
+        self.now, self.load, self.lift, self.slide, self.holds = 0.0, 0.0, 0.0, 0.0, True
+
+    def read(self, pictures=True):
+        assert pictures, "where the person is has to be seen"
+        return state(self.now, self.slide, self.load, arm(), lift=self.lift)
+
+    def write(self, command):
+        self.slide = float(command.values[0])
+        return command
+
+    def let_go(self):
+        self.holds = False
+
+    def connect(self): ...
+
+    def stop(self, reason): ...
+
+    def close(self): ...

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from beside_person import LIMITS, NAMES, PERIOD, PERSON, ROBOT, STEP, Run, arm, state
+from beside_person import LIMITS, NAMES, PERIOD, PERSON, ROBOT, STEP, Holder, Run, arm, state
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_robot import toy_robot
@@ -207,33 +207,6 @@ def test_most_movements_are_noticed_those_along_the_arm_are_not(length, share):
     assert share < noticed.mean() < 1.0
     along = ways[~noticed] / length  # of an arm whose halves lie along x and y
     assert np.abs(along[:, 2]).max() < 0.7
-
-
-class Holder:
-    """A robot that holds something, and stays where it is told to be."""
-
-    accepts = frozenset({ActionKind.JOINT_POSITION})
-    spec, provides = ROBOT, ROBOT.streams
-
-    def __init__(self):
-        self.now, self.load, self.slide, self.holds = 0.0, 0.0, 0.0, True
-
-    def read(self, pictures=True):
-        assert pictures, "where the person is has to be seen"
-        return state(self.now, self.slide, self.load, arm())
-
-    def write(self, command):
-        self.slide = float(command.values[0])
-        return command
-
-    def let_go(self):
-        self.holds = False
-
-    def connect(self): ...
-
-    def stop(self, reason): ...
-
-    def close(self): ...
 
 
 def test_too_much_load_opens_the_grip_and_a_person_releases_the_stop():

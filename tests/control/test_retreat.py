@@ -4,15 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from beside_person import LIMITS, PERIOD, PERSON, ROBOT, STEP, Run, arm, state
+from beside_person import LIMITS, NAMES, PERIOD, PERSON, ROBOT, STEP, Holder, Run, arm, state
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robot_policies.control.carried_body import CarriedBody, outside
+from robot_policies.control.loop import ControlLoop
 from robot_policies.control.refusal import Cause
 from robot_policies.control.retreat import BEGINNING, LONGEST
 from robot_policies.control.verdict import Level
-from robot_policies.interface import CommandMode
+from robot_policies.interface import ActionChunk, ActionKind, ActionSpec, ArraySpec, CommandMode
 from robot_policies.interface.robot_parts import Shape
 
 STIFFNESS = 10e3  # N/m; of arm and skin together
@@ -38,6 +39,22 @@ def test_it_backs_off_until_nothing_presses_and_on_by_the_clearance():
     gap = surface - run.slide
     assert PERSON.clearance <= gap < PERSON.clearance + 0.003
     assert run.step(lift=0.0).command.values[0] == run.slide
+
+
+def test_through_the_control_loop_it_lets_go_and_backs_off():
+    array = ArraySpec("action", (1,), unit="m", names=NAMES)
+    robot = Holder()
+    loop = ControlLoop(robot, ActionSpec(ActionKind.JOINT_POSITION, array, 0.1, 1), limits=LIMITS)
+    loop.begin(None, 0.0)
+    for lift in (0.0, -30.0, -30.0, -30.0, 0.0):
+        robot.now, robot.lift, before = robot.now + PERIOD, lift, robot.slide
+        loop.measure(robot.now)
+        values = np.array([[robot.slide + STEP]])
+        loop.take(ActionChunk(robot.now, 0.1, values, NAMES), robot.now)
+        decision = loop.decide(robot.now)
+    assert not robot.holds
+    assert decision.verdict.level is Level.ESTOP
+    assert robot.slide < before  # what presses is gone, and it goes on by the clearance
 
 
 @given(
