@@ -79,9 +79,10 @@ class BringupNode(Node):
                 if not appeared:
                     raise _fault(node, f"has not appeared for {APPEARANCE:g} s")
                 with self._waiting(f"node '{node.name}' to {verb}"):
-                    changed = node.change(number, PATIENCE)
+                    changed = node.change(number, PATIENCE, self._nodes)
                 if not changed:
-                    raise _fault(node, f"could not {verb}; its own message says why")
+                    dead = next((other for other in self._nodes if other.death), node)
+                    raise _fault(dead, f"could not {verb}; its own message says why")
         if self._instruction not in ("", "none"):
             # Kept for the policy's node by this publisher, which lives as long as the graph.
             self.create_publisher(String, "task", LATCHED).publish(String(data=self._instruction))

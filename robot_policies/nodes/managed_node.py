@@ -1,7 +1,7 @@
 """Another node's lifecycle, seen from outside."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import rclpy
 from lifecycle_msgs.msg import Transition
@@ -61,23 +61,31 @@ class ManagedNode:
         self._asked = self._asked[answered[-1] + 1 :]
         return newest.current_state.id if newest else None
 
-    def change(self, number: int, patience: float) -> bool:
-        """Return whether a transition succeeded within some seconds."""
+    def change(self, number: int, patience: float, others: Iterable["ManagedNode"] = ()) -> bool:
+        """Return whether a transition succeeded within some seconds, and before others died."""
         request = ChangeState.Request(transition=Transition(id=number))
         future = self._change.call_async(request)
-        self._wait(self._change, [future], patience)
+        self._wait(self._change, [future], patience, others)
         if not future.done():
             self._change.remove_pending_request(future)
         answer = future.result()
         return answer is not None and answer.success
 
-    def _wait(self, client: Client, futures: Sequence[Future], patience: float) -> None:
+    def _wait(
+        self,
+        client: Client,
+        futures: Sequence[Future],
+        patience: float,
+        others: Iterable["ManagedNode"] = (),
+    ) -> None:
         """Spin until one of several questions is answered, or no longer for some seconds."""
         end = time.monotonic() + patience
         while not any(future.done() for future in futures):
             # The service of a node that died disappears after a while.
             left = end - time.monotonic()
-            if left <= 0.0 or self.death or not client.service_is_ready():
+            if left <= 0.0 or not client.service_is_ready():
+                return
+            if self.death or any(other.death for other in others):
                 return
             self._spin(min(left, 1.0))
 
