@@ -46,6 +46,7 @@ class BackendNode(GraphNode):
         self.time.require()
         self.get_logger().info("making the robot ready")
         self._trial = trial = TrialRun(settings, self.now(), self.time.of_driver)
+        self.hardware = f"{trial.loop.robot.name} on {settings['backend']}"
         policy = full_name(self.get_namespace(), settings["nodes"][1])
         self._robot_publishers = RobotPublishers(self, trial, policy)
         self._robot_publishers.rehearse()

@@ -76,12 +76,14 @@ def release(node: "GraphNode") -> None:
 
 
 def diagnosis(
-    node: Node, level: bytes, message: str, values: Mapping[str, Any]
+    node: Node, level: bytes, message: str, values: Mapping[str, Any], hardware: str = ""
 ) -> DiagnosticArray:
-    """Return a status named after a node."""
+    """Return a status named after a node, of some hardware."""
     name = node.get_fully_qualified_name().lstrip("/")
     pairs = [KeyValue(key=key, value=_text(value)) for key, value in values.items()]
-    status = DiagnosticStatus(level=level, name=name, message=message, values=pairs)
+    status = DiagnosticStatus(
+        level=level, name=name, message=message, values=pairs, hardware_id=hardware
+    )
     array = DiagnosticArray(status=[status])
     array.header.stamp = node.get_clock().now().to_msg()
     return array
@@ -92,9 +94,10 @@ class GraphNode(Guarded, LifecycleNode):
 
     Attributes:
         status: Exit status of its process, once it has come to its end.
+        hardware: What its statuses are about, such as `so101 on mujoco`; empty: no hardware.
     """
 
-    status = 0
+    status, hardware = 0, ""
 
     def __init__(self, name: str, settings: Mapping[str, tuple[Any, str]]) -> None:
         """Declare the settings.
@@ -157,7 +160,7 @@ class GraphNode(Guarded, LifecycleNode):
 
     def diagnose(self, level: bytes, message: str, values: Mapping[str, Any]) -> None:
         """Publish one status of this node."""
-        self._diagnostics.publish(diagnosis(self, level, message, values))
+        self._diagnostics.publish(diagnosis(self, level, message, values, self.hardware))
 
     def every(self, period: float, callback: Callable[[], None]) -> None:
         """Call something periodically until `stop_clocks`.

@@ -27,6 +27,7 @@ from robot_policies.interface.observation import (
     WRENCH,
     is_picture,
 )
+from robot_policies.interface.urdf import BASE, optical_frame
 from robot_policies.nodes.clouds import encode_cloud
 from robot_policies.nodes.images import encode_image
 from robot_policies.nodes.message_fields import doubles, fill, header
@@ -98,7 +99,7 @@ def encode_feature(
     elif name == POINTS:
         message = encode_cloud(values, header(stamp, frame))
     elif is_picture(name):
-        message = encode_image(values, header(stamp, f"{camera_of(name)}_optical"))
+        message = encode_image(values, header(stamp, optical_frame(camera_of(name))))
     else:
         raise ContractError(f"no message carries '{name}'")
     return message
@@ -106,7 +107,7 @@ def encode_feature(
 
 def encode_velocity(values: np.ndarray, stamp: float) -> TwistStamped:
     """Return a base velocity (linear.x, linear.y, angular.z) as a twist in the base frame."""
-    message = TwistStamped(header=header(stamp, "base_link"))
+    message = TwistStamped(header=header(stamp, BASE))
     fill(message.twist.linear, "xy", values[:2])
     message.twist.angular.z = float(values[2])
     return message

@@ -8,13 +8,16 @@ import numpy as np
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import TwistStamped
 from rclpy.qos import QoSProfile
-from sensor_msgs.msg import JointState
+from sensor_msgs.msg import CameraInfo, JointState
+from std_msgs.msg import String
 
 from robot_policies.control.loop import Decision
 from robot_policies.control.stamps import shifted
 from robot_policies.interface import ActionKind, Command, CommandMode
 from robot_policies.interface.observation import COMMAND as COMMAND_IN_FORCE
-from robot_policies.interface.observation import TASK, is_picture
+from robot_policies.interface.observation import IMAGES, TASK, is_picture
+from robot_policies.interface.urdf import description
+from robot_policies.nodes.camera_info import drawn_cameras, encode_camera_info, topic_of_info
 from robot_policies.nodes.commands import encode_command
 from robot_policies.nodes.decoding import to_seconds
 from robot_policies.nodes.graph_node import COMMAND, ERROR, LATCHED, OK, WARN, GraphNode
@@ -55,6 +58,14 @@ class RobotPublishers:
             if based
             else self._publisher(stream(COMMAND_IN_FORCE).topic, JointState, COMMAND)
         )
+        self._infos = {
+            feature: self._publisher(topic_of_info(feature), CameraInfo, COMMAND)
+            for feature in provides
+            if feature.startswith(f"{IMAGES}.")
+        }
+        self._drawn = drawn_cameras(self._loop.backend)
+        model = String(data=description(self._loop.robot))
+        self._publisher("robot_description", String, LATCHED).publish(model)
         self._wishes = node.create_subscription(Time, PICTURES_WANTED, self._on_wanted, COMMAND)
         self._wishing = Senders(node, self._wishes.topic_name)
 
@@ -95,6 +106,10 @@ class RobotPublishers:
         provides = self._loop.backend.provides
         for feature, message in encode_state(self._loop.robot, sent, provides).items():
             self._topic(feature).publish(message)
+            if info := self._infos.get(feature):
+                size = message.height, message.width
+                drawn = self._drawn.get(feature)
+                info.publish(encode_camera_info(drawn, *size, message.header))
             if is_picture(feature):
                 self._wanted_from = np.inf
 

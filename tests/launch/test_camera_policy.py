@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 import yaml
+from diagnostic_msgs.msg import DiagnosticArray
 from lerobot.motors import MotorCalibration
 from ros_graph import Graph, mode_of
-from sensor_msgs.msg import JointState
+from sensor_msgs.msg import CameraInfo, Image, JointState
 from serial_arm import six_servos
+from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
 from robot_policies.catalog import load_robot
+from robot_policies.nodes.graph_node import LATCHED
 
 PLACE = ("policy:=act_jepa/tabletop_place", "robot:=so101", "task:=tabletop_place")
 ROBOT = load_robot("so101")
@@ -29,6 +32,24 @@ def test_pictures_become_joint_targets_on_a_loopback():
     assert tuple(chunks[-1][1].joint_names) == ROBOT.joint_names
     assert len(chunks[-1][1].points) == 20
     assert obeyed()[-1].position != obeyed()[0].position
+
+
+def test_rviz_and_rectification_find_what_they_need():
+    with Graph(*PLACE, "backend:=mujoco") as graph:
+        models = graph.listen(String, "robot_description", LATCHED)
+        pictures = graph.listen(Image, "camera/top/image_raw", 10)
+        infos = graph.listen(CameraInfo, "camera/top/camera_info")
+        statuses = graph.listen(DiagnosticArray, "/diagnostics")
+        assert graph.wait(lambda: len(pictures) > 3 and len(infos) > 3 and models, 60.0)
+        of_robot = lambda: [s for _, m in statuses for s in m.status if s.name == "backend"]  # noqa: E731
+        assert graph.wait(of_robot)
+    headers = [(m.header.stamp.sec, m.header.stamp.nanosec, m.header.frame_id) for _, m in infos]
+    shown = pictures[-2][1].header
+    assert (shown.stamp.sec, shown.stamp.nanosec, shown.frame_id) in headers
+    assert f'link name="{shown.frame_id}"' in models[0][1].data
+    top = next(camera for camera in ROBOT.cameras if camera.name == "top")
+    assert infos[0][1].k[0] == top.focal_length
+    assert of_robot()[-1].hardware_id == "so101 on mujoco"
 
 
 @pytest.mark.slow

@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from robot_policies.interface import RobotSpec
+from robot_policies.interface.urdf import urdf
 from robot_policies_sim.engines.pybullet.body import LoadedRobot
-from robot_policies_sim.engines.pybullet.model import urdf
 from robot_policies_sim.engines.pybullet.quiet_import import pybullet
 from robot_policies_sim.engines.pybullet.world import set_contact
 from robot_policies_sim.scene.world import Contact

@@ -1,11 +1,13 @@
-"""The robot's table as a URDF, for PyBullet and for whatever else reads URDF."""
+"""The robot's table as a URDF: for PyBullet, and with the frames of messages for ROS's tools."""
 
 from xml.etree import ElementTree as ET
 
 import numpy as np
 
-from robot_policies.interface import RobotSpec
+from robot_policies.interface.robot import RobotSpec
 from robot_policies.interface.robot_parts import Joint, Link, Shape
+
+BASE = "base_link"  # REP-105
 
 
 def urdf(spec: RobotSpec) -> str:
@@ -25,6 +27,46 @@ def urdf(spec: RobotSpec) -> str:
             _joint(root, link, joints.get(link.joint))
     ET.indent(root)
     return ET.tostring(root, encoding="unicode")
+
+
+def description(spec: RobotSpec) -> str:
+    """Write the model with every frame that the messages of this package name.
+
+    `base_link` (REP-105) is the base. `<camera>_optical` looks along z with y down (REP-103): it
+    is the table's frame, which looks along -z, turned by pi about x. With roll, pitch and yaw
+    about fixed axes, R = Rz(yaw) Ry(pitch) Rx(roll), that is pi more of roll.
+
+    Args:
+        spec: The robot.
+
+    Returns:
+        URDF for `robot_description`.
+    """
+    root = ET.fromstring(urdf(spec))
+    if spec.links[0].name != BASE:
+        ET.SubElement(root, "link", name=BASE)
+        _fixed(root, BASE, spec.links[0].name, np.zeros(3), np.zeros(3))
+    for camera in spec.cameras:
+        frame = optical_frame(camera.name)
+        ET.SubElement(root, "link", name=frame)
+        turned = np.asarray(camera.rotation) + [np.pi, 0.0, 0.0]
+        _fixed(root, camera.link, frame, camera.position, turned)
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode")
+
+
+def optical_frame(camera: str) -> str:
+    """Return the frame of a camera's pictures."""
+    return f"{camera}_optical"
+
+
+def _fixed(
+    root: ET.Element, parent: str, child: str, position: np.ndarray, rotation: np.ndarray
+) -> None:
+    joint = ET.SubElement(root, "joint", name=f"{child}_fixed", type="fixed")
+    ET.SubElement(joint, "parent", link=parent)
+    ET.SubElement(joint, "child", link=child)
+    _origin(joint, position, rotation)
 
 
 def _link(root: ET.Element, link: Link) -> None:
