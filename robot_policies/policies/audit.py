@@ -24,6 +24,7 @@ from robot_policies.policies.files import CheckpointFiles
 
 TURN = 2.0 * np.pi  # no joint's radians exceed it; the degrees of a moving arm do
 RANGE = (-10.0, 110.0)  # %; measured joints lie a little outside of their range
+GRIPPER = "gripper"  # as LeRobot's arms call it
 TRAINING = "train_config.json"  # what `lerobot-train` leaves beside a checkpoint
 
 
@@ -64,6 +65,12 @@ def _units(
     if degrees.any() and (greatest[degrees] < TURN).all():
         text = f"{name}: {FILE} says deg, but no number exceeds {greatest[degrees].max():.3g}"
         yield Finding("error", "contract_unit", f"{text}: these are radians")
+    for i in np.flatnonzero(degrees):
+        if joint_of(elements.names[i]) == GRIPPER:
+            text = f"{name}[{elements.names[i]}]: {FILE} says deg, but LeRobot's drivers count a "
+            text += f"gripper in {PERCENT}, and other joints in -100..100 (m100) where "
+            text += "use_degrees is false: which of them was this trained on?"
+            yield Finding("warning", "contract_unit", text)
     for i in np.flatnonzero(share & ((lower < RANGE[0]) | (upper > RANGE[1]))):
         text = f"{FILE} says %, but the numbers reach from {lower[i]:.4g} to {upper[i]:.4g}"
         yield Finding("error", "contract_unit", f"{name}[{elements.names[i]}]: {text}")

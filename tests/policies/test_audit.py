@@ -49,6 +49,7 @@ def statistics(mode, lower, upper):
         (("deg", "deg", "%"), RADIANS, ["error", "warning"]),
         (("%", "%", "%"), DEGREES, ["error", "error"]),
         (("%", "%", "%"), RADIANS, ["warning"]),
+        (("deg", "deg", "deg"), DEGREES, ["warning"]),  # no driver of LeRobot's counts so
     ],
 )
 def test_units_are_held_against_the_numbers(tmp_path, mode, unit, numbers, verdict):
