@@ -7,7 +7,6 @@ log knows), `next.*`, `safety.level`, `safety.refusal`, and `capture_stamp.<feat
 seconds, clock of the robot). Row k holds what was measured before step k and what was sent in it.
 """
 
-import sys
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ import numpy as np
 from robot_policies.data.lock import FolderLock
 from robot_policies.data.spool import Value
 from robot_policies.data.spool_writer import SpoolWriter
+from robot_policies.data.watchers import say
 from robot_policies.interface import (
     ActionKind,
     BackendError,
@@ -167,8 +167,8 @@ class Recorder:
     def _tell(self, done: int, total: int) -> None:
         """Say how far the conversion is; a short one needs no words."""
         if total >= LONG and done % (total // 10) == 0:
-            text = f"{self.root}: converting the recording, {done} of {total} steps"
-            print(text, file=sys.stderr, flush=True)
+            after = "" if done else "; it is finished also if the launch ends before"
+            say(f"{self.root}: converting the recording, {done} of {total} steps{after}")
 
     def _rescue(self, spool: SpoolWriter) -> str:
         return f"robot-policies data convert {spool.path} {self.root}"

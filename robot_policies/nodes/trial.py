@@ -12,7 +12,7 @@ import numpy as np
 
 from robot_policies.control.episode import EARLY
 from robot_policies.control.loop import ControlLoop, Decision
-from robot_policies.control.records import Ending
+from robot_policies.control.records import Ending, EpisodeResult
 from robot_policies.control.rehearsal import rehearse
 from robot_policies.control.results import figures_of, result_of
 from robot_policies.data.observers import RecordingObserver, make_observers
@@ -201,14 +201,19 @@ class TrialRun:
             initial=self._initial,
             duration=self.loop.elapsed,
         )
+        self._sum_up(result)  # a launcher may not wait until a recording is converted
         for observer in self._observers:
             observer.end(result)
-        if self._settings["summary"]:
-            document = {**asdict(result), "figures": {**self.figures(), **self.policy_figures}}
-            document |= {"robot": self.loop.robot.name, "backend": self._settings["backend"]}
-            document["faults"] = self.faults
-            path = Path(self._settings["summary"])
-            path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        self._sum_up(result)  # with what went wrong there
+
+    def _sum_up(self, result: EpisodeResult) -> None:
+        if not self._settings["summary"]:
+            return
+        document = {**asdict(result), "figures": {**self.figures(), **self.policy_figures}}
+        document |= {"robot": self.loop.robot.name, "backend": self._settings["backend"]}
+        document["faults"] = self.faults
+        path = Path(self._settings["summary"])
+        path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
     def _watchers(self) -> list[RecordingObserver]:
         record, viewer, video = (self._settings[name] for name in ("record", "viewer", "video"))

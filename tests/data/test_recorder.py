@@ -1,4 +1,5 @@
 import gc
+import io
 import json
 import os
 import signal
@@ -271,6 +272,16 @@ def test_episodes_that_can_be_read_are_kept_whatever_ended_their_writer(tmp_path
     record(root, steps=4)
     dataset = load(root)
     assert (dataset.num_episodes, dataset.num_frames) == (3, 14)
+
+
+def test_a_conversion_goes_on_when_nobody_reads_how_far_it_is(tmp_path, monkeypatch):
+    class Unread(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    monkeypatch.setattr("sys.stderr", Unread())
+    monkeypatch.setattr("robot_policies.data.recorder.LONG", 10)
+    assert len(rows(record(tmp_path / "ds", steps=20))) == 20
 
 
 def test_other_features_are_refused_in_one_line(tmp_path):

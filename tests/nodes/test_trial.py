@@ -70,3 +70,26 @@ def test_a_trial_may_begin_elsewhere_than_the_task_draws(tmp_path):
     began = json.loads((tmp_path / "s.json").read_text())["initial"]
     assert (began["payload"], began["friction"]) == (2.5, trial.task.initial(0)["friction"])
     assert measured == pytest.approx(-1.25)
+
+
+def test_a_summary_is_there_while_a_recording_is_still_converted(monkeypatch, tmp_path):
+    seen, summary = [], tmp_path / "summary.json"
+
+    class Slow:
+        faults, figures = ["rec: No space left on device"], {}
+
+        def end(self, result):
+            seen.append(json.loads(summary.read_text())["ended_by"])
+
+        def __getattr__(self, name):
+            return lambda *arguments: None
+
+    settings = {name: default for name, (default, _) in SETTINGS.items()}
+    settings |= {"backend": "loopback", "robot": "go1", "task": "", "summary": str(summary)}
+    monkeypatch.setattr(TrialRun, "_watchers", lambda self: [Slow()])
+    trial = TrialRun(settings, 0.0)
+    trial.start(0.0)
+    trial.end(Ending.INTERRUPTED, "the node was interrupted")
+    trial.close()
+    assert seen == ["interrupted"]
+    assert json.loads(summary.read_text())["faults"] == Slow.faults
