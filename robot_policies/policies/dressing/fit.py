@@ -1,11 +1,13 @@
 """One loop for teachers, students and their ablations."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from robot_policies.interface import UnknownNameError
+from robot_policies.policies.dressing.fit_state import FitState
 from robot_policies.policies.dressing.lessons import Lessons
 from robot_policies.policies.dressing.losses import (
     LOSSES,
@@ -17,43 +19,56 @@ from robot_policies.policies.dressing.modeling_dressing import DressingPolicy
 
 BATCH = 64  # [L]
 CLIP = 10.0  # norm of a gradient; stops a broken batch only
-Report = Callable[[float], None]
-Loss = Callable[[Tensor], Tensor]  # of a batch of row numbers
+KEPT = 100  # updates from one state to the next
+Report = Callable[[float, int], None]
+Loss = Callable[[Tensor, torch.Generator], Tensor]  # of row numbers, and what draws their views
 
 
 def fit(
-    policy: DressingPolicy, loss: Loss, rows: int, updates: int, seed: int, report: Report
+    policy: DressingPolicy,
+    loss: Loss,
+    rows: int,
+    updates: int,
+    seed: int,
+    report: Report,
+    state: Path,
+    about: str = "",
 ) -> None:
-    """Train a policy; the learning rate falls to nothing along half a cosine.
+    """Train a policy, or go on where it was stopped.
 
     Args:
         policy: Changed in place.
         loss: Of the rows of a batch.
         rows: How many rows there are.
         updates: Gradient steps.
-        seed: Of the order of the rows.
-        report: Called with every loss.
+        seed: Of the order of the rows, and of the choice among their views.
+        report: Called with every loss, and how many updates are made.
+        state: File from which it goes on; what it learned last is in it.
+        about: What is learned, by whom; another fit's state is refused.
+
+    Raises:
+        CheckpointError: If the state is damaged, or of another fit.
     """
-    draw = torch.Generator().manual_seed(seed)
-    optimiser = torch.optim.Adam(policy.parameters(), policy.config.optimizer_lr)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, updates)
+    now, about = FitState(policy, updates, seed), f"{about}, {rows} rows"
+    if state.exists():
+        now.load(state, about)
     policy.train()
-    for _ in range(updates):
-        value = loss(torch.randint(rows, (BATCH,), generator=draw))
-        optimiser.zero_grad()
+    while now.done < updates:
+        value = loss(torch.randint(rows, (BATCH,), generator=now.rows), now.views)
+        now.optimiser.zero_grad()
         value.backward()
         torch.nn.utils.clip_grad_norm_(policy.parameters(), CLIP)
-        optimiser.step()
-        schedule.step()
-        report(float(value.detach()))
+        now.step()
+        report(float(value.detach()), now.done)
+        if now.done % KEPT == 0 or now.done == updates:
+            now.save(state, about)
     policy.eval()
 
 
-def imitate(policy: DressingPolicy, lessons: Lessons, seed: int, *, camera: bool) -> Loss:
+def imitate(policy: DressingPolicy, lessons: Lessons, *, camera: bool) -> Loss:
     """Return the loss of doing what the expert did, on whole clouds or on the camera's."""
-    views = torch.Generator().manual_seed(seed + 1)
 
-    def loss(rows: Tensor) -> Tensor:
+    def loss(rows: Tensor, views: torch.Generator) -> Tensor:
         clouds = _camera(lessons, rows, views) if camera else lessons.whole[rows]
         mean, log_std = (value[:, 0] for value in policy.actor(clouds))
         return imitation_loss(mean, log_std, lessons.action[rows])
@@ -65,7 +80,6 @@ def distil(
     student: DressingPolicy,
     teachers: list[DressingPolicy],
     lessons: Lessons,
-    seed: int,
     kind: str = "transport",
 ) -> Loss:
     """Return the loss of answering a camera's cloud as the teacher answers the whole one.
@@ -74,16 +88,14 @@ def distil(
         student: Who learns.
         teachers: By group; asked once for every decision, here.
         lessons: The decisions.
-        seed: Of the choice among the camera's clouds.
         kind: `transport` or `kl`.
     """
     if kind not in LOSSES:
         raise UnknownNameError("loss", kind, LOSSES, "distil")
     compare = transport_loss if kind == "transport" else kl_loss
     means, log_stds = teach(teachers, lessons)
-    views = torch.Generator().manual_seed(seed + 1)
 
-    def loss(rows: Tensor) -> Tensor:
+    def loss(rows: Tensor, views: torch.Generator) -> Tensor:
         answer = student.actor(_camera(lessons, rows, views))
         mean, log_std = (value[:, 0] for value in answer)
         return compare(mean, log_std, means[rows], log_stds[rows])

@@ -9,11 +9,12 @@
 What the student is compared with learns from the student's episodes, in as many updates: the same
 without teachers, with another head or another loss.
 
-Everything lies in one folder: `episodes/`, `teachers/`, a folder for each learner, and
-`done.json`, which says what need not be done again.
+Everything lies in one folder: `episodes/`, `teachers/`, a folder for each learner, `fits/` with
+what is being learned, and `done.json`, which says what need not be done again.
 """
 
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -88,7 +89,7 @@ class Recipe:
         """
         self._out, self._robot, self._collect, self._progress = out, robot, collect, progress
         self._radii, self._group, self._amount, self._seed = radii, group_of_seed, amount, seed
-        self._regions = regions
+        self._regions, self._fits = regions, out / "fits"
         self._about = {**asdict(amount), "seed": seed}
         out.mkdir(parents=True, exist_ok=True)
         self._read: dict[str, Lessons] = {}
@@ -161,10 +162,9 @@ class Recipe:
             own = lessons.of_group(group)
             folder = self._out / "teachers" / str(group)
             policy = self._policy(folder, "dense", self._seed + group)
-            loss = imitate(policy, own, self._seed, camera=False)
-            self._fit(
-                policy, loss, len(own.action), self._amount.teacher_updates, f"teacher {group}"
-            )
+            loss = imitate(policy, own, camera=False)
+            updates, what = self._amount.teacher_updates, f"{step}, teacher {group}"
+            self._fit(policy, loss, len(own.action), updates, what)
             policy.save_pretrained(folder)
         self._finish(step)
 
@@ -178,24 +178,21 @@ class Recipe:
         lessons = self._lessons(rounds)
         policy = self._policy(folder, "direct" if learner == "direct" else "dense", self._seed)
         if learner == "undistilled":
-            loss = imitate(policy, lessons, self._seed, camera=True)
+            loss = imitate(policy, lessons, camera=True)
         else:
             kind = "kl" if learner == "kl" else "transport"
-            loss = distil(policy, self._teachers(), lessons, self._seed, kind)
+            loss = distil(policy, self._teachers(), lessons, kind)
         self._fit(policy, loss, len(lessons.action), updates, step)
         save_checkpoint(policy, folder)
         self._finish(step)
         return folder
 
     def _fit(self, policy: DressingPolicy, loss: Any, rows: int, updates: int, what: str) -> None:
-        done = 0
-
-        def report(value: float) -> None:
-            nonlocal done
-            done += 1
+        def report(value: float, done: int) -> None:
             self._progress(f"{what}, loss {value:.4f}", done, updates)
 
-        fit(policy, loss, rows, updates, self._seed, report)
+        state = self._fits / f"{what}.safetensors"
+        fit(policy, loss, rows, updates, self._seed, report, state, what)
 
     def _lessons(self, rounds: list[str]) -> Lessons:
         """Return the decisions of some rounds; each round is read once."""
@@ -225,6 +222,7 @@ class Recipe:
         partial = self._file.with_suffix(".partial")
         partial.write_text(text)
         partial.replace(self._file)
+        shutil.rmtree(self._fits, ignore_errors=True)
 
 
 def save_checkpoint(policy: DressingPolicy, folder: Path) -> None:
