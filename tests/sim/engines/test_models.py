@@ -75,6 +75,23 @@ def test_mujoco_model_is_the_table(spec):
         )
 
 
+def test_no_link_floats_beside_the_one_that_carries_it(spec):
+    """In its default pose, which a film begins with."""
+    model = mujoco.MjModel.from_xml_string(mjcf(spec, {}))
+    data = mujoco.MjData(model)
+    for joint, angle in zip(spec.joints, spec.default, strict=True):
+        data.joint(joint.name).qpos[:] = angle
+    mujoco.mj_forward(model, data)
+    shapes = {
+        link.name: np.flatnonzero(model.geom_bodyid == model.body(link.name).id)
+        for link in spec.links
+    }
+    for link in spec.links:
+        pairs = [(a, b) for a in shapes[link.name] for b in shapes.get(link.parent or "", ())]
+        gaps = [mujoco.mj_geomDistance(model, data, a, b, 1.0, None) for a, b in pairs]
+        assert min(gaps, default=0.0) < 0.005, link.name
+
+
 def test_pybullet_model_is_the_table(spec):
     backend = bullet(spec)
     body, client = backend._loaded.body, backend._client
