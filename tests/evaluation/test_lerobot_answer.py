@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from act_checkpoint import TINY, write_act
+from lerobot_checkpoints import TINY, write_act
 
 from robot_policies.evaluation.lerobot_answer import ANSWERS, answers, made_up, main, question
 from robot_policies.interface import CheckpointError, Observation

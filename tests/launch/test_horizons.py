@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from act_checkpoint import TINY, write_act, write_displacement
+from lerobot_checkpoints import TINY, write_act, write_displacement
 from ros_graph import Graph, mode_of
 from sensor_msgs.msg import JointState
 

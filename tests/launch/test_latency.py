@@ -1,7 +1,7 @@
 import sys
 
 import pytest
-from act_checkpoint import TINY, write_act
+from lerobot_checkpoints import TINY, write_act
 from ros_graph import free_domain
 
 from robot_policies.interface import BackendError

@@ -5,13 +5,10 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
-import torch
-from lerobot.policies import get_policy_class, make_pre_post_processors
-from lerobot.policies.utils import prepare_observation_for_inference
-from lerobot_checkpoints import FORMS, FPS, write
+from lerobot_checkpoints import FORMS, write
+from lerobot_loops import lerobot_loop, our_loop, seen
 
 from robot_policies.catalog import load_robot
-from robot_policies.control.chunk_executor import ChunkExecutor
 from robot_policies.control.history import History
 from robot_policies.control.pacing import Pacing
 from robot_policies.interface import (
@@ -28,57 +25,8 @@ from robot_policies.policies.catalog import load_policy
 from robot_policies.policies.plan_form import PlanForm, plan_form
 
 ROBOT = load_robot("so101")
-STEPS, SEED = 40, 7
-DT = 1.0 / FPS
+STEPS = 40
 ACTION = ActionSpec(ActionKind.JOINT_POSITION, ArraySpec("action", (1,), names=("knee",)), 0.1, 8)
-
-
-def seen(spec, rng):
-    return {
-        name: rng.integers(0, 256, one.shape, dtype=np.uint8)
-        if one.dtype == np.uint8
-        else rng.normal(0.0, 0.1, one.shape).astype(np.float32)
-        for name, one in spec.items()
-    }
-
-
-def lerobot_loop(folder, kind, sequence):
-    """Return the actions of LeRobot's own loop. Shape (steps, n). [deg]."""
-    policy = get_policy_class(kind).from_pretrained(folder)
-    policy.eval()
-    before, after = make_pre_post_processors(policy.config, pretrained_path=str(folder))
-    torch.manual_seed(SEED)
-    policy.reset()
-    actions = []
-    for values in sequence:
-        observed = {
-            name: np.rad2deg(value).astype(np.float32) if name == STATE else value.copy()
-            for name, value in values.items()
-        }
-        batch = prepare_observation_for_inference(observed, torch.device("cpu"))
-        with torch.inference_mode():
-            actions.append(after(policy.select_action(before(batch)))[0].numpy())
-    return np.array(actions)
-
-
-def our_loop(policy, sequence, start=100.0):
-    """Return the actions of the loop here, when no answer is late. Shape (steps, n). [deg]."""
-    needs, action = policy.observation_spec, policy.action_spec
-    executor = ChunkExecutor(action, action.executor, robot=ROBOT)
-    pacing = Pacing(action, action.executor, FPS, needs.steps)
-    history, actions, asked = History(needs, action, FPS), [], 0
-    policy.reset(SEED)
-    for step, values in enumerate(sequence):
-        now = start + step * DT
-        if history.due(now) or pacing.due(now):
-            observation = history.extend(Observation(values, dict.fromkeys(values, now)))
-            if pacing.due(now):
-                pacing.asked(now)
-                executor.add(policy.act(observation), now)
-                asked += 1
-        actions.append(np.rad2deg(executor.action_at(now).values))
-    assert asked == -(-STEPS // action.executed)
-    return np.array(actions)
 
 
 # The others are resnets of 45 MB; benchmarks/lerobot_conformance.py runs them.
@@ -93,7 +41,7 @@ def test_actions_are_those_of_lerobots_own_loop(form, tmp_path):
     sequence = [seen(policy.observation_spec, rng) for _ in range(STEPS)]
     expected = lerobot_loop(folder, kind, sequence)
     assert expected.std(axis=0).min() > 1e-3  # each joint says something
-    np.testing.assert_allclose(our_loop(policy, sequence), expected, rtol=0.0, atol=1e-3)
+    np.testing.assert_allclose(our_loop(policy, ROBOT, sequence), expected, rtol=0.0, atol=1e-3)
     chunk = policy.act(Observation(sequence[0], dict.fromkeys(sequence[0], 0.0)))
     assert len(chunk.values) == policy.action_spec.horizon
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import yaml
 from lerobot.configs import FeatureType, PolicyFeature
@@ -12,18 +13,21 @@ from lerobot.policies.factory import (
     make_pre_post_processors,
 )
 
+from robot_policies.catalog import load_robot
+from robot_policies.interface.action import CARTESIAN_DELTA_NAMES
 from robot_policies.interface.observation import ENVIRONMENT_STATE, IMAGES, STATE
 
 FPS = 30
-TRANSFORMER: dict[str, Any] = {
+SPREAD = 1e-6  # of the actions of an ACT that stays where it is; its weights are random
+TINY: dict[str, Any] = {
     "dim_model": 16,
     "n_heads": 2,
     "dim_feedforward": 16,
     "n_encoder_layers": 1,
     "n_vae_encoder_layers": 1,
     "latent_dim": 4,
-    "pretrained_backbone_weights": None,
 }
+TRANSFORMER: dict[str, Any] = {**TINY, "pretrained_backbone_weights": None}
 UNET: dict[str, Any] = {
     "down_dims": (16, 32),
     "n_groups": 4,
@@ -85,7 +89,14 @@ FORMS: dict[str, tuple[str, int, bool, dict[str, Any]]] = {
 }
 
 
-def write(folder: Path, form: str, joints: tuple[str, ...], robot: str, size: int = 48) -> Path:
+def write(
+    folder: Path,
+    form: str,
+    joints: tuple[str, ...],
+    robot: str,
+    size: int = 48,
+    looks: bool = False,
+) -> Path:
     """Write a policy of degrees, whose statistics lie round 0.
 
     Args:
@@ -94,8 +105,11 @@ def write(folder: Path, form: str, joints: tuple[str, ...], robot: str, size: in
         joints: Of the robot.
         robot: Its name.
         size: Of its pictures, which are square. [px]
+        looks: Whether a form that is told where things are has a picture instead.
     """
     kind, cameras, told, settings = FORMS[form]
+    if told and looks:
+        cameras, told = 1, False
     width = len(joints)
     features = {STATE: PolicyFeature(FeatureType.STATE, (width,))}
     pictures = [f"{IMAGES}.{name}" for name in ("top", "wrist")[:cameras]]
@@ -124,12 +138,6 @@ def write(folder: Path, form: str, joints: tuple[str, ...], robot: str, size: in
             *((picture, (3, 1, 1)) for picture in pictures),
         )
     }
-    torch.manual_seed(0)
-    policy: Any = get_policy_class(kind)(config)
-    if kind == "vqbet":
-        policy.vqbet.action_head.vqvae_model.discretized.fill_(True)
-    for part in (policy, *make_pre_post_processors(config, dataset_stats=statistics)):
-        part.save_pretrained(folder)
     vectors = {STATE: {"names": [f"{name}.pos" for name in joints], "unit": "deg"}}
     if told:
         vectors[ENVIRONMENT_STATE] = {"names": [f"cube.{axis}" for axis in "xyz"], "unit": "m"}
@@ -140,5 +148,91 @@ def write(folder: Path, form: str, joints: tuple[str, ...], robot: str, size: in
         "observation": vectors,
         "action": {"kind": "joint_position", "names": list(joints), "unit": "deg"},
     }
+    return _save(folder, config, statistics, contract)
+
+
+def write_act(
+    folder: Path,
+    robot: str = "so101",
+    rows: int = 100,
+    followed: int | None = None,
+    periods: int = 1,
+    **sizes: Any,
+) -> Path:
+    """Write an ACT that looks through the robot's cameras and stays near its default pose.
+
+    Args:
+        folder: Where.
+        robot: The robot.
+        rows: Length of its plans.
+        followed: How many rows of a plan are followed; by default all.
+        periods: Control periods per row.
+        **sizes: Of the network; without any, LeRobot's own.
+    """
+    table = load_robot(robot)
+    action = {"kind": "joint_position", "names": list(table.joint_names), "unit": "rad"}
+    return _write_still(folder, table, table.default, action, rows, followed, periods, **sizes)
+
+
+def write_displacement(folder: Path, velocity: np.ndarray, periods: int) -> Path:
+    """Write an ACT that moves the SO-101's gripper by the same displacement again and again.
+
+    Args:
+        folder: Where.
+        velocity: Of the gripper, shape (3,), in the base's frame. [m/s]
+        periods: Control periods per row.
+    """
+    table = load_robot("so101")
+    step = np.zeros(6)
+    step[:3] = velocity * periods / table.control_rate
+    action = {
+        "kind": "cartesian_delta",
+        "names": [*CARTESIAN_DELTA_NAMES],
+        "unit": ["m"] * 3 + ["rad"] * 3,
+    }
+    return _write_still(folder, table, step, action, 10, 5, periods, **TINY)
+
+
+def _write_still(folder, table, mean, action, rows, followed, periods, **sizes) -> Path:
+    width = len(table.joints)
+    pictures = {
+        f"{IMAGES}.{camera.name}": PolicyFeature(
+            FeatureType.VISUAL, (3, camera.height, camera.width)
+        )
+        for camera in table.cameras
+    }
+    config = make_policy_config(
+        "act",
+        input_features={STATE: PolicyFeature(FeatureType.STATE, (width,)), **pictures},
+        output_features={"action": PolicyFeature(FeatureType.ACTION, (len(mean),))},
+        device="cpu",
+        push_to_hub=False,
+        pretrained_backbone_weights=None,
+        chunk_size=rows,
+        n_action_steps=followed or rows,
+        **sizes,
+    )
+    pose = torch.tensor(table.default, dtype=torch.float32)
+    mean = torch.tensor(mean, dtype=torch.float32)
+    picture = {key: torch.full((3, 1, 1), 0.5) for key in ("mean", "std")}
+    joints = {"mean": pose, "std": torch.ones(width)}
+    statistics = {STATE: joints, "action": {"mean": mean, "std": torch.full_like(mean, SPREAD)}}
+    statistics |= dict.fromkeys(pictures, picture)
+    contract = {
+        "robot": table.name,
+        "dt": periods / table.control_rate,
+        "observation": {STATE: {"names": [f"{n}.pos" for n in table.joint_names], "unit": "rad"}},
+        "action": action,
+    }
+    return _save(folder, config, statistics, contract)
+
+
+def _save(folder: Path, config: Any, statistics: Any, contract: dict[str, Any]) -> Path:
+    torch.manual_seed(0)
+    policy: Any = get_policy_class(config.type)(config)
+    if config.type == "vqbet":
+        policy.vqbet.action_head.vqvae_model.discretized.fill_(True)
+    for part in (policy, *make_pre_post_processors(config, dataset_stats=statistics)):
+        part.save_pretrained(folder)
     (folder / "contract.yaml").write_text(yaml.safe_dump(contract))
     return folder
