@@ -18,6 +18,7 @@ from robot_policies.interface.action import CARTESIAN_DELTA_NAMES
 from robot_policies.interface.observation import ENVIRONMENT_STATE, IMAGES, STATE
 
 FPS = 30
+DEGREES = 3.0  # deviation of positions and targets, so that the gate lets them pass
 SPREAD = 1e-6  # of the actions of an ACT that stays where it is; its weights are random
 TINY: dict[str, Any] = {
     "dim_model": 16,
@@ -97,7 +98,7 @@ def write(
     size: int = 48,
     looks: bool = False,
 ) -> Path:
-    """Write a policy of degrees, whose statistics lie round 0.
+    """Write a policy of degrees, whose statistics lie round the robot's default pose.
 
     Args:
         folder: Where.
@@ -124,18 +125,14 @@ def write(
         push_to_hub=False,
         **settings,
     )
+    pose = torch.tensor(np.rad2deg(load_robot(robot).default), dtype=torch.float32)
     statistics = {
-        name: {
-            "mean": torch.zeros(shape),
-            "std": torch.full(shape, 20.0),
-            "min": torch.full(shape, -40.0),
-            "max": torch.full(shape, 40.0),
-        }
-        for name, shape in (
-            (STATE, (width,)),
-            ("action", (width,)),
-            (ENVIRONMENT_STATE, (3,)),
-            *((picture, (3, 1, 1)) for picture in pictures),
+        name: {"mean": m, "std": s, "min": m - 2.0 * s, "max": m + 2.0 * s}
+        for name, m, s in (
+            (STATE, pose, torch.full((width,), DEGREES)),
+            ("action", pose, torch.full((width,), DEGREES)),
+            (ENVIRONMENT_STATE, torch.zeros(3), torch.ones(3)),
+            *((picture, torch.full((3, 1, 1), 0.5), torch.ones(3, 1, 1)) for picture in pictures),
         )
     }
     vectors = {STATE: {"names": [f"{name}.pos" for name in joints], "unit": "deg"}}

@@ -117,15 +117,16 @@ def test_a_checkpoint_of_before_processors_migrates_without_a_network(base, tmp_
     old = tmp_path / "old"
     old.mkdir()
     weights = load_file(base / "model.safetensors")
-    for where, name, shape in (
-        ("normalize_inputs", STATE, (6,)),
-        ("normalize_inputs", f"{IMAGES}.top", (3, 1, 1)),
-        ("normalize_targets", "action", (6,)),
-        ("unnormalize_outputs", "action", (6,)),
+    stored = load_file(next(base.glob("policy_preprocessor_step_*.safetensors")))
+    for where, name in (
+        ("normalize_inputs", STATE),
+        ("normalize_inputs", f"{IMAGES}.top"),
+        ("normalize_targets", "action"),
+        ("unnormalize_outputs", "action"),
     ):
         buffer = f"{where}.buffer_{name.replace('.', '_')}"
-        weights[f"{buffer}.mean"] = torch.zeros(shape)
-        weights[f"{buffer}.std"] = torch.full(shape, 20.0)
+        for kind in ("mean", "std"):
+            weights[f"{buffer}.{kind}"] = stored[f"{name}.{kind}"].clone()
     save_file(weights, old / "model.safetensors")
     config = json.loads((base / "config.json").read_text())
     (old / "config.json").write_text(json.dumps(config))
