@@ -3,6 +3,7 @@
     python benchmarks/dressing.py score --out DIR --who dressing/sleeve --who open_loop
     python benchmarks/dressing.py score --out DIR --who dressing/sleeve --task dress_arm/lift
     python benchmarks/dressing.py score --out DIR --who dressing/sleeve --no-gate
+    python benchmarks/dressing.py score --out DIR --who hold --task dress_arm/raised --episodes 9
     python benchmarks/dressing.py limits --out DIR
     python benchmarks/dressing.py decisions --who dressing/sleeve
     python benchmarks/dressing.py table --out DIR

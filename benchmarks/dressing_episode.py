@@ -76,7 +76,11 @@ class Felt:
         """Nothing is kept open."""
 
     def figures(self) -> dict[str, float | None]:
-        """Return the greatest loads [N], when one was over its limit, and when it stopped [s]."""
+        """Return the greatest loads [N], when one was over its limit, and when it stopped [s].
+
+        `relieved` is how long after the stop the load was still above its mean limit [s], and
+        `load_left` the load at the end.
+        """
         times, loads = np.array(self._times), np.array(self.loads)
         limits, period = self._limits, times[1] - times[0]
         width = round(limits.force_time / period)
@@ -85,6 +89,8 @@ class Felt:
         means[width:] = np.convolve(loads[1:], np.full(width, 1.0 / width), "valid")
         over = (means > limits.force) | (loads > limits.peak_force)
         first = float(times[np.argmax(over)]) if over.any() else None
+        pressed = times[loads > limits.force]
+        late = pressed.max(initial=-np.inf) + period - (self._stopped or np.inf)
         return {
             "load_peak": float(loads.max()),
             "load_mean": float(loads.mean()),
@@ -92,6 +98,8 @@ class Felt:
             "overshoot": float(max(means.max() - limits.force, loads.max() - limits.peak_force)),
             "first_over": first,
             "stopped": self._stopped,
+            "relieved": max(0.0, float(late)) if self._stopped is not None else None,
+            "load_left": float(loads[-1]),
         }
 
 

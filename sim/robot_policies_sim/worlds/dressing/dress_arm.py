@@ -8,6 +8,7 @@ once. The robot holds the cuff from above, the hand is inside it already.
     dress_arm/drift    the first, with a person who moves meanwhile: to the side,
     dress_arm/lift     with the upper arm upwards,
     dress_arm/both     or both
+    dress_arm/raised   the first, with an arm that is raised into a gripper that stands still
 """
 
 from collections.abc import Mapping, Sequence

@@ -131,9 +131,7 @@ def test_every_motion_stays_within_five_centimetres():
 
 
 def test_a_gripper_that_an_arm_is_raised_into_lets_go_and_gives_way():
-    raised = {"raised": [[0.2, 0.0, 0.0, 0.0, 0.0], [1.7, 0.0, 0.0, 0.075, 0.0]]}  # 5 cm/s
-    options = {**catalog.entry("tasks", "dress_arm").options, "motions": raised}
-    task: Any = DressArm("dress_arm", **options, variant="raised")
+    task: Any = catalog.load_task("dress_arm/raised")
     backend, felt = simulator(cameras=True), Felt()
     initial = task.conditions(Pose(0.0, 90.0, 0.0), "gown")
     hold = load_policy("hold", robot=ARM)
