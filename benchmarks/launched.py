@@ -30,7 +30,7 @@ class Launched:
         """Return the process of the node module `<name>_node`; `None` if there is none."""
         try:
             for child in psutil.Process(self.process.pid).children():
-                if f"nodes.{name}_node" in " ".join(child.cmdline()):
+                if f"nodes {name}_node" in " ".join(child.cmdline()):
                     return child
         except psutil.Error:  # it has just ended
             pass

@@ -100,7 +100,7 @@ class Graph:
         return future.result()
 
     def children(self) -> dict[str, int]:
-        """Return the processes of the graph: node module to process id."""
+        """Return the processes of the graph: node program to process id."""
         found = {}
         for entry in Path("/proc").iterdir():
             try:
@@ -110,7 +110,9 @@ class Graph:
                 continue
             parent = int(status.rpartition(")")[2].split()[1])
             if parent == self.process.pid:
-                found[next((w for w in words if "nodes." in w), entry.name)] = int(entry.name)
+                found[next((w for w in words if w.endswith("_node")), entry.name)] = int(
+                    entry.name
+                )
         return found
 
     def shared_memory(self) -> list[str]:

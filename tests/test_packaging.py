@@ -64,7 +64,7 @@ def test_a_node_runs_in_the_interpreter_it_was_installed_for(prefix, node):
         run = subprocess.run(command, capture_output=True, text=True, check=True)
     finally:
         interpreter.unlink()
-    assert run.stdout == f"ours: -P -m robot_policies.nodes.{node} --ros-args -r __node:=left\n"
+    assert run.stdout == f"ours: -P -m robot_policies.nodes {node} --ros-args -r __node:=left\n"
 
 
 def test_a_build_through_links_needs_nothing_beside_what_is_installed(tmp_path):

@@ -48,11 +48,11 @@ def executable(
         ConfigError: If there is no such program.
     """
     if package == PACKAGE:
-        module = f"{PACKAGE}.nodes.{program}"
-        if program.isidentifier() and find_spec(module):
-            return (sys.executable, "-P", "-m", module)
-        nodes = [path.stem for path in (Path(__file__).parents[1] / "nodes").glob("*_node.py")]
-        hint = suggestion(program, nodes)
+        nodes = f"{PACKAGE}.nodes"
+        if program.isidentifier() and find_spec(f"{nodes}.{program}"):
+            return (sys.executable, "-P", "-m", nodes, program)
+        there = [path.stem for path in (Path(__file__).parents[1] / "nodes").glob("*_node.py")]
+        hint = suggestion(program, there)
         raise ConfigError(f"{where}: package '{package}' has no program '{program}'.{hint}")
     prefixes = environment.get("AMENT_PREFIX_PATH", "").split(os.pathsep)
     for prefix in filter(None, prefixes):

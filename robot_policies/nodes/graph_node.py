@@ -200,23 +200,34 @@ class GraphNode(Guarded, LifecycleNode):
         """Give back what `on_configure` took; may be called twice and at any time."""
 
 
-def run(make: Callable[[], GraphNode]) -> None:
+def run(make: Callable[[], GraphNode], *, hasty: bool = False) -> None:
     """Spin a node until it is interrupted, let it come to its end, and release what it holds.
 
     A signal is only noted: it cuts no callback, and messages still come while a robot lies down.
+
+    Args:
+        make: Makes the node.
+        hasty: Whether SIGTERM cuts it short after another signal, because nothing moves by it. To
+            load a policy can take longer than a launcher is patient.
     """
     try:
-        _run(make)
+        _run(make, hasty)
     finally:
         # With the node gone its participant goes too, and all that torch and LeRobot have made is
         # passed over once more: to walk through it would take seconds.
         exempt_from_collection()
 
 
-def _run(make: Callable[[], GraphNode]) -> None:
+def _run(make: Callable[[], GraphNode], hasty: bool) -> None:
     signals: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        signals.append(number)
+        if hasty:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, frame: signals.append(number))
+        signal.signal(number, note)
     end_with_parent(PARENT)
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = make()

@@ -130,7 +130,3 @@ def main() -> None:
         pass
     finally:
         leave(node)
-
-
-if __name__ == "__main__":
-    main()

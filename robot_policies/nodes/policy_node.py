@@ -196,8 +196,4 @@ def _whole(threads: Any) -> int:
 
 def main() -> None:
     """Run the node."""
-    run(PolicyNode)
-
-
-if __name__ == "__main__":
-    main()
+    run(PolicyNode, hasty=True)

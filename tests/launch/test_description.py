@@ -167,7 +167,7 @@ def test_a_node_becomes_a_process_with_ros_arguments(tmp_path):
     (process,) = processes(launch(tmp_path, body))
 
     assert process.command == (
-        *(sys.executable, "-P", "-m", "robot_policies.nodes.policy_node"),
+        *(sys.executable, "-P", "-m", "robot_policies.nodes", "policy_node"),
         *("--verbose", "--ros-args"),
         *("-r", "__node:=policy", "-p", "seed:=3", "-p", "task:=''"),
         *("--params-file", "p.yaml", "-r", "a:=b"),

@@ -122,7 +122,7 @@ def test_a_killed_policy_is_held_then_damped_and_named():
         diagnostics = graph.listen(DiagnosticArray, "/diagnostics")
         assert graph.wait(lambda: modes(commands)[-20:].count("policy") == 20, 60.0)
 
-        policy = graph.children()["robot_policies.nodes.policy_node"]
+        policy = graph.children()["policy_node"]
         killed = time.time()
         os.kill(policy, signal.SIGKILL)
         assert graph.wait(lambda: "damp" in modes(commands), 60.0)

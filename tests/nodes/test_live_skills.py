@@ -120,7 +120,7 @@ class PolicyProcess:
         settings = {"policy": base, "robot": "so101", "backend": "loopback", "seed": 3}
         given = [word for key, value in settings.items() for word in ("-p", f"{key}:={value}")]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "robot_policies.nodes.policy_node", "--ros-args", *given],
+            [sys.executable, "-m", "robot_policies.nodes", "policy_node", "--ros-args", *given],
             env=environment,
         )
         self.context = rclpy.Context()
