@@ -34,6 +34,7 @@ ROBOT = "so101"
 STEPS, SIZES, TABLE = 40, (48, 96, 128), 96  # pictures [px]; those of the robot's table
 SIMULATED, LAUNCHED, LONG = 2.0, 4.0, 60.0  # s
 ANSWERS = 20
+BLIND = ("tdmpc",)  # in LeRobot 0.6.1 it finds no picture but one named 'observation.image'
 DOMAIN = 96
 
 
@@ -96,10 +97,12 @@ def main(
         for name in form or FORMS:
             folder = Path(place) / name.replace(" ", "_")
             joints = load_robot(ROBOT).joint_names
-            made = write(folder / "looks", name, joints, ROBOT, TABLE, looks=True)
-            found[name] = {"equal": equality(name, folder), **simulated(made)}
-            if launch:
-                found[name]["launched"] = launched(made, LAUNCHED)
+            found[name] = {"equal": equality(name, folder)}
+            if FORMS[name][0] not in BLIND:
+                made = write(folder / "looks", name, joints, ROBOT, TABLE, looks=True)
+                found[name] |= simulated(made)
+                if launch:
+                    found[name]["launched"] = launched(made, LAUNCHED)
             print(f"{name}: {json.dumps(found[name])}", flush=True)
         large = write_act(Path(place) / "large")
         if launch:
