@@ -1,6 +1,5 @@
 """Real processes over DDS for tests: a launched graph, and a node that listens to it."""
 
-import atexit
 import fcntl
 import os
 import random
@@ -12,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import rclpy  # noqa: TID251
 from rclpy.executors import SingleThreadedExecutor  # noqa: TID251
@@ -23,7 +23,7 @@ with warnings.catch_warnings():
 
 from robot_policies.nodes.decoding import MODE, MODES
 
-_locks: list = []
+_locks: dict[int, Any] = {}
 
 
 def mode_of(command: JointState) -> str:
@@ -35,8 +35,8 @@ def mode_of(command: JointState) -> str:
 def free_domain() -> int:
     """Return a ROS domain (1 to 90) that no other test on this machine uses at the same time.
 
-    Two graphs in one domain would configure each other's nodes. The lock lasts as long as the
-    test process.
+    Two graphs in one domain would configure each other's nodes. The lock lasts until the graph
+    has ended, or as long as the test process.
     """
     domains = list(range(1, 91))
     random.shuffle(domains)
@@ -47,8 +47,7 @@ def free_domain() -> int:
         except BlockingIOError:
             lock.close()
             continue
-        _locks.append(lock)
-        atexit.register(lock.close)
+        _locks[domain] = lock
         return domain
     raise RuntimeError("all ROS domains are taken")
 
@@ -57,7 +56,7 @@ class Graph:
     """A launch file run by the supervisor, and a node of the test in the same domain."""
 
     def __init__(self, *arguments: str, file: str = "policy.launch.xml", domain: int = 0) -> None:
-        self.domain = domain or free_domain()
+        self.domain, self._own = domain or free_domain(), not domain
         environment = {
             **os.environ,
             "ROS_DOMAIN_ID": str(self.domain),
@@ -139,4 +138,6 @@ class Graph:
         except subprocess.TimeoutExpired:
             self.process.send_signal(signal.SIGINT)
             _, errors = self.process.communicate(timeout=30)
+        if self._own and (lock := _locks.pop(self.domain, None)):
+            lock.close()
         return self.process.returncode, errors

@@ -18,6 +18,8 @@ GRAPHS = (
     ("robot:=go1", "task:=go1_walk"),
     ("robot:=xarm7", "task:=none"),
 )
+# What the nodes offer last of all.
+LAST = ("action_chunk", "skill_weights", "robot_description")
 NODES = ("backend", "policy", "bringup")
 # What every node, or every lifecycle node, of ROS 2 has.
 COMMON = ("lifecycle_msgs/", "rcl_interfaces/", "type_description_interfaces/")
@@ -38,7 +40,7 @@ def rows() -> tuple[list[str], list[str], list[str]]:
 
 def _up(graph: Graph) -> bool:
     """Return whether the policy's node has come as far as it comes."""
-    offered = (graph.node.count_publishers(name) for name in ("action_chunk", "skill_weights"))
+    offered = (graph.node.count_publishers(name) for name in LAST)
     joints = graph.node.count_subscribers("joint_states")
     return joints > 0 and all(offered) and "`backend/walk`" in "".join(_services(graph))
 

@@ -168,7 +168,7 @@ def _lerobot(names: Mapping[str, str], pause: float, threads: int | None = None)
 
 
 def _contract(names: Mapping[str, str]) -> Path | None:
-    return Path(names["contract"]) if names["contract"] else None
+    return Path(names["contract"]) if names.get("contract") else None
 
 
 def _count(rate: float, seconds: float) -> int:

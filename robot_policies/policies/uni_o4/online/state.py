@@ -46,9 +46,9 @@ def load_state(trainer: Trainer, path: Path) -> None:
     with resuming(path):
         tensors, metadata = read_state(path)
         progress = type(trainer.progress)(**parse_json(metadata["progress"]))
+        trainer.begin(progress.seed)  # gives everything the shape that a state must have
         trainer.policy.load_state_dict(of_group("policy", tensors))
         restore_moments(trainer.optimizer, of_group("adam", tensors))
-        trainer.begin(progress.seed)  # gives everything the shape that a state must have
         trainer.progress = progress
         trainer.set_rate(progress.lr)
         places, _ = trainer.environment.snapshot()
