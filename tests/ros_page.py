@@ -4,6 +4,7 @@
 """
 
 import re
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,6 +22,7 @@ GRAPHS = (
 # What the nodes offer last of all.
 LAST = ("action_chunk", "skill_weights", "robot_description")
 NODES = ("backend", "policy", "bringup")
+QUIET = 3.0  # s
 # What every node, or every lifecycle node, of ROS 2 has.
 COMMON = ("lifecycle_msgs/", "rcl_interfaces/", "type_description_interfaces/")
 
@@ -32,7 +34,7 @@ def rows() -> tuple[list[str], list[str], list[str]]:
         graphs = [stack.enter_context(graph) for graph in named]
         for graph in graphs:
             assert graph.wait(lambda g=graph: _up(g), 90.0)
-        topics = list(_topics(graphs))
+        topics = _settled(graphs)
         services = sorted({row for graph in graphs for row in _services(graph)})
         parameters = [row for node in NODES[:2] for row in _parameters(graphs[0], node)]
     return topics, services, parameters
@@ -43,6 +45,16 @@ def _up(graph: Graph) -> bool:
     offered = (graph.node.count_publishers(name) for name in LAST)
     joints = graph.node.count_subscribers("joint_states")
     return joints > 0 and all(offered) and "`backend/walk`" in "".join(_services(graph))
+
+
+def _settled(graphs: list[Graph]) -> list[str]:
+    """Return the rows of topics once no other has been discovered for some seconds."""
+    rows, since = list(_topics(graphs)), time.monotonic()
+    while time.monotonic() - since < QUIET:
+        graphs[0].wait(lambda: False, 0.2)
+        if (found := list(_topics(graphs))) != rows:
+            rows, since = found, time.monotonic()
+    return rows
 
 
 def _topics(graphs: Iterable[Graph]) -> Iterator[str]:

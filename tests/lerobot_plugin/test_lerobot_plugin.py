@@ -274,6 +274,7 @@ def test_a_gated_arm_on_its_bus_gets_no_goal_beyond_its_speed(tmp_path):
         start = robot.get_observation()
         sent = robot.send_action(start | {"wrist_roll.pos": 90.0})
         assert 0.0 < sent["wrist_roll.pos"] - start["wrist_roll.pos"] < 80.0
+        robot.get_observation()  # what was sent before has reached the servos then
         fastest = spec.velocity[4] * SafetyLimits().command_timeout / arms.TICK
         assert 0 < max(bus.furthest.values()) <= fastest + 1.0
     finally:
