@@ -30,7 +30,7 @@ from trajectory_msgs.msg import JointTrajectory
 from robot_policies.launching.network import membership
 from robot_policies.launching.supervisor import find_launch_file
 from robot_policies.nodes.decoding import MODE, MODES
-from robot_policies.nodes.graph_node import CHUNKS, COMMAND
+from robot_policies.nodes.qos import CHUNKS, COMMAND
 
 DOMAIN = 97
 FRESH = 0.5  # s; a robot that walks is sent commands that are not older

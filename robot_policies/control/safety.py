@@ -27,7 +27,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from robot_policies.control import rules
 from robot_policies.control.action_judge import ActionJudge
 from robot_policies.control.approach import Approach
 from robot_policies.control.command_history import CommandHistory
@@ -35,10 +34,9 @@ from robot_policies.control.measurement import MeasurementJudge, rest_pose
 from robot_policies.control.person import HOLDING, STANDING, PersonJudge
 from robot_policies.control.refusal import Cause, Refusal
 from robot_policies.control.resting import Resting
-from robot_policies.control.restriction import Restriction
-from robot_policies.control.rules import Rules
+from robot_policies.control.restriction import NO_RULES
+from robot_policies.control.rules_in_force import RulesInForce
 from robot_policies.control.safety_limits import SafetyLimits
-from robot_policies.control.speed_envelope import SpeedEnvelope
 from robot_policies.control.streak import Streak
 from robot_policies.control.verdict import Level, Verdict
 from robot_policies.control.waiting import Waiting
@@ -53,11 +51,6 @@ from robot_policies.interface import (
 )
 from robot_policies.interface.observation import VELOCITY_COMMAND_NAMES
 
-RULES = {
-    ActionKind.JOINT_POSITION: rules.position_rules,
-    ActionKind.JOINT_VELOCITY: rules.velocity_rules,
-    ActionKind.BASE_VELOCITY: rules.base_rules,
-}
 PAUSED = Refusal(Cause.OPERATOR, "released, holding until `robot-policies go`")
 
 
@@ -81,15 +74,12 @@ class SafetyGate:
             ConfigError: If there are no rules for the kind, or none beside a person.
         """
         limits, kind = limits or SafetyLimits(), ActionKind(kind)
-        if kind not in RULES:
-            raise ConfigError(f"no safety rules for '{kind}'; it is resolved to joints before")
         if limits.person and kind is not ActionKind.JOINT_POSITION:
             raise ConfigError(
                 f"'{robot.name}' beside a person is commanded joint_position, not '{kind}': where "
                 "a velocity leads is not judged"
             )
         self._robot, self._limits, self._kind = robot, limits, kind
-        self._rules, self._restriction = RULES[kind](robot, limits), Restriction(robot, kind)
         self._holds_a_pose = kind is ActionKind.JOINT_POSITION
         base = kind is ActionKind.BASE_VELOCITY
         names = VELOCITY_COMMAND_NAMES if base else robot.joint_names
@@ -104,11 +94,12 @@ class SafetyGate:
         self._refusing = Streak(limits.command_timeout)
         self._measured = MeasurementJudge(robot, limits.state_timeout)
         self._person = PersonJudge(robot, limits.person) if limits.person else None
+        beside = self._person.rules if self._person else NO_RULES
+        self._rules = RulesInForce(robot, limits, kind, beside)
         self._now = -np.inf
         self.latched: Refusal | None = None
         self.paused: Refusal | None = None  # why it holds, though nothing is wrong
         self._state: RobotState | None = None  # the newest measurement, which opened the slot
-        self._extra = Rules()  # those that came with the newest action
         self._forget()
 
     def check(self, action: Action | None, state: RobotState, now: float) -> Verdict:
@@ -177,8 +168,8 @@ class SafetyGate:
             return None
         # Every age stays what it was, so that a jump neither grants nor takes time.
         shift = now - before if np.isfinite(before) else 0.0
-        keepers = (self._waiting, self._commands, self._approach, self._resting, self._refusing)
-        for keeper in (*keepers, *self._envelopes()):
+        counting = (self._approach, self._resting, self._refusing, self._rules)
+        for keeper in (self._waiting, self._commands, *counting):
             keeper.shift(shift)
         self._measured.forget()
         if self._person:
@@ -208,7 +199,7 @@ class SafetyGate:
         refusal = refusal or self._actions.judge(action, now)
         if refusal is None:
             step = self._commands.step_to(self._actions.target(action), now, state)
-            rules = self._rules_for(action, now)
+            rules = self._rules.with_limits(action.limits, self._commands.current, now)
             refusal = rules.judge(step)
             if refusal is None:
                 return self._follow(step.target, now)
@@ -218,19 +209,6 @@ class SafetyGate:
         if self._keeps_refusing(refusal, now) and self.latched:
             return self._stop(state, now, self.latched, refusal)
         return self._without_action(state, now, refusal)
-
-    def _rules_for(self, action: Action, now: float) -> Rules:
-        extra = self._restriction.rules(action.limits, self._commands.current, now)
-        self._extra = extra
-        return self._with_all(extra)
-
-    def _with_all(self, *sets: Rules) -> Rules:
-        """Return some rules with the robot's and those beside a person."""
-        every = (self._rules, *sets, *((self._person.rules,) if self._person else ()))
-        return Rules(
-            tuple(rule for rules in every for rule in rules.place),
-            tuple(rule for rules in every for rule in rules.way),
-        )
 
     def _follow(self, target: np.ndarray, now: float, far: Refusal | None = None) -> Verdict:
         """Send an action, or a step towards one that is too far."""
@@ -246,8 +224,7 @@ class SafetyGate:
     def _note(self, target: np.ndarray, now: float) -> None:
         """Remember a new command, so that the next ones are compared with it."""
         self._commands.follow(target, now)
-        for envelope in self._envelopes():
-            envelope.sent(target, now)
+        self._rules.sent(target, now)
 
     def _without_action(self, state: RobotState, now: float, refusal: Refusal | None) -> Verdict:
         if not self._commands.anchored:
@@ -305,7 +282,7 @@ class SafetyGate:
         if why.cause is Cause.FORCE and known:
             target = person.retreat(state, self._commands.current)
             step = self._commands.step_to(target, now, state)
-            if self._with_all().judge(step) is None:
+            if self._rules.own.judge(step) is None:
                 self._note(target, now)
         command = Command(now, self._commands.current, self._kind, CommandMode.HOLD)
         return Verdict(command, why, Level.ESTOP)
@@ -331,11 +308,7 @@ class SafetyGate:
 
     def _anchor_at(self, pose: np.ndarray, now: float) -> None:
         self._commands.anchor(pose)
-        for envelope in self._envelopes():
-            envelope.start(pose, now)
-
-    def _envelopes(self) -> list[SpeedEnvelope]:
-        return [e for e in (self._rules.envelope, self._extra.envelope) if e is not None]
+        self._rules.start(pose, now)
 
     def _rest(self, state: RobotState) -> np.ndarray:
         return rest_pose(self._robot, state) if self._holds_a_pose else self._still

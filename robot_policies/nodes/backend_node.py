@@ -5,10 +5,11 @@ from dataclasses import replace
 from robot_policies.control.records import Ending
 from robot_policies.interface import ActionChunk, ContractError, RobotPoliciesError
 from robot_policies.nodes.chunk_intake import ChunkIntake, Unfit
-from robot_policies.nodes.graph_node import GraphNode, NotYet, one_line, reported, run
+from robot_policies.nodes.graph_node import GraphNode, NotYet, one_line, reported
 from robot_policies.nodes.lifetime import FAULT
 from robot_policies.nodes.operator_services import OperatorServices
 from robot_policies.nodes.policy_report import PolicyReport
+from robot_policies.nodes.process import run
 from robot_policies.nodes.robot_publishers import RobotPublishers
 from robot_policies.nodes.senders import full_name
 from robot_policies.nodes.trial import TrialRun

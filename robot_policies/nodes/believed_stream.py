@@ -8,9 +8,10 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from robot_policies.interface import ContractError
 from robot_policies.interface.observation import COMMAND, POINTS, is_picture
 from robot_policies.nodes.decoding import Sample
-from robot_policies.nodes.graph_node import COMMAND as NEWEST
-from robot_policies.nodes.graph_node import RECENT, SENSOR, GraphNode
+from robot_policies.nodes.graph_node import GraphNode
 from robot_policies.nodes.polled import Polled, next_message
+from robot_policies.nodes.qos import COMMAND as NEWEST
+from robot_policies.nodes.qos import RECENT, SENSOR
 from robot_policies.nodes.senders import OneSource, Senders, sender_of
 from robot_policies.nodes.streams import stream
 

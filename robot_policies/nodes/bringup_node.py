@@ -25,9 +25,10 @@ from std_msgs.msg import String
 from robot_policies.launching.network import reach
 from robot_policies.launching.parent import end_with_parent
 from robot_policies.nodes.commentary import Commentary
-from robot_policies.nodes.graph_node import ERROR, LATCHED, diagnosis
+from robot_policies.nodes.graph_node import ERROR, diagnosis
 from robot_policies.nodes.lifetime import FAULT, claim_name, leave, made
 from robot_policies.nodes.managed_node import ManagedNode
+from robot_policies.nodes.qos import LATCHED
 
 APPEARANCE = 60.0  # s; longest start of a process
 PATIENCE = 300.0  # s; longest transition: a checkpoint may have to be downloaded

@@ -26,9 +26,9 @@ from robot_policies.interface import ActionChunk, ActionKind, RobotSpec, RobotSt
 from robot_policies.interface.observation import IMU, STATE
 from robot_policies.nodes.chunks import encode_chunk
 from robot_policies.nodes.decoding import to_seconds
-from robot_policies.nodes.graph_node import CHUNKS, COMMAND, SENSOR
 from robot_policies.nodes.message_fields import to_time
 from robot_policies.nodes.messages import encode_state
+from robot_policies.nodes.qos import CHUNKS, COMMAND, SENSOR
 from robot_policies.nodes.streams import stream
 
 CHUNK = "action_chunk"

@@ -15,8 +15,8 @@ import rclpy
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
-from robot_policies.nodes.graph_node import COMMAND
 from robot_policies.nodes.messages import encode_feature
+from robot_policies.nodes.qos import COMMAND
 from robot_policies.nodes.streams import stream
 
 FEATURE = "observation.images.probe"

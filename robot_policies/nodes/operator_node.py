@@ -22,10 +22,10 @@ from std_srvs.srv import Trigger
 from robot_policies.control.teleop import Teleop, TeleopSettings
 from robot_policies.interface import ContractError
 from robot_policies.nodes.decoding import decode_velocity
-from robot_policies.nodes.graph_node import COMMAND
 from robot_policies.nodes.guarded import Guarded
 from robot_policies.nodes.lifetime import leave
 from robot_policies.nodes.messages import encode_velocity
+from robot_policies.nodes.qos import COMMAND
 
 RATE = 20.0  # Hz; ten heartbeats may be lost before the robot stops
 SILENCE = 3.0  # s; the robot's node reports once a second

@@ -14,7 +14,8 @@ from std_srvs.srv import Trigger
 from robot_policies.control import operations
 from robot_policies.control.loop import ControlLoop, Decision
 from robot_policies.control.mode_table import LeggedMode
-from robot_policies.nodes.graph_node import COMMAND, GraphNode
+from robot_policies.nodes.graph_node import GraphNode
+from robot_policies.nodes.qos import COMMAND
 
 MODES = {"stand": LeggedMode.STAND, "walk": LeggedMode.POLICY, "lie_down": LeggedMode.LIE_DOWN}
 NO_ROBOT = "there is no robot: not configured"

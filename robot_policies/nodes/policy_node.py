@@ -12,8 +12,10 @@ from robot_policies.control.pacing import Pacing, require_fresh
 from robot_policies.control.warm_up import answer_time, choose_threads
 from robot_policies.interface import ActionChunk, ConfigError, Observation, Policy
 from robot_policies.nodes.chunks import chunk_type, decode_chunk, encode_chunk
-from robot_policies.nodes.graph_node import CHUNKS, ERROR, OK, GraphNode, one_line, reported, run
+from robot_policies.nodes.graph_node import ERROR, OK, GraphNode, one_line, reported
 from robot_policies.nodes.policy_subscriptions import PolicySubscriptions
+from robot_policies.nodes.process import run
+from robot_policies.nodes.qos import CHUNKS
 from robot_policies.nodes.senders import full_name
 from robot_policies.nodes.skills import SkillParameters
 from robot_policies.nodes.trial_settings import (

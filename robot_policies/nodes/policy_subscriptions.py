@@ -23,8 +23,9 @@ from robot_policies.nodes.believed_stream import BelievedStream
 from robot_policies.nodes.command_in_force import CommandInForce
 from robot_policies.nodes.decoding import Sample
 from robot_policies.nodes.goals import GoalSubscription
-from robot_policies.nodes.graph_node import COMMAND, ERROR, WARN, GraphNode
+from robot_policies.nodes.graph_node import ERROR, WARN, GraphNode
 from robot_policies.nodes.message_fields import to_time
+from robot_policies.nodes.qos import COMMAND
 from robot_policies.nodes.streams import PICTURES_WANTED
 from robot_policies.nodes.topics import topic_of
 

@@ -20,8 +20,9 @@ from robot_policies.interface.urdf import description
 from robot_policies.nodes.camera_info import drawn_cameras, encode_camera_info, topic_of_info
 from robot_policies.nodes.commands import encode_command
 from robot_policies.nodes.decoding import to_seconds
-from robot_policies.nodes.graph_node import COMMAND, ERROR, LATCHED, OK, WARN, GraphNode
+from robot_policies.nodes.graph_node import ERROR, OK, WARN, GraphNode
 from robot_policies.nodes.messages import encode_feature, encode_state
+from robot_policies.nodes.qos import COMMAND, LATCHED
 from robot_policies.nodes.senders import Senders, sender_of
 from robot_policies.nodes.streams import PICTURES_WANTED, stream
 from robot_policies.nodes.topics import topic_of

@@ -20,7 +20,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from robot_policies.interface import BackendError
 from robot_policies.nodes.decoding import to_seconds
-from robot_policies.nodes.graph_node import LATCHED
+from robot_policies.nodes.qos import LATCHED
 from robot_policies.nodes.skill_values import skill_parameters
 
 PATIENCE = 90.0  # s; for a busy machine to start the graph

@@ -19,7 +19,8 @@ from rclpy.task import Future
 from std_msgs.msg import Float64MultiArray, MultiArrayDimension
 
 from robot_policies.interface import ConfigError, Policy, SkilledPolicy, Skills
-from robot_policies.nodes.graph_node import LATCHED, GraphNode, one_line
+from robot_policies.nodes.graph_node import GraphNode, one_line
+from robot_policies.nodes.qos import LATCHED
 from robot_policies.nodes.skill_values import SETTINGS, WEIGHTS, Wanted, checked, typed
 
 TURN = 2e-4  # s

@@ -12,8 +12,8 @@ from rclpy.node import Node
 
 from robot_policies.interface import BackendError
 from robot_policies.launching.network import CLOSED, membership
-from robot_policies.nodes.graph_node import LATCHED
 from robot_policies.nodes.lifetime import leave
+from robot_policies.nodes.qos import LATCHED
 
 PATIENCE = 10.0  # s; for a service to be found, and for its answer
 

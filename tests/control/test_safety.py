@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from toy_robot import toy_robot
 
-from robot_policies.control import safety
+from robot_policies.control import rules_in_force
 from robot_policies.control.bounds import Bound
 from robot_policies.control.refusal import Cause
 from robot_policies.control.rules import Rules
@@ -384,8 +384,8 @@ def test_the_workspace_box_bounds_the_hand():
 
 
 def test_these_tests_would_notice_a_gate_without_rules(monkeypatch):
-    nothing = dict.fromkeys(safety.RULES, lambda robot, limits: Rules())
-    monkeypatch.setattr(safety, "RULES", nothing)
+    nothing = dict.fromkeys(rules_in_force.ROBOT_RULES, lambda robot, limits: Rules())
+    monkeypatch.setattr(rules_in_force, "ROBOT_RULES", nothing)
     for values, measured, *_ in LIMITS[2:]:
         assert offer(SafetyGate(ROBOT), values, **measured).refusal is None
 

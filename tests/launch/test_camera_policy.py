@@ -16,7 +16,7 @@ from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
 from robot_policies.catalog import load_robot
-from robot_policies.nodes.graph_node import LATCHED
+from robot_policies.nodes.qos import LATCHED
 
 PLACE = ("policy:=act_jepa/tabletop_place", "robot:=so101", "task:=tabletop_place")
 ROBOT = load_robot("so101")

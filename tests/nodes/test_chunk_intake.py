@@ -14,8 +14,9 @@ from robot_policies.catalog import load_robot
 from robot_policies.interface import ActionChunk
 from robot_policies.nodes.chunk_intake import ChunkIntake, Unfit
 from robot_policies.nodes.chunks import encode_chunk
-from robot_policies.nodes.graph_node import CHUNKS, GraphNode
+from robot_policies.nodes.graph_node import GraphNode
 from robot_policies.nodes.lifetime import leave
+from robot_policies.nodes.qos import CHUNKS
 from robot_policies.policies.catalog import action_spec_of
 
 ROBOT = load_robot("so101")

@@ -14,8 +14,9 @@ from robot_policies.interface.observation import VELOCITY_COMMAND
 from robot_policies.nodes import goals
 from robot_policies.nodes.decoding import Sample
 from robot_policies.nodes.goals import GoalSubscription
-from robot_policies.nodes.graph_node import COMMAND, GraphNode
+from robot_policies.nodes.graph_node import GraphNode
 from robot_policies.nodes.messages import encode_velocity
+from robot_policies.nodes.qos import COMMAND
 
 
 class Speaker:

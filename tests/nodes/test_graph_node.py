@@ -84,7 +84,8 @@ def test_what_an_earlier_configuration_left_behind_is_collected():
 
 FAULTY = """
 import atexit, gc, os, signal, sys, time
-from robot_policies.nodes.graph_node import GraphNode, run
+from robot_policies.nodes.graph_node import GraphNode
+from robot_policies.nodes.process import run
 
 def end():
     left = [line for line in open("/proc/self/maps") if "/fastdds" in line]

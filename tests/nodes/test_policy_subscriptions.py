@@ -16,9 +16,10 @@ from toy_robot import toy_robot
 from robot_policies.interface import ArraySpec, Observation, ObservationSpec
 from robot_policies.interface.observation import IMU, IMU_NAMES, IMU_UNITS, STATE
 from robot_policies.nodes import policy_subscriptions
-from robot_policies.nodes.graph_node import COMMAND, GraphNode
+from robot_policies.nodes.graph_node import GraphNode
 from robot_policies.nodes.messages import encode_feature
 from robot_policies.nodes.policy_subscriptions import PolicySubscriptions
+from robot_policies.nodes.qos import COMMAND
 from robot_policies.nodes.streams import stream
 
 STREAMS = {

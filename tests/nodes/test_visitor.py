@@ -14,7 +14,7 @@ from std_srvs.srv import Trigger
 from robot_policies.cli.app import main
 from robot_policies.interface import BackendError
 from robot_policies.launching.network import PROFILE
-from robot_policies.nodes.graph_node import LATCHED
+from robot_policies.nodes.qos import LATCHED
 from robot_policies.nodes.visitor import visit
 
 
