@@ -5,6 +5,7 @@ from dataclasses import replace
 from robot_policies.control.records import Ending
 from robot_policies.interface import ActionChunk, ContractError, RobotPoliciesError
 from robot_policies.nodes.chunk_intake import ChunkIntake, Unfit
+from robot_policies.nodes.clock_comparison import ClockAnswers
 from robot_policies.nodes.graph_node import GraphNode, NotYet, one_line, reported
 from robot_policies.nodes.lifetime import FAULT
 from robot_policies.nodes.operator_services import OperatorServices
@@ -13,7 +14,7 @@ from robot_policies.nodes.process import run
 from robot_policies.nodes.robot_publishers import RobotPublishers
 from robot_policies.nodes.senders import full_name
 from robot_policies.nodes.trial import TrialRun
-from robot_policies.nodes.trial_settings import SETTINGS
+from robot_policies.nodes.trial_settings import ROBOT, SETTINGS
 
 REPORT_PERIOD = 1.0  # s; a change of level is reported at once
 
@@ -26,6 +27,7 @@ class BackendNode(GraphNode):
         super().__init__("backend", SETTINGS)
         self._trial: TrialRun | None = None
         self._chunks: ChunkIntake | None = None
+        self._clock_answers: ClockAnswers | None = None
         self._moving = self._stopping = False
         self._ending, self._reason = Ending.INTERRUPTED, ""
         self._told = set[str]()  # faults of this trial
@@ -49,7 +51,9 @@ class BackendNode(GraphNode):
         self._trial = trial = TrialRun(settings, self.now(), self.time.of_driver)
         self.hardware = f"{trial.loop.robot.name} on {settings['backend']}"
         policy = full_name(self.get_namespace(), settings["nodes"][1])
-        self._robot_publishers = RobotPublishers(self, trial, policy)
+        far = settings["only"] == ROBOT
+        self._clock_answers = ClockAnswers(self) if far else None
+        self._robot_publishers = RobotPublishers(self, trial, policy, far=far)
         self._robot_publishers.rehearse()
         self._policy_report = PolicyReport(self, policy)
         trial.policy_figures = self._policy_report.figures
@@ -93,6 +97,8 @@ class BackendNode(GraphNode):
         if trial:
             self._robot_publishers.close()
             self._policy_report.close()
+            if self._clock_answers:
+                self._clock_answers.close()
             trial.end(self._ending, self._reason)
             trial.close()
             self._report_faults(trial)

@@ -13,7 +13,7 @@ from robot_policies.nodes.polled import Polled, next_message
 from robot_policies.nodes.qos import COMMAND as NEWEST
 from robot_policies.nodes.qos import RECENT, SENSOR
 from robot_policies.nodes.senders import OneSource, Senders, sender_of
-from robot_policies.nodes.streams import stream
+from robot_policies.nodes.streams import Stream
 
 # Between two looks others may publish; one of them must not displace what the robot said.
 SEVERAL = QoSProfile(depth=8, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -30,7 +30,7 @@ class BelievedStream:
         self,
         node: GraphNode,
         feature: str,
-        topic: str,
+        carrier: Stream,
         robot: str,
         complain: Callable[[str], None],
         take: Callable[[Sample], None] | None = None,
@@ -40,19 +40,18 @@ class BelievedStream:
         Args:
             node: The policy's node.
             feature: Feature name.
-            topic: Its topic.
+            carrier: How it travels.
             robot: Full name of the robot's node, which is believed before others.
             complain: Takes one line about what was refused.
             take: Takes each sample as it comes; without it they wait until they are asked for.
         """
         self._node, self._take, self._complain = node, take, complain
-        carrier = stream(feature)
         self._topic, self._decode = carrier.topic, carrier.decode
         self._subscription = node.create_subscription(
             carrier.message,
-            topic,
+            carrier.topic,
             self._on_message,
-            SENSOR if take else _quality(node, feature, topic),
+            SENSOR if take else _quality(node, feature, carrier.topic),
             callback_group=None if take else Polled(),
         )
         self._source = OneSource(Senders(node, self._subscription.topic_name), robot)

@@ -4,6 +4,7 @@ It ends with status 0 when the backend has finished its trial, and with 3 when a
 gives up or dies; the launch file ends with it.
 """
 
+import math
 import os
 import sys
 import time
@@ -22,19 +23,23 @@ from rclpy.node import Node
 from rclpy.utilities import get_rmw_implementation_identifier
 from std_msgs.msg import String
 
+from robot_policies.interface import ConfigError
 from robot_policies.launching.network import reach
 from robot_policies.launching.parent import end_with_parent
 from robot_policies.nodes.commentary import Commentary
 from robot_policies.nodes.graph_node import ERROR, diagnosis
 from robot_policies.nodes.lifetime import FAULT, claim_name, leave, made
 from robot_policies.nodes.managed_node import ManagedNode
+from robot_policies.nodes.other_half import renew, require_agreement
 from robot_policies.nodes.qos import LATCHED
+from robot_policies.nodes.trial_settings import BOTH, ROBOT
 
 APPEARANCE = 60.0  # s; longest start of a process
 PATIENCE = 300.0  # s; longest transition: a checkpoint may have to be downloaded
 LONG = 10.0  # s; after which it is said what is waited for
 DISCOVERY = 2.0  # s; in which other hosts are heard of
 SILENCE = 2.0  # s; a node silent this long is dead
+LINK = 15.0  # s; one on another computer may be silent for as long; the robot holds meanwhile
 WATCH_PERIOD = 0.25  # s
 HEARD = 1.0  # s; longest time a listener has to receive why
 REST = 6.0  # s; longest time a robot is given to lie down
@@ -61,6 +66,9 @@ class BringupNode(Node):
         text = ParameterDescriptor(description="instruction to the policy", dynamic_typing=True)
         self._instruction = str(self.declare_parameter("task_text", "", text).value)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        text = ParameterDescriptor(description="both, or robot: the half on this computer")
+        only = self.declare_parameter("only", BOTH, text).value
+        self._far = self._nodes[1:] if only == ROBOT else []  # on another computer
         Commentary(self, *names[:2])
 
     def bring_up(self) -> None:
@@ -73,6 +81,10 @@ class BringupNode(Node):
         if not who.local:
             self.get_logger().warning(f"this graph can be called by {who.text}")
             self._look_for_others()
+        elif self._far:
+            self.get_logger().warning("network:=none: no other computer hears of this graph")
+        for node in self._far:
+            self._find(node)
         for number, verb in UP:
             for node in self._nodes:
                 with self._waiting(f"node '{node.name}' to appear"):
@@ -84,10 +96,24 @@ class BringupNode(Node):
                 if not changed:
                     dead = next((other for other in self._nodes if other.death), node)
                     raise _fault(dead, f"could not {verb}; its own message says why")
+        self._tell_instruction()
+        self.get_logger().info("ready")
+
+    def _find(self, node: ManagedNode) -> None:
+        """Wait for a node on another computer, however long that takes; it must fit this half."""
+        with self._waiting(f"node '{node.name}' on another computer"):
+            node.appears(math.inf)
+        try:
+            require_agreement(self, self._nodes[0].name, node.name)
+        except ConfigError as error:
+            raise Fault(str(error)) from None
+        if not renew(node, PATIENCE):
+            raise _fault(node, "does not leave an earlier trial")
+
+    def _tell_instruction(self) -> None:
         if self._instruction not in ("", "none"):
             # Kept for the policy's node by this publisher, which lives as long as the graph.
             self.create_publisher(String, "task", LATCHED).publish(String(data=self._instruction))
-        self.get_logger().info("ready")
 
     def watch(self) -> None:
         """Return when the first node has finished.
@@ -107,8 +133,9 @@ class BringupNode(Node):
                     return
                 if state not in (None, State.PRIMARY_STATE_ACTIVE):
                     raise _fault(node, "gave up; its own message says why")
-                if time.monotonic() - heard[node] > SILENCE:
-                    raise _fault(node, f"died: silent for {SILENCE:g} s")
+                longest = LINK if node in self._far else SILENCE
+                if time.monotonic() - heard[node] > longest:
+                    raise _fault(node, f"died: silent for {longest:g} s")
             self._listen(WATCH_PERIOD)
 
     def take_down(self) -> None:

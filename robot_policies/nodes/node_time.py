@@ -35,6 +35,8 @@ class NodeTime:
     Attributes:
         simulated: Whether time is `/clock`.
         timer_clock: What timers run on.
+        lead: By how much the clock that stamps are told by leads this machine's: not zero where
+            the robot's node is on another computer. [s]
     """
 
     def __init__(self, node: Node) -> None:
@@ -43,7 +45,7 @@ class NodeTime:
         self._listener = _ClockListener(node) if self.simulated else None
         self._ros: Any = (self._listener.node if self._listener else node).get_clock()
         self.timer_clock = self._ros if self.simulated else Clock(clock_type=ClockType.STEADY_TIME)
-        self._offset = self._offset_before = 0.0
+        self._offset = self._offset_before = self.lead = 0.0
         self._set_at = -math.inf  # when the system's clock was last seen to have been set
         if not self.simulated:
             self._offset = self._measure()
@@ -80,7 +82,7 @@ class NodeTime:
     def to_ros(self, moment: float) -> float:
         """Return ROS time. [s]."""
         self._follow()
-        return moment + self._offset
+        return moment + self._offset + self.lead
 
     def from_ros(self, stamp: float) -> float:
         """Return the node's time of a stamp. [s].
@@ -88,6 +90,7 @@ class NodeTime:
         What would lie ahead was stamped before the clock was set back.
         """
         self._follow()
+        stamp -= self.lead
         moment = stamp - self._offset
         if self._set_at == -math.inf:
             return moment

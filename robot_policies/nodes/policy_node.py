@@ -12,6 +12,7 @@ from robot_policies.control.pacing import Pacing, require_fresh
 from robot_policies.control.warm_up import answer_time, choose_threads
 from robot_policies.interface import ActionChunk, ConfigError, Observation, Policy
 from robot_policies.nodes.chunks import chunk_type, decode_chunk, encode_chunk
+from robot_policies.nodes.clock_comparison import ClockComparison
 from robot_policies.nodes.graph_node import ERROR, OK, GraphNode, one_line, reported
 from robot_policies.nodes.policy_subscriptions import PolicySubscriptions
 from robot_policies.nodes.process import run
@@ -20,6 +21,7 @@ from robot_policies.nodes.senders import full_name
 from robot_policies.nodes.skills import SkillParameters
 from robot_policies.nodes.trial_settings import (
     NAMED,
+    POLICY,
     by_name,
     contract_file,
     executor_mode,
@@ -48,6 +50,7 @@ class PolicyNode(GraphNode):
         self._worker: InferenceWorker | None = None
         self._chunks: Any = None
         self._streams: PolicySubscriptions | None = None
+        self._comparison: ClockComparison | None = None
         self._active = False
         self._status, self._noted = (OK, ""), 0.0
 
@@ -88,7 +91,11 @@ class PolicyNode(GraphNode):
         )
         node = full_name(self.get_namespace(), settings["nodes"][0])
         told = (self._due, self._take, self._note)
-        self._streams = PolicySubscriptions(self, needs, backend, task, node, *told)
+        far = settings["only"] == POLICY
+        if far and not self.time.simulated:
+            self._comparison = ClockComparison(self, node)
+            self._comparison.compare()
+        self._streams = PolicySubscriptions(self, needs, backend, task, node, *told, far=far)
 
     @reported
     def on_activate(self) -> None:
@@ -114,10 +121,12 @@ class PolicyNode(GraphNode):
     def release(self) -> None:
         """Stop acting and let go of the policy."""
         self._active = False
-        worker, streams = self._worker, self._streams
+        worker, streams, clock = self._worker, self._streams, self._comparison
         chunks, self._chunks = self._chunks, None
-        self._worker = self._streams = None
+        self._worker = self._streams = self._comparison = None
         self._skills.detach()
+        if clock:
+            clock.close()
         if streams:
             streams.close()
         if worker:

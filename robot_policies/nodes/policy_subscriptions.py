@@ -1,6 +1,7 @@
 """What the policy's node hears: the streams its policy needs, joined into observations."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -21,12 +22,13 @@ from robot_policies.interface.observation import COMMAND as IN_FORCE
 from robot_policies.interface.observation import EFFORT, IMU, STATE, TASK, is_picture
 from robot_policies.nodes.believed_stream import BelievedStream
 from robot_policies.nodes.command_in_force import CommandInForce
+from robot_policies.nodes.compressed import compressed, is_compressible
 from robot_policies.nodes.decoding import Sample
 from robot_policies.nodes.goals import GoalSubscription
 from robot_policies.nodes.graph_node import ERROR, WARN, GraphNode
 from robot_policies.nodes.message_fields import to_time
 from robot_policies.nodes.qos import COMMAND
-from robot_policies.nodes.streams import PICTURES_WANTED
+from robot_policies.nodes.streams import PICTURES_WANTED, Stream, stream
 from robot_policies.nodes.topics import topic_of
 
 LOOK = 0.002  # s; how often it is looked for what belongs to the joints of this moment
@@ -52,6 +54,8 @@ class PolicySubscriptions:
         due: Callable[[float], bool],
         take: Callable[[Observation], None],
         complain: Callable[[bytes, str], None],
+        *,
+        far: bool = False,
     ) -> None:
         """Subscribe.
 
@@ -64,6 +68,7 @@ class PolicySubscriptions:
             due: Says whether an observation of a moment [s] is wanted.
             take: Takes an observation.
             complain: Takes the diagnostic level and the reason why there is none.
+            far: Whether the robot is another computer's; colour pictures then come compressed.
         """
         self._node, self._due, self._take, self._complain = node, due, take, complain
         provides = {**offered(backend), **goals_of(task)}
@@ -83,11 +88,12 @@ class PolicySubscriptions:
         ]
         sensors = [name for name in spec if name not in GOALS]
         self._trigger = STATE if STATE in spec else sensors[0]
+
         self._streams = {
             name: BelievedStream(
                 node,
                 name,
-                topic_of(node, backend, name),
+                _carrier(node, backend, name, far),
                 robot,
                 refuse,
                 self._on_trigger if name == self._trigger else None,
@@ -185,3 +191,9 @@ class PolicySubscriptions:
             self._complain(WARN, str(error))
             return
         self._take(observation)
+
+
+def _carrier(node: GraphNode, backend: RobotBackend, name: str, far: bool) -> Stream:
+    """Return how a stream travels to this computer."""
+    raw = replace(stream(name), topic=topic_of(node, backend, name))
+    return compressed(raw) if far and is_compressible(name) else raw

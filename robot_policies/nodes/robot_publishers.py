@@ -19,6 +19,7 @@ from robot_policies.interface.observation import IMAGES, TASK, is_picture
 from robot_policies.interface.urdf import description
 from robot_policies.nodes.camera_info import drawn_cameras, encode_camera_info, topic_of_info
 from robot_policies.nodes.commands import encode_command
+from robot_policies.nodes.compressed import CompressedPublisher, is_compressible
 from robot_policies.nodes.decoding import to_seconds
 from robot_policies.nodes.graph_node import ERROR, OK, WARN, GraphNode
 from robot_policies.nodes.messages import encode_feature, encode_state
@@ -35,13 +36,16 @@ REPEAT = 0.2  # s; a goal is published when it changes, and this often for who m
 class RobotPublishers:
     """Publishers of one robot."""
 
-    def __init__(self, node: GraphNode, trial: TrialRun, policy: str) -> None:
+    def __init__(
+        self, node: GraphNode, trial: TrialRun, policy: str, *, far: bool = False
+    ) -> None:
         """Announce the topics; whoever listens is then found before the first message.
 
         Args:
             node: The node.
             trial: The robot.
             policy: Full name of the policy's node, which alone may want pictures.
+            far: Whether it is another computer's; colour pictures are then offered compressed.
         """
         self._policy = policy
         self._node, self._trial, self._loop = node, trial, trial.loop
@@ -53,6 +57,11 @@ class RobotPublishers:
         for feature in (*provides, *(trial.task.goals if trial.task else ())):
             self._topic(feature)
         self._pictures = [self._topic(feature) for feature in provides if is_picture(feature)]
+        self._compressed = {
+            feature: CompressedPublisher(node, topic_of(node, self._loop.backend, feature))
+            for feature in provides
+            if far and is_compressible(feature)
+        }
         based = self._loop.action.kind is ActionKind.BASE_VELOCITY
         self._sent = (
             self._publisher("base_command_sent", TwistStamped, COMMAND)
@@ -85,6 +94,7 @@ class RobotPublishers:
             return False
         asking = self._node.count_publishers(self._wishes.topic_name)  # after remapping
         listening = max(topic.get_subscription_count() for topic in self._pictures)
+        listening += max((topic.listeners for topic in self._compressed.values()), default=0)
         return now >= self._wanted_from or listening > asking
 
     def measured(self) -> None:
@@ -107,6 +117,8 @@ class RobotPublishers:
         provides = self._loop.backend.provides
         for feature, message in encode_state(self._loop.robot, sent, provides).items():
             self._topic(feature).publish(message)
+            if feature in self._compressed:
+                self._compressed[feature].publish(message)
             if info := self._infos.get(feature):
                 size = message.height, message.width
                 drawn = self._drawn.get(feature)
@@ -140,7 +152,9 @@ class RobotPublishers:
         """Withdraw the publishers."""
         for publisher in self._topics.values():
             self._node.destroy_publisher(publisher)
-        self._topics = {}
+        for publisher in self._compressed.values():
+            publisher.close()
+        self._topics, self._compressed = {}, {}
         self._node.destroy_subscription(self._wishes)
 
     def _echo(self, command: Command) -> None:

@@ -11,6 +11,7 @@ from robot_policies.interface import ConfigError, ExecutorMode, RobotSpec, Task
 from robot_policies.stage import Stage, open_stage
 
 CONTRACT = "contract"
+BOTH, ROBOT, POLICY = "both", "robot", "policy"  # which half of a graph runs on a computer
 PROBE = 65536  # bytes; more than a summary has
 
 NAMED: dict[str, tuple[Any, str]] = {
@@ -24,6 +25,7 @@ NAMED: dict[str, tuple[Any, str]] = {
     "contract": ("", "file in place of the policy's contract.yaml"),
     "executor": (CONTRACT, "open_loop, ensemble, splice, or contract: as the policy's says"),
     "plan_age": (0.0, "oldest observation whose plan is followed, 0 is the robot class's [s]"),
+    "only": (BOTH, "both, or robot or policy: the half of the graph on this computer"),
     "nodes": (["backend", "policy"], "names of the robot's node and of the policy's"),
 }
 

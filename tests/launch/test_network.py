@@ -1,12 +1,12 @@
-"""A stranger on another host, which is a network namespace with its own memory, and two graphs."""
+"""A stranger on another host, and two graphs."""
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 
 import pytest
+from other_host import HERE, THERE, other_host
 from ros_graph import Graph
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
@@ -14,7 +14,6 @@ from std_srvs.srv import Trigger
 from robot_policies.launching.network import FAST_DDS, PEERS, PROFILE, graph_environment, reach
 
 HOLD = ("policy:=hold", "robot:=go1", "backend:=loopback", "task:=none")
-HERE, THERE = "198.51.100.1", "198.51.100.2"  # addresses for documentation, RFC 5737
 STRANGER = """
 import json, sys, rclpy
 from std_srvs.srv import Trigger
@@ -36,47 +35,21 @@ print(json.dumps([call(int(domain)) for domain in sys.argv[1:]]))
 """
 
 
-def run(command):
-    return subprocess.run(command.split(), capture_output=True, text=True, check=False)
-
-
 @pytest.fixture
-def other_host():
+def there():
     """Return the command that runs a program on the other host."""
-    if os.geteuid():
-        pytest.skip("network namespaces need root")
-    if not shutil.which("ip"):
-        pytest.skip("no `ip`: apt-get install iproute2")
-    space = f"rp{os.getpid()}"
-    near, far = f"{space}a"[-15:], f"{space}b"[-15:]
-    if failure := run(f"ip netns add {space}").stderr:
-        pytest.skip(f"no network namespaces here: {failure.strip()}")
-    try:
-        for command in (
-            f"ip link add {near} type veth peer name {far}",
-            f"ip link set {far} netns {space}",
-            f"ip addr add {HERE}/30 dev {near}",
-            f"ip link set {near} up",
-            f"ip -n {space} addr add {THERE}/30 dev {far}",
-            f"ip -n {space} link set {far} up",
-            f"ip -n {space} link set lo up",
-        ):
-            if failure := run(command).stderr:
-                pytest.skip(f"{command}: {failure.strip()}")
-        own_memory = 'mount -t tmpfs tmpfs /dev/shm && exec "$@"'
-        yield ("ip", "netns", "exec", space, "unshare", "-m", "sh", "-c", own_memory, "sh")
-    finally:
-        run(f"ip netns del {space}")
+    with other_host() as (command, _):
+        yield command
 
 
-def test_a_stranger_calls_a_graph_only_where_the_network_was_named(other_host):
+def test_a_stranger_calls_a_graph_only_where_the_network_was_named(there):
     with Graph(*HOLD) as closed, Graph(*HOLD, f"network:={THERE}") as named:
         for graph in (closed, named):
             commands = graph.listen(JointState, "command_sent")
             assert graph.wait(lambda heard=commands: len(heard) > 5, 60.0)
         domains = [str(graph.domain) for graph in (named, closed)]
         stranger = subprocess.run(
-            [*other_host, sys.executable, "-c", STRANGER, *domains],
+            [*there, sys.executable, "-c", STRANGER, *domains],
             env={**os.environ, PEERS: HERE},
             capture_output=True,
             text=True,

@@ -1,11 +1,8 @@
 """A walking robot whose system clock is stepped, and whose topics others publish on."""
 
-import struct
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
@@ -15,6 +12,7 @@ from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from ros_graph import Graph, mode_of
 from sensor_msgs.msg import JointState
+from stepped_clock import SteppedClock
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from robot_policies.nodes.decoding import to_seconds
@@ -24,17 +22,12 @@ WALK = ("policy:=uni_o4/go1_walk", "backend:=mujoco", "seconds:=120")
 
 
 class Walk:
-    """A launched walk; its clock is stepped by writing to a file."""
+    """A launched walk; its clock can be set."""
 
-    def __init__(self, graph: Graph, clock: Path) -> None:
-        self.graph, self._clock = graph, clock
+    def __init__(self, graph: Graph, clock: SteppedClock) -> None:
+        self.graph, self.clock = graph, clock
         self.sent = graph.listen(JointState, "command_sent", 100)
         self._diagnostics = graph.listen(DiagnosticArray, "/diagnostics", 100)
-
-    def step(self, seconds: float) -> None:
-        """Set the clock that many seconds away from the true one."""
-        with self._clock.open("r+b") as file:
-            file.write(struct.pack("d", seconds))
 
     def said(self, node: str) -> list[str]:
         statuses = [s for _, array in self._diagnostics for s in array.status]
@@ -68,16 +61,10 @@ class Walk:
 @pytest.fixture(scope="module")
 def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
     folder = tmp_path_factory.mktemp("clock")
-    library, clock = folder / "stepped_clock.so", folder / "step"
-    source = Path(__file__).with_name("stepped_clock.c")
-    try:
-        subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
-    except FileNotFoundError:
-        pytest.skip("no gcc, which makes the clock that can be stepped")
-    clock.write_bytes(struct.pack("d", 0.0))
+    clock = SteppedClock(folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LD_PRELOAD", str(library))
-        patch.setenv("CLOCK_STEP", str(clock))
+        for name, value in clock.environment.items():
+            patch.setenv(name, value)
         graph = Graph(*WALK)
     with graph:
         walk = Walk(graph, clock)
@@ -100,7 +87,7 @@ def test_a_clock_that_is_set_is_followed_and_costs_no_control_step(
     walk: Walk, seconds: float
 ) -> None:
     with walk.undisturbed():
-        walk.step(seconds)
+        walk.clock.set(seconds)
     arrival, command = walk.sent[-1]
     assert abs(to_seconds(command.header.stamp) - arrival - seconds) < 0.5
 
