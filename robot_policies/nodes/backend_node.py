@@ -10,6 +10,7 @@ from robot_policies.nodes.graph_node import GraphNode, NotYet, one_line, reporte
 from robot_policies.nodes.lifetime import FAULT
 from robot_policies.nodes.operator_services import OperatorServices
 from robot_policies.nodes.policy_report import PolicyReport
+from robot_policies.nodes.priority import raise_priority
 from robot_policies.nodes.process import run
 from robot_policies.nodes.robot_publishers import RobotPublishers
 from robot_policies.nodes.senders import full_name
@@ -58,6 +59,9 @@ class BackendNode(GraphNode):
         self._policy_report = PolicyReport(self, policy)
         trial.policy_figures = self._policy_report.figures
         self._chunks = ChunkIntake(self, trial.loop.action, policy, self._on_chunk, self._refuse)
+        raise_priority(
+            settings["realtime"]
+        )
 
     @reported
     def on_activate(self) -> None:

@@ -34,6 +34,7 @@ SETTINGS: dict[str, tuple[Any, str]] = {
     "initial": ("", "JSON file with fields of the initial condition, instead of the drawn ones"),
     "seconds": (0.0, "length of a trial; 0: until the task is decided [s]"),
     "record": ("", "LeRobot dataset folder to record to"),
+    "realtime": ("0", "priority of the control thread, 1 to 99, and its core: 10@3; 0: ordinary"),
     "viewer": ("", "rerun, or an .rrd file to write"),
     "video": ("", "MP4 file to write"),
     "summary": ("", "JSON file to write metrics, loop rate and latency to"),
