@@ -59,9 +59,7 @@ class BackendNode(GraphNode):
         self._policy_report = PolicyReport(self, policy)
         trial.policy_figures = self._policy_report.figures
         self._chunks = ChunkIntake(self, trial.loop.action, policy, self._on_chunk, self._refuse)
-        raise_priority(
-            settings["realtime"]
-        )
+        raise_priority(settings["realtime"])
 
     @reported
     def on_activate(self) -> None:

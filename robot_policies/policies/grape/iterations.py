@@ -21,7 +21,7 @@ from robot_policies.policies.grape.alignment import AlignmentSettings, align
 from robot_policies.policies.grape.modeling_grape import GrapePolicy
 from robot_policies.policies.grape.objective import Objective
 from robot_policies.policies.grape.preference_dataset import write_preferences
-from robot_policies.policies.grape.preferences import make_pairs
+from robot_policies.policies.grape.preferences import Pair, make_pairs
 from robot_policies.policies.grape.skill import skill_between
 from robot_policies.policies.grape.trajectories import Trajectory
 from robot_policies.skills.package.adapter import write_adapter
@@ -32,6 +32,7 @@ OWN = (SUMMARY, PREFERENCES, "README.md", "skills")  # of one checkpoint, not of
 SKILL = "skill"  # beside the iterations, all of them as one addition to the first policy
 
 Collect = Callable[[Path, int], Sequence[Trajectory]]  # checkpoint, iteration -> attempts
+Pairing = Callable[[Sequence[Trajectory], Objective], Sequence[Pair]]
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def iterate(
     collect: Collect,
     settings: AlignmentSettings,
     count: int,
-    margin: float = 0.5,
+    pair: Pairing = make_pairs,
     report: Callable[[int], None] = lambda number: None,
 ) -> list[Iteration]:
     """Align a policy; iterations that are there already are kept.
@@ -74,7 +75,7 @@ def iterate(
         collect: Makes attempts of a checkpoint.
         settings: Of the optimisation.
         count: Iterations.
-        margin: Least difference of the reward of a pair.
+        pair: Says which attempts are compared.
         report: Told the number of each iteration that is done.
 
     Raises:
@@ -85,7 +86,7 @@ def iterate(
         folder = out / f"iteration_{number}"
         if not folder.exists():
             attempts = collect(base, number)
-            _iterate_once(base, folder, objective, attempts, settings, margin)
+            _iterate_once(base, folder, objective, attempts, settings, pair)
         done.append(_read(folder))
         report(number)
         base = folder
@@ -101,11 +102,11 @@ def _iterate_once(
     objective: Objective,
     attempts: Sequence[Trajectory],
     settings: AlignmentSettings,
-    margin: float,
+    pair: Pairing,
 ) -> None:
     checkpoint = read_checkpoint(base, "cpu")
     policy = _grape(checkpoint, base)
-    pairs = make_pairs(attempts, objective, margin)
+    pairs = pair(attempts, objective)
     log: list[Mapping[str, float]] = []
     align(policy, checkpoint.preprocessor, pairs, objective, settings, attempts, log.append)
     last = log[-max(1, len(log) // settings.epochs) :]
