@@ -1,6 +1,7 @@
-"""`robot-policies emulate`: an arm that is not there, on a port that its real driver opens."""
+"""`robot-policies emulate`: a robot that is not there, where its real driver looks for it."""
 
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -14,6 +15,9 @@ from robot_policies.cli.output import results, table
 from robot_policies.interface import ConfigError
 
 SUFFIX = "_follower"  # of most of LeRobot's types
+UNITREE, ROS2_CONTROL = ("go1", "go2"), "ros2_control"
+
+Told = tuple[dict[str, Any], Any]  # what a robot was told, as a document and as a table
 
 
 def register(app: typer.Typer) -> None:
@@ -22,8 +26,11 @@ def register(app: typer.Typer) -> None:
 
 
 def emulate(
-    arm: Annotated[
-        str, typer.Argument(help="LeRobot's robot type, such as so101 or koch_follower.")
+    robot: Annotated[
+        str,
+        typer.Argument(
+            help="LeRobot's robot type, such as so101 or koch_follower; go1 or go2; ros2_control."
+        ),
     ],
     port_link: Annotated[
         list[Path] | None,
@@ -40,9 +47,71 @@ def emulate(
     baudrate: Annotated[
         float, typer.Option("--baudrate", min=1.0, help="How fast bytes travel. [bit/s]")
     ] = 1_000_000,
+    joints_of: Annotated[
+        str, typer.Option("--robot", help="Whose joints ros2_control has, such as so101.")
+    ] = "",
     json_path: Json = None,
 ) -> None:
-    """Emulate the servos of an arm until Ctrl-C; then show what they were told."""
+    """Emulate a robot until Ctrl-C; then show what it was told."""
+    if robot in UNITREE:
+        found = _unitree(robot)
+    elif robot == ROS2_CONTROL:
+        found = _ros2_control(joints_of)
+    else:
+        found = _arms(robot, port_link, calibration, baudrate)
+    with results(json_path) as output:
+        output.finish(*found)
+
+
+def _wait(said: str) -> None:
+    print(f"{said}; Ctrl-C ends", file=sys.stderr)
+    with suppress(KeyboardInterrupt):
+        Event().wait()
+
+
+def _unitree(name: str) -> Told:
+    from robot_policies_hardware.emulators.unitree import SDKS, EmulatedUnitree
+    from robot_policies_hardware.unitree_sdk import MOTORS
+
+    with EmulatedUnitree(go1=name == "go1") as robot:
+        options = ", ".join(f"{key}: '{value}'" for key, value in robot.options.items())
+        _wait(
+            f"{name} on UDP port {robot.port}, lying. Reach it with PYTHONPATH={SDKS} and "
+            f'robot:={name} backend:=unitree options:="{{{options}}}"'
+        )
+        refused = Counter(robot.refused)
+        told = {"commands": len(robot.received), "refused": refused}
+        pose = dict(zip(MOTORS, robot.q.tolist(), strict=True))
+    rows = [(joint, f"{where:.3f}") for joint, where in pose.items()]
+    title = f"{told['commands']} commands, refused: {dict(refused) or 'none'}"
+    return {"type": name, **told, "position": pose}, table(title, ("joint", "rad"), rows)
+
+
+def _ros2_control(name: str) -> Told:
+    from robot_policies.catalog import load_robot
+    from robot_policies_hardware.emulators.motion import Motion
+    from robot_policies_hardware.emulators.ros2_control import COMMAND, STATES, EmulatedRos2Control
+
+    if not name:
+        raise ConfigError("emulate ros2_control: --robot says whose joints it has, such as so101")
+    spec = load_robot(name)
+    pose = dict(zip(spec.joint_names, spec.default.tolist(), strict=True))
+    robot = EmulatedRos2Control(pose, motion=Motion(float(spec.velocity.max()), 15.0, 1.0 / 60.0))
+    try:
+        _wait(f"joints of {name} on {STATES}, their controller on {COMMAND}")
+        pose, rejected = robot.joints.position, list(robot.joints.rejected)
+        commands = len(robot.commands)
+    finally:
+        robot.close()
+    rows = [(joint, f"{where:.3f}") for joint, where in pose.items()]
+    title = f"{commands} trajectories, {len(rejected)} rejected"
+    document = {"type": ROS2_CONTROL, "robot": name, "commands": commands, "rejected": rejected}
+    return {**document, "position": pose}, table(title, ("joint", "rad or m"), rows)
+
+
+def _arms(
+    arm: str, port_link: list[Path] | None, calibration: list[Path] | None, baudrate: float
+) -> Told:
     from robot_policies_hardware.emulators import arms
     from robot_policies_hardware.emulators.serial_bus import SerialBus
 
@@ -51,27 +120,23 @@ def emulate(
     links = _one_each(port_link, len(found), "--port-link")
     files = _one_each(calibration, len(found), "--calibration")
     with ExitStack() as stack:
-        buses = []
+        buses, where = [], []
         for motors, link, file in zip(found, links, files, strict=True):
             servos = arms.servos_of(motors, arms.read_calibration(file, motors, spec))
             bus = SerialBus(servos, baudrate=baudrate, link=link)
             stack.callback(bus.close)
             buses.append((motors, bus))
-            where = f"{bus.port} ({link})" if link else bus.port
-            print(f"{kind}: {len(motors)} servos on {where}; Ctrl-C ends", file=sys.stderr)
-        with suppress(KeyboardInterrupt):
-            Event().wait()
+            port = f"{bus.port} ({link})" if link else bus.port
+            where.append(f"{len(motors)} servos on {port}")
+        _wait(f"{kind}: {', '.join(where)}")
         told = [_told(bus, motors) for motors, bus in buses]
-    with results(json_path) as output:
-        columns = ("port", "motor", "position, ticks", "torque", "longest step, ticks")
-        rows = [
-            (arm["port"], name, *motor.values())
-            for arm in told
-            for name, motor in arm["motors"].items()
-        ]
-        output.finish(
-            {"type": kind, "arms": told}, table("what the servos were told", columns, rows)
-        )
+    columns = ("port", "motor", "position, ticks", "torque", "longest step, ticks")
+    rows = [
+        (one["port"], name, *motor.values())
+        for one in told
+        for name, motor in one["motors"].items()
+    ]
+    return {"type": kind, "arms": told}, table("what the servos were told", columns, rows)
 
 
 def _named(arm: str) -> tuple[str, Any]:

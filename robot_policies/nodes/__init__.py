@@ -1,4 +1,4 @@
-"""ROS 2 nodes: the only part of the package, with `ros2_control_backend`, that imports rclpy."""
+"""ROS 2 nodes: beside what speaks to ros2_control, the only part that imports rclpy."""
 
 import os
 

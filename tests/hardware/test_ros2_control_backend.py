@@ -1,14 +1,13 @@
-"""Over DDS to a fake controller whose joints come in another order and in two messages."""
+"""Over DDS to an emulated controller whose joints come in another order and in two messages."""
 
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import pytest
 from conformance import check_backend
-from fake_controller import FakeController
 from toy_robot import toy_robot
 from trajectory_msgs.msg import JointTrajectory
 
@@ -19,6 +18,9 @@ from robot_policies.interface import (
     ConfigError,
     PublishedBackend,
 )
+from robot_policies_hardware.emulators.motion import Motion
+from robot_policies_hardware.emulators.ros2_control import EmulatedRos2Control
+from robot_policies_hardware.emulators.trajectory import JointController
 from robot_policies_hardware.ros2_control_backend import Ros2ControlBackend
 from robot_policies_hardware.ros2_states import publisher_names
 
@@ -30,6 +32,10 @@ ROBOT = toy_robot({name: {} for name in JOINTS})
 SLOW = toy_robot({name: {"velocity": 0.2} for name in JOINTS})
 
 
+def at(position: float, joints: Iterable[str] = JOINTS) -> dict[str, float]:
+    return dict.fromkeys(joints, position)
+
+
 @pytest.fixture(autouse=True)
 def _own_domain(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
@@ -37,8 +43,8 @@ def _own_domain(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def controller() -> Iterator[FakeController]:
-    controller = FakeController(JOINTS)
+def controller() -> Iterator[EmulatedRos2Control]:
+    controller = EmulatedRos2Control(at(0.1))
     yield controller
     controller.close()
 
@@ -48,7 +54,7 @@ def make() -> Iterator[Callable[..., Ros2ControlBackend]]:
     made = []
 
     def make(robot=ROBOT, **options) -> Ros2ControlBackend:
-        # A loaded test machine may keep the fake controller's thread waiting.
+        # A loaded test machine may keep the controller's thread waiting.
         made.append(Ros2ControlBackend(robot, **{"timeout": 1.0, **options}))
         return made[-1]
 
@@ -110,18 +116,32 @@ def test_camera_without_a_size_is_a_mistake(make):
 
 
 def test_joints_are_read_and_written_by_name(controller, make):
-    controller.position = {"shoulder": 0.1, "elbow": 0.2, "wrist": 0.3}
+    controller.joints.put({"shoulder": 0.1, "elbow": 0.2, "wrist": 0.3})
     backend = make()
     backend.connect()
     assert until(lambda: np.allclose(backend.read().joint_position, [0.1, 0.2, 0.3]))
-    np.testing.assert_array_equal(backend.read().joint_velocity, 0.5)
+    np.testing.assert_array_equal(backend.read().joint_velocity, 0.0)
     assert backend.read().joint_effort.size == 0
     assert abs(backend.read().stamp - time.monotonic()) < 1.0
 
     sent = backend.write(command(-0.1, -0.2, 1.0))
     np.testing.assert_allclose(sent.values, [-0.1, -0.2, 1.0])
-    assert until(lambda: bool(controller.commands))
-    assert controller.position == pytest.approx({"shoulder": -0.1, "elbow": -0.2, "wrist": 1.0})
+    there = pytest.approx({"shoulder": -0.1, "elbow": -0.2, "wrist": 1.0})
+    assert until(lambda: controller.joints.position == there)
+
+
+def test_a_joint_that_moves_says_how_fast(make):
+    motion = Motion(fastest=0.5, gain=20.0, response=0.02)
+    controller = EmulatedRos2Control(at(0.0), motion=motion)
+    try:
+        backend = make()
+        backend.connect()
+        backend.write(command(0.0, 1.0, 0.0))
+        assert until(lambda: backend.read().joint_velocity[1] == pytest.approx(0.5, rel=0.05))
+        assert until(lambda: backend.read().joint_position[1] > 0.98)
+        assert until(lambda: backend.read().joint_velocity[1] == pytest.approx(0.0, abs=0.02))
+    finally:
+        controller.close()
 
 
 def test_a_target_is_due_one_control_period_later(controller, make):
@@ -138,7 +158,7 @@ def test_velocity_is_the_slope_where_the_driver_measures_none(controller, make):
     backend = make()
     backend.connect()
     backend.read()
-    controller.position["elbow"] = 0.12
+    controller.joints.put({"elbow": 0.12})
     assert until(lambda: backend.read().joint_velocity[1] > 0.1)
     assert until(lambda: backend.read().joint_velocity[1] == 0.0)
 
@@ -169,7 +189,7 @@ def test_stopping_and_damping_hold_the_measured_position(controller, make):
     ids=["zeros", "turn", "nan"],
 )
 def test_a_wrong_message_among_right_ones_is_left_aside(controller, make, glitch):
-    controller.position = dict.fromkeys(JOINTS, 0.6)
+    controller.joints.put(dict.fromkeys(JOINTS, 0.6))
     backend = make(SLOW)
     backend.connect()
     controller.glitch = glitch
@@ -186,12 +206,12 @@ def test_a_wrong_message_among_right_ones_is_left_aside(controller, make, glitch
 
 @pytest.mark.parametrize("wrong", [0.6 + 2.0 * np.pi, 0.0])
 def test_a_wrong_position_that_lasts_ends_it_and_is_never_a_target(controller, make, wrong):
-    controller.position = dict.fromkeys(JOINTS, 0.6)
+    controller.joints.put(dict.fromkeys(JOINTS, 0.6))
     backend = make(SLOW, timeout=0.3)
     backend.connect()
     backend.write(command(0.6, 0.6, 0.6))
     assert until(lambda: bool(controller.commands))
-    controller.position = {**controller.position, "elbow": wrong}
+    controller.joints.put({"elbow": wrong})
     with pytest.raises(BackendError, match=r"ms old, limit 300 ms; joint elbow measured"):
         until(lambda: backend.read() is None)
     sent = backend.write(command(0.0, 0.0, 0.0, mode=CommandMode.DAMP))
@@ -202,7 +222,7 @@ def test_a_wrong_position_that_lasts_ends_it_and_is_never_a_target(controller, m
 
 
 def test_a_joint_outside_its_range_is_held_where_it_is(controller, make):
-    controller.position = {**controller.position, "elbow": 1.05}
+    controller.joints.put({"elbow": 1.05})
     backend = make()
     backend.connect()
     backend.stop("test")
@@ -211,29 +231,32 @@ def test_a_joint_outside_its_range_is_held_where_it_is(controller, make):
 
 
 def test_a_second_publisher_is_refused_by_name(controller, make):
-    second = FakeController(JOINTS[:1], listens=False, name="joint_state_publisher")
+    second = EmulatedRos2Control(at(0.1, JOINTS[:1]), listens=False, name="joint_state_publisher")
     try:
         assert until(lambda: len(publisher_names(second.node, "/joint_states")) == 2)
         with pytest.raises(BackendError, match="'shoulder' is published by .* end one") as caught:
             make().connect()
     finally:
         second.close()
-    assert {"/fake_controller", "/joint_state_publisher"} < set(
+    assert {"/emulated_ros2_control", "/joint_state_publisher"} < set(
         re.split("[ ;]", str(caught.value))
     )
 
 
 def test_a_second_publisher_that_comes_later_is_not_listened_to(controller, make, capfd):
-    controller.position = dict.fromkeys(JOINTS, 0.11)
+    controller.joints.put(dict.fromkeys(JOINTS, 0.11))
     backend = make()
     backend.connect()
-    second = FakeController(JOINTS, listens=False, name="joint_state_publisher")
+    second = EmulatedRos2Control(at(0.1), listens=False, name="joint_state_publisher")
     try:
         assert until(lambda: backend.read() and backend._driver.contested)
         np.testing.assert_array_equal(backend.read().joint_position, 0.11)
     finally:
         second.close()
-    assert "left aside: 'wrist' is published by /fake_controller and by" in capfd.readouterr().err
+    assert (
+        "left aside: 'wrist' is published by /emulated_ros2_control and by"
+        in capfd.readouterr().err
+    )
 
 
 def test_a_driver_that_was_started_anew_is_listened_to(controller, make):
@@ -241,8 +264,7 @@ def test_a_driver_that_was_started_anew_is_listened_to(controller, make):
     backend.connect()
     backend.read()
     controller.close()
-    again = FakeController(JOINTS)
-    again.position = dict.fromkeys(JOINTS, 0.12)
+    again = EmulatedRos2Control(at(0.12))
     try:
         assert until(lambda: np.allclose(backend.read().joint_position, 0.12))
     finally:
@@ -297,7 +319,7 @@ def test_missing_joint_gets_the_nearest(controller, make):
 
 
 def test_inactive_controller_is_named(make):
-    deaf = FakeController(JOINTS, listens=False)
+    deaf = EmulatedRos2Control(at(0.1), listens=False)
     try:
         with pytest.raises(BackendError, match="joint_trajectory: no controller listens"):
             make(connect_timeout=1.0).connect()
@@ -310,7 +332,7 @@ def test_inactive_controller_is_named(make):
     [
         ({"late": 3.0}, r"is \d+ ms old, limit 1000 ms"),
         ({"stamped": False}, "carry no stamp"),
-        ({"position": dict.fromkeys(JOINTS, np.nan)}, "has position nan"),
+        ({"joints": JointController(dict.fromkeys(JOINTS, np.nan))}, "has position nan"),
     ],
 )
 def test_unusable_measurement_is_refused(controller, make, fault, message):

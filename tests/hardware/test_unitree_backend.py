@@ -10,11 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import fake_unitree
 import numpy as np
 import pytest
 from conformance import check_backend
-from fake_unitree import FakeRobot
 
 from robot_policies.catalog import load_robot, make_backend
 from robot_policies.control.legged import LeggedRobot
@@ -29,37 +27,40 @@ from robot_policies.interface import (
     RobotSpec,
 )
 from robot_policies.interface.observation import IMU
+from robot_policies_hardware.emulators.unitree import SDKS as STAND_INS
+from robot_policies_hardware.emulators.unitree import EmulatedUnitree
+from robot_policies_hardware.emulators.unitree_messages import GO2_COMMAND, GO2_STATE, checksum
 from robot_policies_hardware.unitree_backend import UnitreeBackend
 from robot_policies_hardware.unitree_sdk import SDKS
 
 MODE, Q, DQ, TAU, KP, KD = range(6)
 NO_POSITION = np.float32(2.146e9)
+MODULES = [sdk.module for sdk in SDKS.values()]
+
+
+@pytest.fixture
+def stand_ins(monkeypatch) -> Iterator[None]:
+    """Have the driver find the stand-ins of both SDKs."""
+    monkeypatch.syspath_prepend(STAND_INS)
+    yield
+    for name in [name for name in sys.modules if name.partition(".")[0] in MODULES]:
+        del sys.modules[name]
 
 
 @pytest.fixture(params=["go1", "go2"])
-def robot(request, monkeypatch) -> Iterator[FakeRobot]:
-    with FakeRobot(go1=request.param == "go1") as robot:
-        present(robot, monkeypatch)
+def robot(request, stand_ins) -> Iterator[EmulatedUnitree]:
+    with EmulatedUnitree(go1=request.param == "go1") as robot:
         yield robot
 
 
 @pytest.fixture
-def go2(monkeypatch) -> Iterator[FakeRobot]:
-    with FakeRobot() as robot:
-        present(robot, monkeypatch)
+def go2(stand_ins) -> Iterator[EmulatedUnitree]:
+    with EmulatedUnitree() as robot:
         yield robot
 
 
-def present(robot: FakeRobot, monkeypatch) -> None:
-    modules: dict = {}
-    fake_unitree.install(robot.port, modules)
-    for name, module in modules.items():
-        monkeypatch.setitem(sys.modules, name, module)
-
-
-def driver(robot: FakeRobot, spec: RobotSpec | None = None, **options) -> RobotBackend:
-    if robot.go1:
-        options |= {"address": "127.0.0.1", "port": robot.port}
+def driver(robot: EmulatedUnitree, spec: RobotSpec | None = None, **options) -> RobotBackend:
+    options |= robot.options
     spec = spec or load_robot("go1" if robot.go1 else "go2")
     return make_backend("unitree", spec, **options)
 
@@ -106,8 +107,8 @@ def follow(legs: LeggedRobot, seconds: float, target: np.ndarray) -> None:
 
 def test_the_checksum_is_unitrees():
     """Expected value computed with the shared library of unitree_sdk2_python."""
-    assert fake_unitree.checksum(bytes(range(256)) * 3) == 0x3D52FFF0
-    assert (fake_unitree.GO2_COMMAND.size, fake_unitree.GO2_STATE.size) == (812, 1180)
+    assert checksum(bytes(range(256)) * 3) == 0x3D52FFF0
+    assert (GO2_COMMAND.size, GO2_STATE.size) == (812, 1180)
 
 
 def test_keeps_the_contract(robot):
@@ -347,9 +348,8 @@ def test_a_broken_stream_damps_and_is_reported(go2):
     backend.close()
 
 
-def test_a_go1_that_was_not_read_for_long_is_read_up_to_date(monkeypatch):
-    with FakeRobot(go1=True) as robot:
-        present(robot, monkeypatch)
+def test_a_go1_that_was_not_read_for_long_is_read_up_to_date(stand_ins):
+    with EmulatedUnitree(go1=True) as robot:
         sdk = SDKS["go1"](address="127.0.0.1", port=robot.port)
         sdk.open(time.time)
         zero = np.zeros(12)
@@ -365,13 +365,13 @@ def test_a_go1_that_was_not_read_for_long_is_read_up_to_date(monkeypatch):
 
 
 @contextmanager
-def started(script: str, port: int, word: str) -> Iterator[subprocess.Popen]:
+def started(script: str, robot: EmulatedUnitree, word: str) -> Iterator[subprocess.Popen]:
     """Run a driver in a process of its own, from the word it says when it is ready."""
     root = Path(__file__).resolve().parents[2]
-    paths = [root, root / "sim", root / "hardware", root / "tests"]
+    paths = [root, root / "sim", root / "hardware", STAND_INS]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
     process = subprocess.Popen(
-        [sys.executable, "-c", script, str(port)],
+        [sys.executable, "-c", script, robot.options["interface"]],
         env=environment,
         stdout=subprocess.PIPE,
         text=True,
@@ -388,14 +388,12 @@ def started(script: str, port: int, word: str) -> Iterator[subprocess.Popen]:
 
 PAUSED = """
 import sys, time
-import fake_unitree
 from robot_policies.catalog import load_robot, make_backend
 from robot_policies.control.legged import LeggedRobot
 from robot_policies.control.mode_table import LeggedMode, ModeTimes
 from robot_policies.control.watch import WatchLimits
 from robot_policies.interface import Command
-fake_unitree.install(int(sys.argv[1]))
-servo = make_backend("unitree", load_robot("go2"), modes=False)
+servo = make_backend("unitree", load_robot("go2"), modes=False, interface=sys.argv[1])
 legs = LeggedRobot(servo, ModeTimes(target_timeout=0.4), WatchLimits(state_timeout=0.4))
 legs.connect()
 while legs.modes.request(LeggedMode.STAND):
@@ -412,7 +410,7 @@ for k in range(10000):
 
 def test_after_a_pause_of_its_process_it_goes_on_from_the_measured_pose(go2):
     old = load_robot("go2").default + 0.05
-    with started(PAUSED, go2.port, "walking") as process:
+    with started(PAUSED, go2, "walking") as process:
         assert until(lambda: np.allclose(go2.last()[:, Q], old, atol=1e-5))
         process.send_signal(signal.SIGSTOP)
         go2.stuck, go2.q = True, old - 0.3  # somebody moved it
@@ -432,12 +430,10 @@ def test_after_a_pause_of_its_process_it_goes_on_from_the_measured_pose(go2):
 
 WALKING = """
 import signal, sys, time
-import fake_unitree
 from robot_policies.catalog import load_robot, make_backend
 from robot_policies.interface import Command
 signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background ignore it
-fake_unitree.install(int(sys.argv[1]))
-backend = make_backend("unitree", load_robot("go2"), modes=False)
+backend = make_backend("unitree", load_robot("go2"), modes=False, interface=sys.argv[1])
 backend.connect()
 try:
     print("up", flush=True)
@@ -454,7 +450,7 @@ finally:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_what_the_robot_hears_when_the_process_dies(go2, number):
     """An interrupted driver damps before it goes; a killed one can only fall silent."""
-    with started(WALKING, go2.port, "up") as process:
+    with started(WALKING, go2, "up") as process:
         assert until(lambda: go2.received and go2.last()[0, KP] > 0.0)
         process.send_signal(number)
         process.wait(10.0)

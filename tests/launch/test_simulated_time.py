@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 import rclpy
-from fake_controller import FakeController
 from rclpy.lifecycle import TransitionCallbackReturn
 from ros_graph import Graph, free_domain, mode_of
 from rosgraph_msgs.msg import Clock
@@ -16,6 +15,7 @@ from robot_policies.nodes import node_time
 from robot_policies.nodes.backend_node import BackendNode
 from robot_policies.nodes.decoding import to_seconds
 from robot_policies.nodes.message_fields import to_time
+from robot_policies_hardware.emulators.ros2_control import EmulatedRos2Control
 
 ROBOT = load_robot("so101")
 SUCCESS = TransitionCallbackReturn.SUCCESS
@@ -31,11 +31,12 @@ def domain(monkeypatch: pytest.MonkeyPatch) -> int:
 
 
 @pytest.fixture
-def simulator(domain: int) -> Iterator[FakeController]:
-    controller = FakeController(ROBOT.joint_names)
-    controller.position = dict(zip(ROBOT.joint_names, ROBOT.default.tolist(), strict=True))
+def simulator(domain: int) -> Iterator[EmulatedRos2Control]:
     begin = time.monotonic()
-    controller.clock = lambda: 100.0 + SPEED * (time.monotonic() - begin)
+    controller = EmulatedRos2Control(
+        dict(zip(ROBOT.joint_names, ROBOT.default.tolist(), strict=True)),
+        clock=lambda: 100.0 + SPEED * (time.monotonic() - begin),
+    )
     publisher = controller.node.create_publisher(Clock, "/clock", 10)
     controller.node.create_timer(
         0.004, lambda: publisher.publish(Clock(clock=to_time(controller.clock())))
@@ -48,13 +49,13 @@ SIMULATED = ("policy:=hold", "robot:=so101", "backend:=ros2_control", "use_sim_t
 
 
 def test_the_policy_is_followed_in_simulated_time_also_once_it_was_set_back(
-    simulator: FakeController, domain: int
+    simulator: EmulatedRos2Control, domain: int
 ) -> None:
     with Graph(*SIMULATED, domain=domain):
         check(simulator)
 
 
-def check(simulator: FakeController) -> None:
+def check(simulator: EmulatedRos2Control) -> None:
     sent: list[JointState] = []
     simulator.node.create_subscription(JointState, "command_sent", sent.append, 100)
     end = time.monotonic() + 60.0

@@ -8,10 +8,10 @@ STEP = 0.002  # s; longest step of the integration
 
 @dataclass(frozen=True)
 class Motion:
-    """What a motor can do, in ticks of its encoder.
+    """What a motor can do, in the unit of its position: ticks of an encoder, radians or metres.
 
     Attributes:
-        fastest: Highest speed. [ticks/s]
+        fastest: Highest speed. [1/s of the unit]
         gain: Speed per distance from the goal. [1/s]
         response: Time constant with which it takes up a speed; zero without inertia. [s]
     """
@@ -31,22 +31,22 @@ class Motor:
     """A motor with a gearbox that holds it where it is while it has no torque.
 
     Attributes:
-        position: Where its shaft is. [ticks]
-        velocity: How fast it turns. [ticks/s]
+        position: Where its shaft is.
+        velocity: How fast it turns. [1/s of the unit]
     """
 
     def __init__(self, position: float, motion: Motion) -> None:
         """Let it stand.
 
         Args:
-            position: Where. [ticks]
+            position: Where.
             motion: How it moves.
         """
         self._motion = motion
         self.stand(position)
 
     def stand(self, position: float) -> None:
-        """Let it stand somewhere. [ticks]."""
+        """Let it stand somewhere."""
         self.position, self.velocity = float(position), 0.0
 
     def advance(self, seconds: float, goal: float | None) -> None:
@@ -57,7 +57,7 @@ class Motor:
 
         Args:
             seconds: How long. [s]
-            goal: Where to; `None` without torque. [ticks]
+            goal: Where to; `None` without torque.
         """
         if math.isinf(self._motion.gain):
             self.stand(self.position if goal is None else goal)
