@@ -5,7 +5,7 @@ backend or a task names the class that implements it and the options it is made 
 one takes the class and its YAML. Implementations are imported when they are used.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from inspect import signature
@@ -29,12 +29,15 @@ class Entry:
         description: One line for people.
         options: Keyword arguments of the class.
         modes: Whether the robot's modes stand between gate and servo, see `control/modes.py`.
+        clocks: Options that take the node's clock where time is a simulator's `/clock`; empty if
+            a backend has a time of its own.
     """
 
     implementation: str
     description: str
     options: Mapping[str, Any] = field(default_factory=dict)
     modes: bool = False
+    clocks: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         """Refuse code from elsewhere."""

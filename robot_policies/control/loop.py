@@ -160,12 +160,19 @@ class ControlLoop:
             self._elapsed = state.stamp
             state = shifted(state, now - state.stamp)
         else:
+            if now < self.measured_at:
+                self._follow(now - self.measured_at)
             self._elapsed = now - self._begin
         self.state, self.measured_at = self._with_command(state), now
         self._before = self._sent.values if self._sent else self.state.joint_position
         self._goal = self.trial.goal(self._elapsed) if self.trial else {}
         self.counts.measured(now)
         return self.state
+
+    def _follow(self, shift: float) -> None:
+        """Follow a clock that was set back: the trial goes on from where it was. [s]."""
+        self._begin, self._stop_by = self._begin + shift, self._stop_by + shift
+        self._answered = -np.inf
 
     @property
     def decided(self) -> bool:

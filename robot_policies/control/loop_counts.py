@@ -37,7 +37,7 @@ class LoopCounts:
     def measured(self, now: float) -> None:
         """Note when a control slot began."""
         before, self._tick = self._tick, now
-        if before is None:
+        if before is None or now < before:  # nobody knows what a clock skipped that was set back
             return
         took = now - before
         if not self._periods:

@@ -102,15 +102,19 @@ class Teleop:
 
     def velocity(self, now: float) -> np.ndarray:
         """Return forward [m/s], left [m/s], turn [rad/s] now. Shape (3,)."""
-        if self._stick.any() and now - self._stick_at <= self.settings.timeout:
+        if self._stick.any() and self._counts(self._stick_at, now):
             return self._stick
-        if now - self._command_at <= self.settings.timeout:
+        if self._counts(self._command_at, now):
             return self._command
         return np.zeros(3)
 
     def is_there(self, now: float) -> bool:
         """Return whether the person is: a joystick that was heard once must go on."""
-        return self._stick_at == -np.inf or now - self._stick_at <= self.settings.timeout
+        return self._stick_at == -np.inf or self._counts(self._stick_at, now)
+
+    def _counts(self, said: float, now: float) -> bool:
+        """Return whether what was said still counts; not if the clock was set back since."""
+        return 0.0 <= now - said <= self.settings.timeout
 
 
 def dead_band(way: np.ndarray, band: float) -> np.ndarray:

@@ -42,14 +42,10 @@ class BackendNode(GraphNode):
     def on_configure(self) -> None:
         """Make robot, task and backend by name, connect, exercise everything; nothing moves."""
         settings = self.settings()
-        if self.time.simulated and settings["backend"] != "ros2_control":
-            raise ContractError(
-                f"use_sim_time is for backend 'ros2_control' only: '{settings['backend']}' has a "
-                "clock of its own"
-            )
+        clocks = self.time.of_driver(settings["backend"])
         self.time.require()
         self.get_logger().info("making the robot ready")
-        self._trial = trial = TrialRun(settings, self.now(), self.time.of_driver)
+        self._trial = trial = TrialRun(settings, self.now(), clocks)
         self.hardware = f"{trial.loop.robot.name} on {settings['backend']}"
         policy = full_name(self.get_namespace(), settings["nodes"][1])
         far = settings["only"] == ROBOT

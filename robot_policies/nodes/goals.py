@@ -88,7 +88,7 @@ class GoalSubscription:
 
     def _name_unheard(self, now: float) -> None:
         """Name each publisher of another type once: nothing that it says arrives."""
-        if now - self._looked < LOOK:
+        if 0.0 <= now - self._looked < LOOK:
             return
         self._looked = now
         topic = self._subscription.topic_name

@@ -20,6 +20,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from robot_policies.catalog import backends, entry
 from robot_policies.interface import ConfigError
 
 TRIES = 5  # the reading that was interrupted least counts
@@ -74,10 +75,23 @@ class NodeTime:
         """Return the time. [s]."""
         return self._ros_now() if self.simulated else time.monotonic()
 
-    @property
-    def of_driver(self) -> dict[str, Callable[[], float]]:
-        """The clocks of a driver that is told them: its own, unless time is simulated."""
-        return {"clock": self.now, "steady": self.now} if self.simulated else {}
+    def of_driver(self, backend: str) -> dict[str, Callable[[], float]]:
+        """Return the clocks that a driver gets instead of its own, by option; none on steady time.
+
+        Raises:
+            ConfigError: If time is simulated and the backend has a time of its own.
+        """
+        if not self.simulated:
+            return {}
+        clocks = entry("backends", backend).clocks
+        if not clocks:
+            others = " and ".join(
+                f"'{name}'" for name in backends() if entry("backends", name).clocks
+            )
+            raise ConfigError(
+                f"use_sim_time is for backends {others} only: '{backend}' has a clock of its own"
+            )
+        return dict.fromkeys(clocks, self.now)
 
     def to_ros(self, moment: float) -> float:
         """Return ROS time. [s]."""

@@ -184,7 +184,8 @@ class PolicyNode(GraphNode):
 
     def _note(self, level: bytes, text: str) -> None:
         """Report at once what is new, and at a low rate what stays."""
-        if (level, text) == self._status and self.now() - self._noted < REPORT_PERIOD:
+        since = self.now() - self._noted  # below zero if `/clock` was set back
+        if (level, text) == self._status and 0.0 <= since < REPORT_PERIOD:
             return
         self._status, self._noted = (level, text), self.now()
         if level != OK:

@@ -65,6 +65,23 @@ def test_a_chunk_is_applied_when_it_arrives_and_its_latency_counted(loop, clock)
     assert loop.counts.latency["p50"] == pytest.approx(0.003, abs=1e-6)
 
 
+def test_a_trial_goes_on_where_it_was_when_the_clock_is_set_back(loop, clock):
+    tick(loop, clock, 100)
+    before, steps = loop.elapsed, loop.counts.steps
+    clock.now -= 60.0
+    tick(loop, clock, 2)
+    loop.handed_over(loop.accept(chunk(loop.state.stamp, 0.01), clock.now), clock.now + 0.003)
+
+    assert loop.elapsed == pytest.approx(before + PERIOD, abs=1e-6)
+    assert loop.latched is None
+    np.testing.assert_allclose(loop.decision.sent.values, ROBOT.default + 0.01)
+    assert loop.counts.latency["p50"] == pytest.approx(0.003, abs=1e-6)
+    figures = loop.counts.figures()
+    assert figures["steps"] == steps + 2
+    assert figures["steps_missed"] == 0.0
+    assert figures["loop_rate_mean_hz"] == pytest.approx(ROBOT.control_rate, rel=1e-6)
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.003, 0.019])
 def test_silence_is_held_within_100_ms_then_damped(loop, clock, delay):
     tick(loop, clock)

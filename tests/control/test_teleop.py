@@ -39,6 +39,14 @@ def test_silence_is_zero_after_the_time_out():
     assert not teleop.velocity(2.51).any()
 
 
+def test_what_was_said_before_the_clock_was_set_back_does_not_count():
+    teleop = Teleop()
+    stick(teleop, 60.0, forward=1.0)
+    teleop.command(np.array([0.2, 0.0, 0.0]), 60.0)
+    assert not teleop.velocity(1.0).any()
+    assert not teleop.is_there(1.0)
+
+
 def test_a_moved_stick_has_precedence_and_a_released_one_has_not():
     teleop = Teleop()
     teleop.command(np.array([0.2, 0.0, 0.0]), 1.0)

@@ -188,7 +188,6 @@ WRONG = {
     "backend:=loopbak": "no backend 'loopbak'. Did you mean 'loopback'?",
     "task:=go1_wlk": "no task 'go1_wlk'.",
     "options:={speed: 3}": "'speed'",
-    "use_sim_time:=true": "use_sim_time is for backend 'ros2_control' only: 'loopback' has",
 }
 
 

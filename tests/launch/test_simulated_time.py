@@ -1,20 +1,21 @@
-"""A robot with a ROS 2 driver in a simulator that publishes `/clock`."""
+"""A robot in a simulator that publishes `/clock`."""
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 import rclpy
 from rclpy.lifecycle import TransitionCallbackReturn
 from ros_graph import Graph, free_domain, mode_of
-from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
+from world_clock import WorldClock
 
 from robot_policies.catalog import load_robot
 from robot_policies.nodes import node_time
 from robot_policies.nodes.backend_node import BackendNode
+from robot_policies.nodes.bringup_node import SILENCE
 from robot_policies.nodes.decoding import to_seconds
-from robot_policies.nodes.message_fields import to_time
 from robot_policies_hardware.emulators.ros2_control import EmulatedRos2Control
 
 ROBOT = load_robot("so101")
@@ -32,16 +33,13 @@ def domain(monkeypatch: pytest.MonkeyPatch) -> int:
 
 @pytest.fixture
 def simulator(domain: int) -> Iterator[EmulatedRos2Control]:
-    begin = time.monotonic()
+    clock = WorldClock(SPEED)
     controller = EmulatedRos2Control(
-        dict(zip(ROBOT.joint_names, ROBOT.default.tolist(), strict=True)),
-        clock=lambda: 100.0 + SPEED * (time.monotonic() - begin),
+        dict(zip(ROBOT.joint_names, ROBOT.default.tolist(), strict=True)), clock=clock
     )
-    publisher = controller.node.create_publisher(Clock, "/clock", 10)
-    controller.node.create_timer(
-        0.004, lambda: publisher.publish(Clock(clock=to_time(controller.clock())))
-    )
+    clock.begin(controller.node)
     yield controller
+    clock.close()
     controller.close()
 
 
@@ -65,13 +63,43 @@ def check(simulator: EmulatedRos2Control) -> None:
     assert [mode_of(m) for m in sent[-60:]].count("policy") > 50
     assert simulator.commands
 
-    earlier = simulator.clock
-    simulator.clock = lambda: earlier() - 60.0
+    simulator.clock.set(simulator.clock() - 60.0, SPEED)
     time.sleep(2.0)
     sent.clear()
     time.sleep(3.0)
     assert abs(to_seconds(sent[-1].header.stamp) - simulator.clock()) < 0.5
     assert [mode_of(m) for m in sent].count("policy") > 50
+
+
+def test_a_robot_that_is_not_there_follows_a_clock_that_is_paused_and_reset() -> None:
+    with Graph("policy:=hold", "robot:=so101", "backend:=loopback", "use_sim_time:=true") as graph:
+        with closing(WorldClock()) as clock:
+            clock.begin(graph.node)
+            watch(graph, clock)
+        status, errors = graph.end()  # the clock stands still
+    assert status == 0, errors
+
+
+def watch(graph: Graph, clock: WorldClock) -> None:
+    sent = graph.listen(JointState, "command_sent", 100)
+
+    def follows(count: int) -> bool:
+        return [mode_of(message) for _, message in sent].count("policy") > count
+
+    assert graph.wait(lambda: follows(60), 60.0)
+    clock.set(clock(), 0.0)
+    graph.wait(lambda: False, 0.5)
+    sent.clear()
+    graph.wait(lambda: False, SILENCE + 1.0)
+    assert not sent
+    assert graph.process.poll() is None
+
+    for now, rate in ((clock(), 2.0), (0.0, 0.5)):
+        clock.set(now, rate)
+        graph.wait(lambda: False, 0.5)
+        sent.clear()
+        assert graph.wait(lambda: follows(60), 20.0)
+        assert abs(to_seconds(sent[-1][1].header.stamp) - clock()) < 0.5
 
 
 def test_a_clock_that_nobody_publishes_is_named(
@@ -85,7 +113,7 @@ def test_a_clock_that_nobody_publishes_is_named(
 def test_simulated_time_is_for_a_robot_in_a_simulator_only(capfd: pytest.CaptureFixture) -> None:
     assert configure("robot:=go1") is not SUCCESS
     said = capfd.readouterr().err
-    assert "use_sim_time is for backend 'ros2_control' only: 'mujoco' has" in said
+    assert "use_sim_time is for backends 'loopback' and 'ros2_control' only: 'mujoco' has" in said
 
 
 def configure(*settings: str) -> TransitionCallbackReturn:
