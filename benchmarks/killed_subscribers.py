@@ -26,6 +26,7 @@ from sensor_msgs.msg import Image, JointState
 
 from robot_policies.evaluation.statistics import rate
 from robot_policies.launching.network import RANGE, graph_environment
+from robot_policies.launching.parent import end_with_parent
 
 DOMAIN = 97
 TOPICS = {"joint_states": 0, "image": 480 * 640 * 3}  # bytes of data
@@ -51,7 +52,7 @@ def publish() -> None:
     due = time.monotonic()
     while sys.stdin.buffer.raw.read(1) is None:  # type: ignore[attr-defined]
         due = max(due + 1.0 / RATE, time.monotonic())
-        time.sleep(due - time.monotonic() if due > time.monotonic() else 0.0)
+        time.sleep(max(due - time.monotonic(), 0.0))
         begin = time.monotonic()
         states.publish(state)
         if len(took) % PICTURES == 0:
@@ -141,6 +142,7 @@ def main(
 
 if __name__ == "__main__":
     if sys.argv[1:] in (["publish"], ["listen"]):
+        end_with_parent()
         {"publish": publish, "listen": listen}[sys.argv[1]]()
     else:
         typer.run(main)

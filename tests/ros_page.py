@@ -94,7 +94,8 @@ def _parameters(graph: Graph, node: str) -> Iterator[str]:
     )
     for name, described in zip(names, about.descriptors, strict=True):
         changes = "" if described.read_only else "yes"
-        yield _row(f"`{node}`", f"`{name}`", described.description, changes)
+        what = "; ".join(filter(None, (described.description, described.additional_constraints)))
+        yield _row(f"`{node}`", f"`{name}`", what, changes)
 
 
 def _row(*cells: str) -> str:

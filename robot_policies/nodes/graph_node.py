@@ -6,16 +6,16 @@ from functools import wraps
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from robot_policies.interface import ConfigError
 from robot_policies.nodes.guarded import Guarded, one_line
 from robot_policies.nodes.lifetime import FAULT, exempt_from_collection
 from robot_policies.nodes.node_time import NodeTime
+from robot_policies.nodes.settings import Setting
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 Transition = Callable[[Any, LifecycleState], TransitionCallbackReturn]
@@ -80,22 +80,20 @@ class GraphNode(Guarded, LifecycleNode):
 
     status, hardware = 0, ""
 
-    def __init__(self, name: str, settings: Mapping[str, tuple[Any, str]]) -> None:
+    def __init__(self, name: str, settings: Mapping[str, Setting]) -> None:
         """Declare the settings.
 
         Args:
             name: Default node name.
-            settings: Parameter name to default and description.
+            settings: By name of the parameter.
         """
         super().__init__(name)
-        for key, (default, text) in settings.items():
-            # Launch files cannot say 50.0 where somebody writes 50; the type follows the default.
-            descriptor = ParameterDescriptor(description=text, read_only=True, dynamic_typing=True)
-            self.declare_parameter(key, default, descriptor)
+        for key, setting in settings.items():
+            self.declare_parameter(key, setting.default, setting.descriptor)
         self._clocks: list[Any] = []
         self.time = NodeTime(self)
         self.add_on_set_parameters_callback(_keep_time)
-        self._defaults = {key: default for key, (default, _) in settings.items()}
+        self._settings = dict(settings)
         # By convention one topic for all robots; the status is named after the node.
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
 
@@ -124,16 +122,15 @@ class GraphNode(Guarded, LifecycleNode):
         super().destroy_node()
 
     def settings(self) -> dict[str, Any]:
-        """Return the parameters, each as the type of its default; `none` is the empty text.
-
-        `ros2 launch` takes no argument without a value.
+        """Return the parameters, each as the type of its default.
 
         Raises:
-            ConfigError: If one cannot be read as such.
+            ConfigError: If one cannot be what it is.
         """
-        values = {name: self.get_parameter(name).value for name in self._defaults}
-        values = {name: "" if value == "none" else value for name, value in values.items()}
-        return {name: _read(name, values[name], type(self._defaults[name])) for name in values}
+        return {
+            name: setting.read(name, self.get_parameter(name).value)
+            for name, setting in self._settings.items()
+        }
 
     def now(self) -> float:
         """Return the node's time: steady, or `/clock` under simulated time. [s]."""
@@ -179,13 +176,6 @@ class GraphNode(Guarded, LifecycleNode):
 
     def release(self) -> None:
         """Give back what `on_configure` took; may be called twice and at any time."""
-
-
-def _read(name: str, value: Any, kind: type) -> Any:
-    try:
-        return kind(value)
-    except (TypeError, ValueError):
-        raise ConfigError(f"{name} is '{value}', expected {kind.__name__}") from None
 
 
 def _keep_time(parameters: list[Parameter]) -> SetParametersResult:

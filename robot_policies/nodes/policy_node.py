@@ -18,6 +18,7 @@ from robot_policies.nodes.policy_subscriptions import PolicySubscriptions
 from robot_policies.nodes.process import run
 from robot_policies.nodes.qos import CHUNKS
 from robot_policies.nodes.senders import full_name
+from robot_policies.nodes.settings import Setting
 from robot_policies.nodes.skills import SkillParameters
 from robot_policies.nodes.trial_settings import (
     NAMED,
@@ -31,11 +32,11 @@ from robot_policies.policies.catalog import set_threads
 from robot_policies.session import join
 
 AUTO = "auto"
-SETTINGS: dict[str, tuple[Any, str]] = {
+SETTINGS: dict[str, Setting] = {
     **NAMED,
-    "device": ("cpu", "cpu, cuda, cuda:1, mps; auto: a GPU where there is one"),
-    "base": ("", "policy that an adapter of lerobot-train --peft is added to"),
-    "threads": (AUTO, "torch threads; auto: as many as answer soonest"),
+    "device": Setting("cpu", "cpu, cuda, cuda:1, mps; auto: a GPU where there is one"),
+    "base": Setting("", "policy that an adapter of lerobot-train --peft is added to"),
+    "threads": Setting(AUTO, "torch threads; auto: as many as answer soonest"),
 }
 REPORT_PERIOD = 1.0  # s; what is new is reported at once
 

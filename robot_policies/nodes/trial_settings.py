@@ -8,36 +8,48 @@ from typing import Any
 from robot_policies.control.safety_limits import SafetyLimits
 from robot_policies.documents import parse_yaml
 from robot_policies.interface import ConfigError, ExecutorMode, RobotSpec, Task
+from robot_policies.interface.action import EXECUTOR_MODES
+from robot_policies.nodes.settings import Setting
 from robot_policies.stage import Stage, open_stage
 
 CONTRACT = "contract"
 BOTH, ROBOT, POLICY = "both", "robot", "policy"  # which half of a graph runs on a computer
 PROBE = 65536  # bytes; more than a summary has
 
-NAMED: dict[str, tuple[Any, str]] = {
-    "robot": ("", "robot, as in config/robots; empty: the task's"),
-    "backend": ("mujoco", "what moves, as in config/backends"),
-    "options": ("", "options of the backend, as a YAML mapping"),
-    "task": ("", "world, goals and measure; empty: none"),
-    "rate": (0.0, "control rate, 0 is the robot's own [Hz]"),
-    "seed": (0, "seed of the initial condition and of the policy"),
-    "policy": ("hold", "shipped id, folder or hub id of the policy"),
-    "contract": ("", "file in place of the policy's contract.yaml"),
-    "executor": (CONTRACT, "open_loop, ensemble, splice, or contract: as the policy's says"),
-    "plan_age": (0.0, "oldest observation whose plan is followed, 0 is the robot class's [s]"),
-    "only": (BOTH, "both, or robot or policy: the half of the graph on this computer"),
-    "nodes": (["backend", "policy"], "names of the robot's node and of the policy's"),
+NAMED: dict[str, Setting] = {
+    "robot": Setting("", "robot, as in config/robots; empty: the task's"),
+    "backend": Setting("mujoco", "what moves, as in config/backends"),
+    "options": Setting("", "options of the backend, as a YAML mapping"),
+    "task": Setting("", "world, goals and measure; empty: none"),
+    "rate": Setting(0.0, "control rate, 0 is the robot's own [Hz]", least=0.0),
+    "seed": Setting(0, "seed of the initial condition and of the policy", least=0),
+    "policy": Setting("hold", "shipped id, folder or hub id of the policy"),
+    "contract": Setting("", "file in place of the policy's contract.yaml"),
+    "executor": Setting(
+        CONTRACT,
+        "how chunks are merged; contract: as the policy's says",
+        choices=(CONTRACT, *EXECUTOR_MODES),
+    ),
+    "plan_age": Setting(
+        0.0, "oldest observation whose plan is followed, 0 is the robot class's [s]", least=0.0
+    ),
+    "only": Setting(BOTH, "the half of the graph on this computer", choices=(BOTH, ROBOT, POLICY)),
+    "nodes": Setting(["backend", "policy"], "names of the robot's node and of the policy's"),
 }
 
-SETTINGS: dict[str, tuple[Any, str]] = {
+SETTINGS: dict[str, Setting] = {
     **NAMED,
-    "initial": ("", "JSON file with fields of the initial condition, instead of the drawn ones"),
-    "seconds": (0.0, "length of a trial; 0: until the task is decided [s]"),
-    "record": ("", "LeRobot dataset folder to record to"),
-    "realtime": ("0", "priority of the control thread, 1 to 99, and its core: 10@3; 0: ordinary"),
-    "viewer": ("", "rerun, or an .rrd file to write"),
-    "video": ("", "MP4 file to write"),
-    "summary": ("", "JSON file to write metrics, loop rate and latency to"),
+    "initial": Setting(
+        "", "JSON file with fields of the initial condition, instead of the drawn ones"
+    ),
+    "seconds": Setting(0.0, "length of a trial; 0: until the task is decided [s]", least=0.0),
+    "record": Setting("", "LeRobot dataset folder to record to"),
+    "video": Setting("", "MP4 file to write"),
+    "summary": Setting("", "JSON file to write metrics, loop rate and latency to"),
+    "realtime": Setting(
+        "0", "priority of the control thread, 1 to 99, and its core: 10@3; 0: ordinary"
+    ),
+    "viewer": Setting("", "rerun, or an .rrd file to write"),
 }
 
 

@@ -12,13 +12,21 @@ from robot_policies.interface import ConfigError
 from robot_policies.launching.ros_command import quoted
 from robot_policies.nodes.graph_node import GraphNode
 from robot_policies.nodes.lifetime import exempt_from_collection
+from robot_policies.nodes.settings import Setting
+
+SETTINGS = {
+    "folder": Setting("", "where to"),
+    "rate": Setting(0.0, "how often [Hz]", least=0.0),
+    "seed": Setting(0, "of what is drawn"),
+    "mode": Setting("fast", "how", choices=("fast", "slow")),
+}
 
 
 class Plain(GraphNode):
     """Settings of each kind."""
 
     def __init__(self):
-        super().__init__("plain", {"folder": ("", ""), "rate": (0.0, ""), "seed": (0, "")})
+        super().__init__("plain", SETTINGS)
 
 
 @pytest.fixture
@@ -44,12 +52,33 @@ def test_text_is_taken_as_it_was_typed(started, text):
         "folder": text,
         "rate": 50.0,
         "seed": 3,
+        "mode": "fast",
     }
 
 
 def test_what_is_no_number_is_refused_by_name(started):
     with pytest.raises(ConfigError, match="rate is 'fast', expected float"):
         started(rate="fast").settings()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"rate": "-1"}, "rate is -1.0, expected at least 0"),
+        ({"rate": "nan"}, "rate is nan, expected at least 0"),
+        ({"mode": "slwo"}, "mode cannot be 'slwo'. Did you mean 'slow'"),
+    ],
+)
+def test_what_a_setting_cannot_be_is_refused_with_what_it_may_be(started, values, message):
+    with pytest.raises(ConfigError, match=message):
+        started(**values).settings()
+
+
+def test_what_a_setting_may_be_is_told_to_whom_asks(started):
+    descriptors = started().describe_parameters(["rate", "mode", "seed"])
+    assert [d.description for d in descriptors] == ["how often [Hz]", "how", "of what is drawn"]
+    told = [d.additional_constraints for d in descriptors]
+    assert told == ["at least 0", "one of fast, slow", ""]
 
 
 class Loop:

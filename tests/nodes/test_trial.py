@@ -13,7 +13,7 @@ from robot_policies.policies.catalog import action_spec_of
 
 def test_the_end_of_a_recording_ends_the_trial_without_a_fault(tmp_path):
     now, summary = [100.0], tmp_path / "summary.json"
-    settings = {name: default for name, (default, _) in SETTINGS.items()}
+    settings = {name: setting.default for name, setting in SETTINGS.items()}
     settings |= {"backend": "replay", "task": "go1_walk", "seconds": 60.0, "summary": str(summary)}
     trial = TrialRun(settings, now[0])
     trial.start(now[0])
@@ -59,7 +59,7 @@ def test_chunks_are_merged_as_the_contract_says_unless_set_otherwise(tmp_path):
 def test_a_trial_may_begin_elsewhere_than_the_task_draws(tmp_path):
     changed = tmp_path / "initial.json"
     changed.write_text(json.dumps({"payload": 2.5, "joint_position": {"FR_calf_joint": -1.25}}))
-    settings = {name: default for name, (default, _) in SETTINGS.items()}
+    settings = {name: setting.default for name, setting in SETTINGS.items()}
     settings |= {"task": "go1_walk", "initial": str(changed), "summary": str(tmp_path / "s.json")}
     trial = TrialRun(settings, 0.0)
     trial.start(0.0)
@@ -84,7 +84,7 @@ def test_a_summary_is_there_while_a_recording_is_still_converted(monkeypatch, tm
         def __getattr__(self, name):
             return lambda *arguments: None
 
-    settings = {name: default for name, (default, _) in SETTINGS.items()}
+    settings = {name: setting.default for name, setting in SETTINGS.items()}
     settings |= {"backend": "loopback", "robot": "go1", "task": "", "summary": str(summary)}
     monkeypatch.setattr(TrialRun, "_watchers", lambda self: [Slow()])
     trial = TrialRun(settings, 0.0)
