@@ -73,7 +73,8 @@ def main(
         align(folders[0], RIVALS, seeds[0], states)
     if wanted(Stage.SCORE):
         for folder in folders:
-            score(folder, folder == folders[0], episodes)
+            score(folder, extra=False, episodes=episodes)
+        score(folders[0], extra=True, episodes=episodes)
     for shown in table(folders):
         Console(width=200).print(shown)
 
