@@ -1,5 +1,6 @@
 """Checkpoints of LeRobot's policy types with random weights, as LeRobot writes them, small."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from lerobot.policies.factory import (
     make_policy_config,
     make_pre_post_processors,
 )
+from lerobot.processor.rename_processor import RenameObservationsProcessorStep
+from lerobot.utils.constants import OBS_IMAGE
 
 from robot_policies.catalog import load_robot
 from robot_policies.interface.action import CARTESIAN_DELTA_NAMES
@@ -113,7 +116,10 @@ def write(
         cameras, told = 1, False
     width = len(joints)
     features = {STATE: PolicyFeature(FeatureType.STATE, (width,))}
-    pictures = [f"{IMAGES}.{name}" for name in ("top", "wrist")[:cameras]]
+    cameras_seen = [f"{IMAGES}.{name}" for name in ("top", "wrist")[:cameras]]
+    # LeRobot's TDMPC has one picture, and no other name for it.
+    renamed = dict.fromkeys(cameras_seen, OBS_IMAGE) if kind == "tdmpc" else {}
+    pictures = [renamed.get(name, name) for name in cameras_seen]
     features |= {name: PolicyFeature(FeatureType.VISUAL, (3, size, size)) for name in pictures}
     if told:
         features[ENVIRONMENT_STATE] = PolicyFeature(FeatureType.ENV, (3,))
@@ -145,7 +151,7 @@ def write(
         "observation": vectors,
         "action": {"kind": "joint_position", "names": list(joints), "unit": "deg"},
     }
-    return _save(folder, config, statistics, contract)
+    return _save(folder, config, statistics, contract, renamed)
 
 
 def write_act(
@@ -224,12 +230,22 @@ def _write_still(folder, table, mean, action, rows, followed, periods, **sizes) 
     return _save(folder, config, statistics, contract)
 
 
-def _save(folder: Path, config: Any, statistics: Any, contract: dict[str, Any]) -> Path:
+def _save(
+    folder: Path,
+    config: Any,
+    statistics: Any,
+    contract: dict[str, Any],
+    renamed: Mapping[str, str] | None = None,
+) -> Path:
     torch.manual_seed(0)
     policy: Any = get_policy_class(config.type)(config)
     if config.type == "vqbet":
         policy.vqbet.action_head.vqvae_model.discretized.fill_(True)
-    for part in (policy, *make_pre_post_processors(config, dataset_stats=statistics)):
+    before, after = make_pre_post_processors(config, dataset_stats=statistics)
+    for step in before.steps:
+        if isinstance(step, RenameObservationsProcessorStep):
+            step.rename_map = dict(renamed or {})
+    for part in (policy, before, after):
         part.save_pretrained(folder)
     (folder / "contract.yaml").write_text(yaml.safe_dump(contract))
     return folder

@@ -86,8 +86,14 @@ def calibration_for(units: object, folder: Path) -> Mapping[str, CalibratedJoint
     return read_calibration(folder / FILE)
 
 
-def read_calibration(path: Path) -> Mapping[str, CalibratedJoint]:
+def read_calibration(
+    path: Path, models: Mapping[str, str] | None = None
+) -> Mapping[str, CalibratedJoint]:
     """Read what LeRobot wrote, by the names of its motors.
+
+    Args:
+        path: The file.
+        models: Model of each motor, where a driver knows them; the file's own if not given.
 
     Raises:
         ConfigError: If it is missing, damaged or of another motor.
@@ -97,7 +103,9 @@ def read_calibration(path: Path) -> Mapping[str, CalibratedJoint]:
             f"{path} is missing: {' and '.join(CALIBRATED)} are shares of one arm's range. Put "
             "a copy of LeRobot's calibration file of that arm there"
         )
-    return {
-        name: build(_Motor, entry, f"{path}: {name}").joint
-        for name, entry in read_json(path).items()
-    }
+    entries = read_json(path)
+    for name, model in (models or {}).items():
+        if name not in entries:
+            raise ConfigError(f"{path}: no motor '{name}'.{suggestion(name, entries)}")
+        entries[name] = {**entries[name], "model": model}
+    return {name: build(_Motor, entry, f"{path}: {name}").joint for name, entry in entries.items()}

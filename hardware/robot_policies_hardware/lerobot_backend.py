@@ -1,8 +1,8 @@
 """Any robot LeRobot drives, by its type name; the SO-101 follower arm is the reference.
 
-LeRobot speaks degrees, and percent of the range for grippers. Both become SI here, once: degrees
-by pi/180, percent by the limits in the robot's table. Velocities are the slope of the positions
-unless the robot measures them.
+LeRobot speaks degrees, or -100..100 of a calibrated range, and percent of the range for grippers.
+All become SI here, once: degrees by pi/180, percent by the limits in the robot's table, -100..100
+by the calibration file. Velocities are the slope of the positions unless the robot measures them.
 
 Position servos cannot be damped without letting the arm fall, so the damping mode of this backend
 holds the measured position: as it is, where it can be true and the servo can hold it. Where it
@@ -34,6 +34,7 @@ from robot_policies.interface import (
 from robot_policies.interface.errors import suggestion
 from robot_policies.interface.observation import IMAGES, STATE
 from robot_policies.interface.plausibility import Plausibility
+from robot_policies.interface.units import CalibratedJoint
 from robot_policies_hardware.lerobot_config import (
     camera_streams,
     picture_sizes,
@@ -41,7 +42,7 @@ from robot_policies_hardware.lerobot_config import (
 )
 from robot_policies_hardware.motor_units import MotorUnits
 from robot_policies_hardware.pictures import shrink
-from robot_policies_hardware.servos import Servos, arms, norm_modes, without_cameras
+from robot_policies_hardware.servos import Servos, arms, calibrated, norm_modes, without_cameras
 from robot_policies_hardware.slope import Slope
 
 
@@ -75,8 +76,8 @@ class LerobotBackend:
             spec: The robot's table.
             scene: The task's world; a real one is as it is.
             type: LeRobot's robot type, as `lerobot-teleoperate --robot.type` takes it.
-            units: LeRobot's unit of a joint, `deg`, `%`, `rad` or `m`; what its driver counts in
-                if not given, and `deg` where the driver does not say.
+            units: LeRobot's unit of a joint, `deg`, `%`, `m100`, `rad` or `m`; what its driver
+                counts in if not given, and `deg` where the driver does not say.
             motors: LeRobot's name of a joint, if it is another.
             zeros: Position in the robot's table where LeRobot's is 0. [rad], [m]
             signs: -1 for a joint that LeRobot counts the other way round.
@@ -91,7 +92,8 @@ class LerobotBackend:
         self.spec = spec
         self._type, self._clock = type, clock
         self.config = robot_config(type, config)
-        self.units = MotorUnits(spec, self._norm_modes(), units, motors, zeros, signs)
+        modes, ranges = self._counted()
+        self.units = MotorUnits(spec, modes, units, motors, zeros, signs, ranges)
         self._shrunk = picture_sizes(self.config, pictures or {})
         self._cameras = camera_streams(self.config, self._shrunk)
         self.provides = {STATE: spec.streams[STATE], **self._cameras}
@@ -251,28 +253,33 @@ class LerobotBackend:
         captured = getattr(camera, "latest_timestamp", None)  # time.perf_counter()
         return stamp if captured is None else self._clock() - (time.perf_counter() - captured)
 
-    def _norm_modes(self) -> dict[str, MotorNormMode]:
-        """Return what each motor is counted in, as LeRobot's class says before it is connected.
+    def _counted(self) -> tuple[dict[str, MotorNormMode], dict[str, CalibratedJoint]]:
+        """Return what each motor is counted in, and the ranges of motors counted in -100..100.
 
         Raises:
-            BackendError: If the class cannot be made, or has a bus that is not known here.
+            BackendError: If LeRobot's class cannot be made, moves a base, or has a bus that is not
+                known here.
+            ConfigError: If a range is needed and the calibration file is missing or another's.
         """
-        with TemporaryDirectory() as folder:  # where LeRobot would make one
+        folder = self.config.calibration_dir
+        with TemporaryDirectory() as empty:  # where LeRobot would make a folder
             try:
-                return norm_modes(
-                    make_robot_from_config(replace(self.config, calibration_dir=Path(folder)))
-                )
+                robot = make_robot_from_config(replace(self.config, calibration_dir=Path(empty)))
+                modes, moved = norm_modes(robot), robot.action_features
             except BackendError:
                 raise
             except Exception as error:  # each driver raises its own, a missing SDK included
                 raise self._failed("make", error) from None
-
-    def _check_motors(self, robot: Robot) -> None:
-        known = {name.removesuffix(".pos") for name in robot.action_features}
-        if base := sorted(name for name in known if name.endswith((".vel", "velocity"))):
+        if base := sorted(name for name in moved if name.endswith((".vel", "velocity"))):
             raise BackendError(
                 f"lerobot {self._type}: it moves a base ({', '.join(base)}), expected joints alone"
             )
+        if MotorNormMode.RANGE_M100_100 not in modes.values():
+            return modes, {}
+        return modes, calibrated(robot, folder and Path(folder))
+
+    def _check_motors(self, robot: Robot) -> None:
+        known = {name.removesuffix(".pos") for name in robot.action_features}
         measured = robot.observation_features
         for joint, motor in zip(self.spec.joint_names, self.units.motors, strict=True):
             if motor not in known or f"{motor}.pos" not in measured:

@@ -20,16 +20,21 @@ from robot_policies.interface.errors import suggestion
 from robot_policies.interface.observation import IMAGES
 from robot_policies.interface.robot_parts import Joint
 from robot_policies.interface.schema import build, check_keys
+from robot_policies.interface.units import CALIBRATED, CalibratedJoint, to_si
 from robot_policies_hardware.pictures import PictureSize, check_shrinks
 
 PERCENT = "%"
 PORT = "/dev/ttyACM0"  # of a robot on one bus
 # What this package means where a type, or an arm of it, has such an option and nothing is said.
 PREFERRED = {
-    "use_degrees": True,  # LeRobot's -100..100 has no angle
+    "use_degrees": True,  # a share of a range is another angle after each calibration
     "disable_torque_on_disconnect": False,  # an arm without torque falls
 }
-UNITS = {MotorNormMode.DEGREES: "deg", MotorNormMode.RANGE_0_100: PERCENT}
+UNITS = {
+    MotorNormMode.DEGREES: "deg",
+    MotorNormMode.RANGE_0_100: PERCENT,
+    MotorNormMode.RANGE_M100_100: "m100",
+}
 SCALES = {"deg": np.pi / 180.0, "rad": 1.0, "m": 1.0}  # SI value of one unit
 
 
@@ -58,8 +63,7 @@ def robot_config(kind: str, options: Mapping[str, Any]) -> RobotConfig:
         options: Fields of its configuration class.
 
     Raises:
-        ConfigError: If the type or an option is unknown, naming the nearest one, or if the robot
-            would speak in shares of a range instead of degrees.
+        ConfigError: If the type or an option is unknown, naming the nearest one.
     """
     cls = config_class(kind)
     check_keys(options, [field.name for field in fields(cls)], f"lerobot.yaml: {kind}")
@@ -72,14 +76,6 @@ def robot_config(kind: str, options: Mapping[str, Any]) -> RobotConfig:
         config = draccus.decode(cls, options)
     except Exception as error:  # draccus raises a different class for each kind of mistake
         raise ConfigError(f"lerobot.yaml: {kind}: {' '.join(str(error).split())}") from None
-    for part in ("", "left_arm_config", "right_arm_config"):
-        arm = getattr(config, part, None) if part else config
-        if not getattr(arm, "use_degrees", True):
-            where = f"{kind}: {part}" if part else kind
-            raise ConfigError(
-                f"lerobot.yaml: {where}: use_degrees is false: LeRobot's -100..100 has no angle. "
-                "Write 'use_degrees: true'"
-            )
     return config
 
 
@@ -141,15 +137,10 @@ def unit_of(joint: str, given: str | None, mode: MotorNormMode | None) -> str:
         mode: What LeRobot's driver says; `None` if it says nothing.
 
     Raises:
-        ConfigError: If the driver counts in a share of the range that has no angle, or otherwise
-            than the options say.
+        ConfigError: If the driver counts otherwise than the options say.
     """
     if mode is None:
         return given or "deg"
-    if mode not in UNITS:
-        raise ConfigError(
-            f"lerobot.yaml: {joint}: LeRobot's driver counts in {mode.value}, which has no angle"
-        )
     if given not in (None, UNITS[mode]):
         raise ConfigError(
             f"lerobot.yaml: units.{joint}: '{given}', expected '{UNITS[mode]}': LeRobot's driver "
@@ -158,17 +149,27 @@ def unit_of(joint: str, given: str | None, mode: MotorNormMode | None) -> str:
     return UNITS[mode]
 
 
-def unit_scale(joint: Joint, unit: str) -> tuple[float, float]:
+def unit_scale(
+    joint: Joint, unit: str, calibrated: CalibratedJoint | None = None
+) -> tuple[float, float]:
     """Return the SI value of one of LeRobot's units, and of its zero.
 
+    Args:
+        joint: The joint.
+        unit: The unit.
+        calibrated: Its calibrated range, where LeRobot's driver counts in -100..100.
+
     Raises:
-        ConfigError: If the unit has no angle, as LeRobot's -100..100.
+        ConfigError: If there is no such unit, or the joint is not calibrated.
     """
+    if unit in CALIBRATED:
+        known = {joint.name: calibrated} if calibrated else {}
+        return to_si(joint.name, unit, None, "lerobot.yaml: units", known)[:2]
     if unit == PERCENT:
         return (joint.upper - joint.lower) / 100.0, joint.lower
     if unit not in SCALES:
         raise ConfigError(
             f"lerobot.yaml: units.{joint.name}: no unit '{unit}'."
-            f"{suggestion(str(unit), [*SCALES, PERCENT])}"
+            f"{suggestion(str(unit), [*SCALES, PERCENT, *CALIBRATED])}"
         )
     return SCALES[unit], 0.0

@@ -8,6 +8,7 @@ from lerobot.motors.motors_bus import MotorNormMode
 
 from robot_policies.interface import RobotSpec
 from robot_policies.interface.schema import check_keys
+from robot_policies.interface.units import CalibratedJoint
 from robot_policies_hardware.lerobot_config import unit_of, unit_scale
 
 
@@ -26,6 +27,7 @@ class MotorUnits:
         motors: Mapping[str, str] | None = None,
         zeros: Mapping[str, float] | None = None,
         signs: Mapping[str, float] | None = None,
+        calibration: Mapping[str, CalibratedJoint] | None = None,
     ) -> None:
         """Take what is known of each joint.
 
@@ -36,6 +38,8 @@ class MotorUnits:
             motors: LeRobot's name of a joint, if it is another.
             zeros: Position in the robot's table where LeRobot's is 0. [rad], [m]
             signs: -1 for a joint that LeRobot counts the other way round.
+            calibration: Calibrated joints by the motor's name, where the driver counts in
+                -100..100.
 
         Raises:
             ConfigError: If a joint or a unit is unknown, or the driver counts otherwise.
@@ -44,14 +48,14 @@ class MotorUnits:
         for name, option in options.items():
             check_keys(option or {}, spec.joint_names, f"lerobot.yaml: {name}")
         self.motors = tuple((motors or {}).get(name, name) for name in spec.joint_names)
-        rows = [
-            unit_scale(joint, unit_of(joint.name, (units or {}).get(joint.name), modes.get(motor)))
-            for joint, motor in zip(spec.joints, self.motors, strict=True)
-        ]
+        scales = []
+        for joint, motor in zip(spec.joints, self.motors, strict=True):
+            unit = unit_of(joint.name, (units or {}).get(joint.name), modes.get(motor))
+            scales.append(unit_scale(joint, unit, (calibration or {}).get(motor)))
         sign = np.array([(signs or {}).get(name, 1.0) for name in spec.joint_names])
         zero = np.array([(zeros or {}).get(name, 0.0) for name in spec.joint_names])
-        self._scale = sign * np.array([scale for scale, _ in rows])
-        self._offset = zero + np.array([offset for _, offset in rows])
+        self._scale = sign * np.array([scale for scale, _ in scales])
+        self._offset = zero + np.array([offset for _, offset in scales])
 
     def positions(self, values: Mapping[str, Any]) -> np.ndarray:
         """Return motors' positions v in SI: scale v + offset. Shape (n,). [rad], [m]."""

@@ -5,12 +5,16 @@ A servo keeps the goal of its last user, and takes a goal beyond its own limits 
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from lerobot.motors.motors_bus import MotorNormMode, MotorsBusBase, SerialMotorsBus
 from lerobot.robots import Robot
+from lerobot.utils.constants import HF_LEROBOT_CALIBRATION, ROBOTS
 
+from robot_policies.calibration import read_calibration
 from robot_policies.interface import BackendError
+from robot_policies.interface.units import CalibratedJoint
 
 GIVE = 0.01  # share of its range by which a joint that rests at its stop is measured beyond it
 
@@ -65,6 +69,26 @@ def norm_modes(robot: Robot) -> dict[str, MotorNormMode]:
         if bus := bus_of(arm):
             modes = {name: motor.norm_mode for name, motor in bus.motors.items()}
         found |= {f"{prefix}{name}": mode for name, mode in modes.items()}
+    return found
+
+
+def calibrated(robot: Robot, folder: Path | None) -> dict[str, CalibratedJoint]:
+    """Return the range of each motor that LeRobot's calibration files of a robot describe.
+
+    Args:
+        robot: LeRobot's robot; it may have been made with another folder.
+        folder: Where its files are; `None` is where LeRobot has them.
+
+    Raises:
+        ConfigError: If a file is missing, or is not that of these motors.
+    """
+    found = {}
+    for prefix, arm in arms(robot).items():
+        if bus := bus_of(arm):
+            place = folder or HF_LEROBOT_CALIBRATION / ROBOTS / arm.name
+            models = {name: motor.model for name, motor in bus.motors.items()}
+            ranges = read_calibration(place / arm.calibration_fpath.name, models)
+            found |= {f"{prefix}{name}": joint for name, joint in ranges.items()}
     return found
 
 

@@ -22,6 +22,7 @@ from robot_policies.interface.units import to_si
 from robot_policies.learning.elements import ACTION, flat_names, joint_of, units_of
 
 FOLLOWER = "_follower"  # LeRobot's robot types end so: `so101_follower` is the robot `so101`
+SAME = {"so_follower": ("so100", "so101")}  # LeRobot's class of both says no more
 POSITION = ".pos"  # an element without an ending is a position
 AXES = "xyzw"
 
@@ -70,13 +71,18 @@ class Recorded:
     tasks: int = 1
     stated: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def robots(self) -> tuple[str, ...]:
+        """What its robot may be called here."""
+        return (self.robot, self.robot.removesuffix(FOLLOWER), *SAME.get(self.robot, ()))
+
     def require_robot(self, robot: str) -> None:
         """Refuse another robot; a data set that names none is judged by its joints alone.
 
         Raises:
             ConfigError: If it is of another one.
         """
-        if self.robot and robot not in (self.robot, self.robot.removesuffix(FOLLOWER)):
+        if self.robot and robot not in self.robots:
             raise ConfigError(
                 f"{self.root}: recorded on '{self.robot}', expected '{robot}'. If it is that "
                 f"robot by another name, write it as robot_type in {INFO}"

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from robot_policies.data.dataset import INFO
-from robot_policies.data.reading import FOLLOWER, Recorded, describe_dataset
+from robot_policies.data.reading import Recorded, describe_dataset
 from robot_policies.documents import read_json
 from robot_policies.interface import ConfigError, Finding, Statistics
 from robot_policies.interface.normalization_audit import ENDS
@@ -117,9 +117,8 @@ def _dataset(files: CheckpointFiles) -> Path | None:
 
 
 def _compare(recorded: Recorded, contract: Contract) -> Iterator[Finding]:
-    robot = recorded.robot
-    if robot and contract.robot not in (robot, robot.removesuffix(FOLLOWER)):
-        text = f"{recorded.root}: recorded on '{robot}', {FILE} says '{contract.robot}'"
+    if recorded.robot and contract.robot not in recorded.robots:
+        text = f"{recorded.root}: recorded on '{recorded.robot}', {FILE} says '{contract.robot}'"
         yield Finding("error", "dataset_robot", text)
     if whole_periods(contract.dt, recorded.fps) != 1:
         text = f"{recorded.root}: {recorded.fps:g} rows/s, {FILE} says dt {contract.dt:g} s"

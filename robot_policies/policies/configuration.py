@@ -14,6 +14,7 @@ from typing import Any
 import draccus
 from lerobot.configs import PreTrainedConfig
 from lerobot.policies import get_policy_class  # noqa: F401 (registers LeRobot's configurations)
+from lerobot.utils.constants import OBS_IMAGE
 
 from robot_policies.interface import CheckpointError
 from robot_policies.interface.errors import suggestion
@@ -74,6 +75,7 @@ def read_config(files: CheckpointFiles, device: str) -> PreTrainedConfig:
         raise CheckpointError(f"{where}: {one_line(error)}") from None
     if not config.input_features or config.action_feature is None:
         raise CheckpointError(f"{where}: needs input_features and an 'action' to answer")
+    _check_picture(config, where)
     config.device = device  # LeRobot takes another one where it finds none
     return config
 
@@ -85,6 +87,15 @@ def _check_names(data: dict[str, Any], where: Path) -> None:
                 f"{where}: {key} {data[key]!r} is none that LeRobot's code names."
                 f"{suggestion(str(data[key]), known)}"
             )
+
+
+def _check_picture(config: PreTrainedConfig, where: Path) -> None:
+    """Refuse pictures that LeRobot's TDMPC learns from and does not find when it is asked."""
+    if config.type == "tdmpc" and (wrong := sorted({*config.image_features} - {OBS_IMAGE})):
+        raise CheckpointError(
+            f"{where}: picture '{wrong[0]}': LeRobot's TDMPC answers to one picture alone, called "
+            f"'{OBS_IMAGE}'. Rename it in the data set and train again"
+        )
 
 
 def _check_sizes(data: dict[str, Any], where: Path) -> None:

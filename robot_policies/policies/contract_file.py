@@ -103,7 +103,8 @@ def read_contract(
     for name, width in vectors.items():
         if name not in data.observation:
             raise CheckpointError(
-                f"{where}: observation lacks '{name}': its {width} elements need names and units"
+                f"{where}: observation lacks '{name}': its {width} elements need names and units; "
+                "`robot-policies contract --from DATASET` writes what a data set says of them"
             )
     return _contract(where, path.parent, data, action_width, vectors, clouds)
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from robot_policies.calibration import FILE as CALIBRATION
 from robot_policies.calibration import calibration_for
-from robot_policies.catalog import load_robot
+from robot_policies.catalog import load_robot, robots
 from robot_policies.data.dataset import INFO
-from robot_policies.data.reading import FOLLOWER, Recorded, open_dataset, stated_units
+from robot_policies.data.reading import Recorded, open_dataset, stated_units
 from robot_policies.documents import read_json
 from robot_policies.interface import ActionKind, CheckpointError, ConfigError, RobotSpec
 from robot_policies.interface.units import CALIBRATED, to_si
@@ -41,7 +41,8 @@ def draft_contract(folder: Path, dataset: Path, robot: str, stated: Sequence[str
     recorded = open_dataset(dataset)
     if not (robot or recorded.robot):
         raise ConfigError(f"{dataset} does not say its robot: add --robot NAME")
-    table = load_robot(robot or recorded.robot.removesuffix(FOLLOWER))
+    known = [name for name in recorded.robots if name in robots()]
+    table = load_robot(robot or next(iter(known), recorded.robot))
     names = {name: recorded.elements(name) for name in widths}
     for name, width in widths.items():
         if len(names[name]) != width:

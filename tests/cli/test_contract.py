@@ -23,7 +23,7 @@ def dataset(tmp_path_factory):
         "test/arm",
         fps=30,
         root=tmp_path_factory.mktemp("data") / "arm",
-        robot_type="so101_follower",
+        robot_type="so_follower",
         use_videos=False,
         features={"observation.state": vector, "action": vector},
     )

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -57,7 +58,8 @@ def edited(written, tmp_path):
 
 def test_what_says_degrees_and_percent_becomes_radians(edited):
     recorded = open_dataset(edited(unit=["deg"] * 5 + ["%"]))
-    recorded.require_robot("so101")  # LeRobot's so101_follower
+    recorded.require_robot("so101")  # LeRobot's so101_follower, and since 0.6 so_follower
+    replace(recorded, robot="so_follower").require_robot("so101")
     vector = recorded.vector("action", JOINTS[::-1], RAD, SO101)
     gripper = SO101.joints[-1]
     expected = np.array([(gripper.lower + gripper.upper) / 2, *np.radians(DEGREES[4::-1])])

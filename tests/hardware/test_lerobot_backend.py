@@ -216,8 +216,8 @@ def test_device_errors_are_one_line_and_stopping_never_raises(tmp_path):
         ({"units": {"elbw": "deg"}}, "unknown key 'elbw'. Did you mean 'elbow'"),
         ({"signs": {"wrist": -1}}, "unknown key 'wrist'"),
         (
-            {"type": "so101_follower", "port": "/dev/null", "use_degrees": False},
-            "use_degrees is false",
+            {"type": "so101_follower", "port": "x", "use_degrees": False, "calibration_dir": "no"},
+            "no/None.json is missing: m100 and p100 are shares of one arm's range",
         ),
     ],
 )
@@ -356,11 +356,53 @@ def test_two_arms_are_calibrated_each_by_its_file_and_keep_their_place(bus, tmp_
     buses["right"].close()
 
 
-def test_ranges_instead_of_angles_are_refused_in_either_arm(tmp_path):
-    ports = {"left_arm_config": {"port": "none", "use_degrees": True}}
-    ports["right_arm_config"] = {"port": "none", "use_degrees": False}
-    with pytest.raises(ConfigError, match="right_arm_config: use_degrees is false"):
-        two_arms(tmp_path, **ports)
+@pytest.mark.parametrize("drive_mode", [0, 1])
+def test_ranges_are_the_same_angles_as_degrees(bus, tmp_path, drive_mode):
+    """LeRobot turns a motor's shares of a range by its drive mode, and its degrees never."""
+    calibrate(bus, tmp_path / "one.json")
+    rows = json.loads((tmp_path / "one.json").read_text())
+    rows["elbow_flex"]["drive_mode"] = drive_mode
+    (tmp_path / "one.json").write_text(json.dumps(rows))
+    bus.put(2, "Present_Position", 2100)
+    bus.put(3, "Present_Position", 1800)
+    seen, sent = {}, {}
+    for degrees in (True, False):
+        backend = make_backend(
+            "lerobot",
+            load_robot("so101"),
+            port=bus.port,
+            id="one",
+            calibration_dir=str(tmp_path),
+            use_degrees=degrees,
+        )
+        backend.connect()
+        seen[degrees] = backend.read().joint_position
+        backend.write(Command(0.0, seen[degrees] + 0.05))
+        backend.read()
+        sent[degrees] = [bus.get(id_, "Goal_Position") for id_ in range(1, 6)]
+        backend.write(Command(0.0, seen[degrees]))
+        backend.close()
+    np.testing.assert_allclose(seen[False], seen[True], atol=2.0 * TICK)
+    np.testing.assert_allclose(sent[False], sent[True], atol=3.0)
+
+
+def test_the_calibration_of_another_arm_is_refused_before_the_port_is_opened(tmp_path):
+    sides = ("left", "right")
+    ports = {f"{side}_arm_config": {"port": "x", "use_degrees": False} for side in sides}
+    row = {"id": 1, "drive_mode": 0, "homing_offset": 0, "range_min": 0, "range_max": 4000}
+    for side in sides:
+        (tmp_path / f"two_{side}.json").write_text(json.dumps(dict.fromkeys(SO101, row)))
+    two_arms(tmp_path, **ports)
+    for wrong, message in (
+        ({**row, "range_max": 9000}, "a sts3215 has 4096 steps. Is it the calibration of another"),
+        (None, "two_right.json: no motor 'wrist_roll'"),
+    ):
+        rows = {**dict.fromkeys(SO101, row), "wrist_roll": wrong}
+        if wrong is None:
+            del rows["wrist_roll"]
+        (tmp_path / "two_right.json").write_text(json.dumps(rows))
+        with pytest.raises(ConfigError, match=message):
+            two_arms(tmp_path, **ports)
 
 
 def test_a_servo_beyond_its_limits_is_not_switched_on(bus, tmp_path):

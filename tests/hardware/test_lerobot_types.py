@@ -25,9 +25,9 @@ RUNS = {
     "koch_follower": [""],
     "omx_follower": [""],
     "bi_so_follower": ["left", "right"],
+    "hope_jr_arm": [""],
 }
 REFUSED = {
-    "hope_jr_arm": ("range", "counts in range_m100_100, which has no angle"),
     "lekiwi": ("base", r"it moves a base \(theta.vel, x.vel, y.vel\), expected joints alone"),
     "lekiwi_client": ("base", "remote_ip"),
     "earthrover_mini_plus": ("base", r"it moves a base \(angular_velocity, linear_velocity\)"),

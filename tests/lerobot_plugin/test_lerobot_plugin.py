@@ -16,6 +16,7 @@ from lerobot.robots import make_robot_from_config
 
 from robot_policies.catalog import load_robot
 from robot_policies.control.safety_limits import SafetyLimits
+from robot_policies.data.reading import open_dataset
 from robot_policies.interface import BackendError, ConfigError, ContractError
 from robot_policies.lerobot_plugin import (
     Demonstrator,
@@ -252,34 +253,101 @@ def test_lerobots_command_teleoperates(commands, sent):
     assert sent
 
 
-def test_a_gated_arm_on_its_bus_gets_no_goal_beyond_its_speed(tmp_path):
-    motors = arms.motors_of("so101_follower")[0]
-    spec = load_robot("so101")
-    calibration = arms.read_calibration(tmp_path / "one.json", motors, spec)
-    bus = SerialBus(arms.servos_of(motors, calibration, AT_ONCE), baudrate=np.inf)
-    for joint in spec.joints:  # the default pose; where the test begins matters to the workspace
-        row, share = (
-            calibration[joint.name],
-            (joint.default - joint.lower) / (joint.upper - joint.lower),
-        )
-        middle = arms.MIDDLE + joint.default / arms.TICK
-        grip = row.range_min + share * (row.range_max - row.range_min)
-        place = round(grip if joint.name == "gripper" else middle)
-        for register in ("Present_Position", "Goal_Position"):
-            bus.put(motors[joint.name].id, register, place)
+@pytest.fixture
+def servos(tmp_path):
+    """Return how an arm of emulated servos is made, calibrated and in the robot's default pose."""
+    made = []
+
+    def make(name):
+        spec = load_robot("so101")
+        motors = arms.motors_of("so101_follower")[0]
+        calibration = arms.read_calibration(tmp_path / f"{name}.json", motors, spec)
+        bus = SerialBus(arms.servos_of(motors, calibration, AT_ONCE), baudrate=np.inf)
+        made.append(bus)
+        for joint in spec.joints:  # where a test begins matters to the workspace
+            row, share = (
+                calibration[joint.name],
+                (joint.default - joint.lower) / (joint.upper - joint.lower),
+            )
+            middle = arms.MIDDLE + joint.default / arms.TICK
+            grip = row.range_min + share * (row.range_max - row.range_min)
+            place = round(grip if joint.name == "gripper" else middle)
+            for register in ("Present_Position", "Goal_Position"):
+                bus.put(motors[joint.name].id, register, place)
+        return bus
+
+    yield make
+    for bus in made:
+        bus.close()
+
+
+WRIST_ROLL = 5  # id of its servo
+ROLLED = 90.0  # degrees by which the leader is away from the follower
+
+
+def test_a_gated_arm_on_its_bus_gets_no_goal_beyond_its_speed(tmp_path, servos):
+    bus, spec = servos("one"), load_robot("so101")
     options = {"port": bus.port, "id": "one", "calibration_dir": str(tmp_path)}
     robot = Gated(GatedConfig(behind="so101_follower", options=options, calibration_dir=tmp_path))
     try:
         robot.connect()
         start = robot.get_observation()
-        sent = robot.send_action(start | {"wrist_roll.pos": 90.0})
-        assert 0.0 < sent["wrist_roll.pos"] - start["wrist_roll.pos"] < 80.0
+        sent = robot.send_action(start | {"wrist_roll.pos": ROLLED})
+        assert 0.0 < sent["wrist_roll.pos"] - start["wrist_roll.pos"] < ROLLED - 10.0
         robot.get_observation()  # what was sent before has reached the servos then
-        fastest = spec.velocity[4] * SafetyLimits().command_timeout / arms.TICK
-        assert 0 < max(bus.furthest.values()) <= fastest + 1.0
+        assert 0 < max(bus.furthest.values()) <= most(spec)
     finally:
         robot.disconnect()
-        bus.close()
+
+
+def most(spec):
+    """Return the longest way that the gate lets a servo go at once. [ticks]."""
+    return spec.velocity[4] * SafetyLimits().command_timeout / arms.TICK + 1.0
+
+
+@pytest.fixture
+def pair(servos, tmp_path, monkeypatch):
+    """A follower behind the gate and a leader that is far from it, as LeRobot's options."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(sys, "argv", [])
+    follower, leader = servos("follower"), servos("leader")
+    leader.put(WRIST_ROLL, "Present_Position", round(arms.MIDDLE + np.deg2rad(ROLLED) / arms.TICK))
+    behind = f"{{port: {follower.port}, id: follower, calibration_dir: {tmp_path}}}"
+    options = (*ROBOT, "--robot.behind=so101_follower", f"--robot.options={behind}")
+    teleop = ("--teleop.type=so101_leader", f"--teleop.port={leader.port}", "--teleop.id=leader")
+    places = (f"--robot.calibration_dir={tmp_path}", f"--teleop.calibration_dir={tmp_path}")
+    return follower, leader, (*options, *teleop, *places)
+
+
+def test_lerobots_command_moves_servos_towards_a_far_leader_within_the_limits(pair):
+    follower, leader, options = pair
+    before = follower.get(WRIST_ROLL, "Present_Position")
+    run("teleoperate", *options, "--fps=30", "--teleop_time_s=1")
+    assert set(leader.torque.values()) == {0}
+    assert set(follower.torque.values()) == {1}
+    assert follower.get(WRIST_ROLL, "Present_Position") > before + 100
+    assert 0 < max(follower.furthest.values()) <= most(load_robot("so101"))
+
+
+def test_lerobots_command_records_what_the_gate_let_pass(pair, tmp_path, sent):
+    follower, _, options = pair
+    run(
+        "record",
+        *options,
+        "--dataset.repo_id=me/roll",
+        f"--dataset.root={tmp_path / 'data'}",
+        "--dataset.single_task=roll the wrist",
+        "--dataset.episode_time_s=1",
+        "--dataset.num_episodes=1",
+        "--dataset.video=false",
+        "--dataset.push_to_hub=false",
+        "--play_sounds=false",
+    )
+    recorded = open_dataset(tmp_path / "data")
+    recorded.require_robot("so101")
+    info = json.loads((tmp_path / "data/meta/info.json").read_text())
+    assert 0 < info["total_frames"] <= len(sent)
+    assert 0 < max(follower.furthest.values()) <= most(load_robot("so101"))
 
 
 @pytest.mark.slow

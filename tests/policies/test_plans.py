@@ -46,6 +46,19 @@ def test_actions_are_those_of_lerobots_own_loop(form, tmp_path):
     assert len(chunk.values) == policy.action_spec.horizon
 
 
+def test_a_tdmpc_has_one_picture_and_one_name_for_it(tmp_path):
+    folder = write(tmp_path / "one", "tdmpc", ROBOT.joint_names, "so101", looks=True)
+    policy, rng = load_policy(str(folder), robot=ROBOT), np.random.default_rng(0)
+    assert "observation.images.top" in policy.observation_spec
+    sequence = [seen(policy.observation_spec, rng) for _ in range(10)]
+    expected = lerobot_loop(folder, "tdmpc", sequence)
+    np.testing.assert_allclose(our_loop(policy, ROBOT, sequence), expected, rtol=0.0, atol=1e-3)
+    text = (folder / "config.json").read_text()
+    (folder / "config.json").write_text(text.replace("observation.image", "observation.images.a"))
+    with pytest.raises(CheckpointError, match=r"'observation.images.a': .* 'observation.image'"):
+        load_policy(str(folder), robot=ROBOT)
+
+
 def at(stamp):
     values = {STATE: np.array([stamp])}
     return Observation(values, {STATE: stamp})
