@@ -1,11 +1,15 @@
 """A robot in a simulator that publishes `/clock`."""
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
+import numpy as np
 import pytest
 import rclpy
+import reaching_policy
 from rclpy.lifecycle import TransitionCallbackReturn
 from ros_graph import Graph, free_domain, mode_of
 from sensor_msgs.msg import JointState
@@ -69,6 +73,48 @@ def check(simulator: EmulatedRos2Control) -> None:
     time.sleep(3.0)
     assert abs(to_seconds(sent[-1].header.stamp) - simulator.clock()) < 0.5
     assert [mode_of(m) for m in sent].count("policy") > 50
+
+
+REACHING = f"""<launch>
+  <node pkg="robot_policies" exec="backend_node" name="backend">
+    <param name="robot" value="so101"/> <param name="backend" value="ros2_control"/>
+    <param name="use_sim_time" value="true"/>
+  </node>
+  <executable cmd="{sys.executable} {reaching_policy.__file__} --ros-args -r __node:=policy
+    -p robot:=so101 -p backend:=ros2_control -p use_sim_time:=true"/>
+  <node pkg="robot_policies" exec="bringup_node" name="bringup" on_exit="shutdown"/>
+</launch>
+"""
+
+
+def test_an_arm_reaches_at_its_speed_in_simulated_time_slow_and_fast_and_after_a_reset(
+    simulator: EmulatedRos2Control, domain: int, tmp_path: Path
+) -> None:
+    file, clock, joints = tmp_path / "reach.launch.xml", simulator.clock, simulator.joints
+    file.write_text(REACHING)
+    clock.set(clock(), 0.5)
+    with Graph(file=str(file), domain=domain) as graph:
+        sent = graph.listen(JointState, "command_sent", 100)
+        assert graph.wait(lambda: "policy" in [mode_of(m) for _, m in sent], 60.0)
+        for now, rate in ((clock(), 0.5), (5.0, 2.0)):
+            clock.set(now, rate)
+            assert graph.wait(lambda now=now: clock() > now + 0.5)
+            seen = []
+            while len(seen) < 8:
+                seen.append([clock(), joints.position[ROBOT.joint_names[0]]])
+                graph.wait(lambda: False, 0.25 / rate)
+            time_passed, way = np.diff(seen, axis=0).T
+            # A pause of the machine slows one of these quarters of a second, not most of them.
+            assert np.median(way / time_passed) == pytest.approx(reaching_policy.SPEED, rel=0.2)
+        goal = reaching_policy.goal_of(ROBOT)
+
+        def error() -> float:
+            return np.abs([joints.position[name] for name in ROBOT.joint_names] - goal).max()
+
+        assert graph.wait(lambda: error() < 1e-3), error()
+        status, errors = graph.end()
+    assert status == 0, errors
+    assert not joints.rejected
 
 
 def test_a_robot_that_is_not_there_follows_a_clock_that_is_paused_and_reset() -> None:
