@@ -3,15 +3,26 @@
 A claim is a listening socket in Linux's abstract namespace. It ends with its process, whatever
 ends that, and is seen within the network namespace, as the graph itself is. Elsewhere than on
 Linux nothing is claimed.
+
+Who brings a node up keeps its claim: it connects, and says so. When it ends, however that is, the
+node is asked to end as a launcher asks.
 """
 
+import os
+import signal
 import socket
 import struct
 import sys
+import time
+from contextlib import suppress
+from threading import Thread
 
 from robot_policies.interface import ConfigError
 
 LINUX = sys.platform == "linux"
+KEEPER = b"k"  # said by who keeps a claim; others only look who has it
+ESCALATION = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+PATIENCE = 5.0  # s between two of them, as ROS's launcher
 
 
 class Claim:
@@ -21,10 +32,32 @@ class Claim:
         """Keep the socket."""
         self._listening = listening
 
+    def end_with_keeper(self) -> None:
+        """Have this process end with the first that keeps the claim and lets go of it."""
+        if self._listening:
+            Thread(target=self._await_keeper, args=(self._listening,), daemon=True).start()
+
     def close(self) -> None:
         """Give the name back."""
         if self._listening:
+            with suppress(OSError):  # wakes the thread, which would keep the name
+                self._listening.shutdown(socket.SHUT_RDWR)
             self._listening.close()
+
+    @staticmethod
+    def _await_keeper(listening: socket.socket) -> None:
+        kept = False
+        while not kept:
+            try:
+                visitor, _ = listening.accept()
+            except OSError:  # the name was given back
+                return
+            with visitor, suppress(OSError):
+                kept = visitor.recv(1) == KEEPER
+                visitor.recv(1)  # until the other end is closed
+        for number in ESCALATION:
+            os.kill(os.getpid(), number)
+            time.sleep(PATIENCE)
 
 
 def claim(domain: int, name: str) -> Claim:
@@ -47,6 +80,20 @@ def claim(domain: int, name: str) -> Claim:
         raise ConfigError(already_runs(name, holder(domain, name) or 0)) from None
     listening.listen()
     return Claim(listening)
+
+
+def keep(domain: int, name: str) -> socket.socket | None:
+    """Return what keeps a claim until it is closed; `None` if nobody has the name."""
+    if not LINUX:
+        return None
+    keeping = socket.socket(socket.AF_UNIX)
+    try:
+        keeping.connect(_address(domain, name))
+        keeping.sendall(KEEPER)
+    except OSError:
+        keeping.close()
+        return None
+    return keeping
 
 
 def holder(domain: int, name: str) -> int | None:

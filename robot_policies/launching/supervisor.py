@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from robot_policies.interface import ConfigError
 from robot_policies.interface.errors import suggestion
-from robot_policies.launching.claims import already_runs, holder
+from robot_policies.launching.claims import ESCALATION, PATIENCE, already_runs, holder
 from robot_policies.launching.description import declared, describe
 from robot_policies.launching.exit_log import VARIABLE, ExitLog
 from robot_policies.launching.lines import STDERR, STDOUT, Lines
@@ -25,8 +25,6 @@ from robot_policies.shared_files import PACKAGE, share_directory
 
 FAULT = 3  # exit status: something that ran failed
 DEATH = "]: process has died [pid"  # said by ros2 launch, which then exits with 0 all the same
-ESCALATION = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
-PATIENCE = 5.0  # s between two of them, as ROS's launcher
 TERMINATED = (0, -signal.SIGINT, -signal.SIGTERM, 128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 

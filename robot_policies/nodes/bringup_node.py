@@ -1,7 +1,7 @@
 """Brings the other nodes up in order, watches them, and takes them down in reverse.
 
 It ends with status 0 when the backend has finished its trial, and with 3 when a node refuses,
-gives up or dies; the launch file ends with it.
+gives up or dies; the nodes that it brought up end with it.
 """
 
 import math
@@ -71,6 +71,12 @@ class BringupNode(Node):
         self._far = self._nodes[1:] if only == ROBOT else []  # on another computer
         Commentary(self, *names[:2])
 
+    def destroy_node(self) -> None:
+        """Leave the graph; the nodes then end."""
+        super().destroy_node()
+        for node in self._nodes:
+            node.let_go()
+
     def bring_up(self) -> None:
         """Configure all nodes, then activate all: nothing moves before everything is ready.
 
@@ -91,6 +97,8 @@ class BringupNode(Node):
                     appeared = node.appears(APPEARANCE)
                 if not appeared:
                     raise _fault(node, f"has not appeared for {APPEARANCE:g} s")
+                if node not in self._far:
+                    node.keep()
                 with self._waiting(f"node '{node.name}' to {verb}"):
                     changed = node.change(number, PATIENCE, self._nodes)
                 if not changed:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from socket import socket
 
 import rclpy
 from lifecycle_msgs.msg import Transition
@@ -10,7 +11,9 @@ from rclpy.client import Client
 from rclpy.node import Node
 from rclpy.task import Future
 
+from robot_policies.launching.claims import keep
 from robot_policies.launching.exit_log import ExitLog
+from robot_policies.nodes.senders import full_name
 
 LOOK = 0.25  # s; how often somebody who waits for a node asks whether it lives
 
@@ -28,13 +31,13 @@ class ManagedNode:
         self.name, self._node, self._exit_log = name, node, ExitLog()
         self._change = node.create_client(ChangeState, f"{name}/change_state")
         self._ask = node.create_client(GetState, f"{name}/get_state")
+        self._kept: socket | None = None
         self._asked: list[Future] = []  # questions without an answer
 
     @property
     def death(self) -> str:
         """How its process ended, where its launch says that it did; else empty."""
-        space = self._node.get_namespace().rstrip("/")
-        return self._exit_log.of(f"{space}/{self.name}".lstrip("/"))
+        return self._exit_log.of(full_name(self._node.get_namespace(), self.name).lstrip("/"))
 
     def appears(self, patience: float) -> bool:
         """Return whether the node is there within some seconds; one that died is not."""
@@ -43,6 +46,18 @@ class ManagedNode:
             if self.death or time.monotonic() > end:
                 return False
         return True
+
+    def keep(self) -> None:
+        """Have the node end with this process, where it runs on this host."""
+        if self._kept is None:
+            name = full_name(self._node.get_namespace(), self.name)
+            self._kept = keep(self._node.context.get_domain_id(), name)
+
+    def let_go(self) -> None:
+        """Have the node end, if it was kept."""
+        if self._kept:
+            self._kept.close()
+            self._kept = None
 
     def state(self, patience: float) -> int | None:
         """Return the state's number; `None` if the node does not answer within some seconds.

@@ -53,6 +53,7 @@ def _run(make: Callable[[], GraphNode], hasty: bool) -> None:
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = make()
     claimed = claim_name(node)
+    claimed.end_with_keeper()
     # One thread: several collapse at 500 Hz in rclpy, and nothing here blocks it for long.
     executor = SingleThreadedExecutor()
     executor.add_node(node)

@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 
@@ -6,7 +7,7 @@ import pytest
 
 from robot_policies.interface import ConfigError
 from robot_policies.launching import launch_file
-from robot_policies.launching.claims import claim, holder
+from robot_policies.launching.claims import claim, holder, keep
 
 DOMAIN = 100_000 + os.getpid()  # none that ROS has: names of this test alone
 
@@ -33,6 +34,25 @@ import time; time.sleep(60)"""
         assert holder(DOMAIN, "/backend") == process.pid
         process.kill()
     assert holder(DOMAIN, "/backend") is None
+
+
+def test_a_process_ends_with_who_keeps_its_name_and_not_with_who_looks():
+    code = f"""
+from robot_policies.launching.claims import claim
+kept = claim({DOMAIN}, "/backend")
+kept.end_with_keeper()
+print("claimed", flush=True)
+import time; time.sleep(60)"""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([sys.executable, "-c", code], **pipes) as process:
+        assert process.stdout.readline()
+        assert holder(DOMAIN, "/backend") == process.pid
+        keeping = keep(DOMAIN, "/backend")
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        keeping.close()
+        assert process.wait(10.0) == -signal.SIGINT
+    assert keep(DOMAIN, "/backend") is None
 
 
 def test_a_second_launch_starts_nothing(tmp_path, monkeypatch):

@@ -15,6 +15,9 @@ class Node:
     def __init__(self, node, name):
         self.name, self.asked, self.end = name, 0, time.monotonic() + 3.0 * WATCH_PERIOD
 
+    def let_go(self):
+        pass
+
     def state(self, patience):
         self.asked += 1
         active = time.monotonic() < self.end
