@@ -55,7 +55,7 @@ EXTRAS = {
         "deepdiff>=8.6",
     ],
     "ros": [
-        "ros-rclpy[fastrtps]==9.1.*",
+        "ros-rclpy[fastrtps]>=7.1,<9.2",  # Jazzy, Kilted
         "ros-std-msgs",
         "ros-sensor-msgs",
         "ros-trajectory-msgs",
@@ -64,6 +64,8 @@ EXTRAS = {
         "ros-std-srvs",
         "ros-lifecycle-msgs",
         "ros-rcl-interfaces",
+        "ros-builtin-interfaces",
+        "opencv-python-headless>=4.9",
     ],
 }
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})

@@ -7,10 +7,20 @@ import subprocess
 import sys
 from importlib.metadata import distributions
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+# Names that ROS's rosdep has for packages of PyPI: rosdep/python.yaml of ros/rosdistro.
+ROSDEP = {
+    "numpy": "python3-numpy",
+    "opencv-python-headless": "python3-opencv",
+    "pyyaml": "python3-yaml",
+    "rich": "python3-rich",
+    "scipy": "python3-scipy",
+    "typer": "python3-typer",
+}
 SOURCES = ("robot_policies", "sim", "hardware", "config", "launch", "checkpoints", "samples")
 FILES = ("setup.py", "setup.cfg", "pyproject.toml", "package.xml", "README.md")
 
@@ -84,6 +94,20 @@ def test_the_demo_needs_nothing_beyond_everything_and_nothing_that_is_compiled(p
     }
     assert "ros-rclpy" in names["demo"]
     assert names["demo"] < names["all"] - {"pybullet", "open3d"}
+
+
+def test_the_manifest_names_every_dependency_of_the_nodes_for_rosdep(prefix):
+    (package,) = distributions(path=[str(site_packages(prefix))])
+    lines = [line for line in package.requires if 'extra == "ros"' in line or ";" not in line]
+    names = [re.split("[^a-z0-9-]", line)[0] for line in lines]
+    keys = {ROSDEP.get(n) or n.removeprefix("ros-").replace("-", "_") for n in names}
+    manifest = ElementTree.parse(ROOT / "package.xml")
+    declared = {str(element.text) for element in manifest.iter("exec_depend")}
+    assert declared == keys
+    files = [*ROOT.glob("robot_policies/**/*.py"), *ROOT.glob("hardware/**/*.py")]
+    pattern = r"^\s*(?:from|import) (rclpy|std_srvs|\w+_(?:msgs|interfaces))\b"
+    imported = {name for f in files for name in re.findall(pattern, f.read_text(), re.MULTILINE)}
+    assert imported <= declared
 
 
 def test_the_installed_package_finds_what_it_ships(prefix, tmp_path):

@@ -19,6 +19,8 @@ from robot_policies.cli.output import progress, results, table
 
 PYTHON = (3, 12)
 PACKAGES = ("numpy", "torch", "mujoco", "pybullet", "gymnasium", "rclpy", "lerobot", "rerun-sdk")
+# Version of rclpy: distribution of ROS 2 that the tests ran with.
+DISTRIBUTIONS = {"7.1": "Jazzy", "9.1": "Kilted"}
 GL_BACKENDS = ("egl", "osmesa", "glfw")
 LIBRARIES = {  # shared library: Debian and Ubuntu package
     "libEGL.so.1": "libegl1",
@@ -97,6 +99,16 @@ def _versions() -> Iterator[Finding]:
             yield Finding(package, "ok", found)
             continue
         yield Finding(package, "missing", "not installed", "pip install 'robot_policies[all]'")
+
+
+def _distribution() -> Iterator[Finding]:
+    from robot_policies.evaluation.provenance import installed
+
+    if version := installed("rclpy"):
+        name = DISTRIBUTIONS.get(".".join(version.split(".")[:2]))
+        tried = " and ".join(DISTRIBUTIONS.values())
+        untried = f"of rclpy {version}: untried, the tests ran with {tried}"
+        yield Finding("ROS 2", "ok" if name else "caution", name or untried)
 
 
 def _libraries() -> Iterator[Finding]:
@@ -219,6 +231,7 @@ def _vendor_sdks() -> Iterator[Finding]:
 
 EXAMINATIONS: tuple[Callable[[], Iterator[Finding]], ...] = (
     _versions,
+    _distribution,
     _libraries,
     _rendering,
     _display,

@@ -24,6 +24,7 @@ from rclpy.utilities import get_rmw_implementation_identifier
 from std_msgs.msg import String
 
 from robot_policies.interface import ConfigError
+from robot_policies.launching.claims import LINUX
 from robot_policies.launching.network import reach
 from robot_policies.launching.parent import end_with_parent
 from robot_policies.nodes.commentary import Commentary
@@ -70,6 +71,7 @@ class BringupNode(Node):
         only = self.declare_parameter("only", BOTH, text).value
         self._far = self._nodes[1:] if only == ROBOT else []  # on another computer
         Commentary(self, *names[:2])
+        self._began = time.monotonic()
 
     def destroy_node(self) -> None:
         """Leave the graph; the nodes then end."""
@@ -97,8 +99,7 @@ class BringupNode(Node):
                     appeared = node.appears(APPEARANCE)
                 if not appeared:
                     raise _fault(node, f"has not appeared for {APPEARANCE:g} s")
-                if node not in self._far:
-                    node.keep()
+                self._keep()
                 with self._waiting(f"node '{node.name}' to {verb}"):
                     changed = node.change(number, PATIENCE, self._nodes)
                 if not changed:
@@ -106,6 +107,15 @@ class BringupNode(Node):
                     raise _fault(dead, f"could not {verb}; its own message says why")
         self._tell_instruction()
         self.get_logger().info("ready")
+
+    def keep_late(self) -> None:
+        """Wait for nodes of this host that have not begun yet, so that they end, too."""
+        while not self._keep() and time.monotonic() < self._began + APPEARANCE:
+            self._listen(WATCH_PERIOD)
+
+    def _keep(self) -> bool:
+        near = [node for node in self._nodes if node not in self._far]
+        return not LINUX or all([node.keep() for node in near])
 
     def _find(self, node: ManagedNode) -> None:
         """Wait for a node on another computer, however long that takes; it must fit this half."""
@@ -131,6 +141,7 @@ class BringupNode(Node):
         """
         heard = dict.fromkeys(self._nodes, time.monotonic())
         while True:
+            self._keep()  # a node offers its services before it has claimed its name
             for node in self._nodes:
                 state = node.state(WATCH_PERIOD)
                 if state is not None:
@@ -225,6 +236,7 @@ def main() -> None:
             status = FAULT
             node.report(str(fault))
         node.take_down()
+        node.keep_late()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass  # whoever interrupts this node interrupts the others too
     finally:

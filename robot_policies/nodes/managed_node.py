@@ -47,11 +47,12 @@ class ManagedNode:
                 return False
         return True
 
-    def keep(self) -> None:
-        """Have the node end with this process, where it runs on this host."""
+    def keep(self) -> bool:
+        """Have the node end with this process; return whether it does, or has ended already."""
         if self._kept is None:
             name = full_name(self._node.get_namespace(), self.name)
             self._kept = keep(self._node.context.get_domain_id(), name)
+        return self._kept is not None or bool(self.death)
 
     def let_go(self) -> None:
         """Have the node end, if it was kept."""

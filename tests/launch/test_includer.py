@@ -8,6 +8,8 @@ import pytest
 from ros_graph import Graph, mode_of
 from sensor_msgs.msg import JointState
 
+pytestmark = pytest.mark.smoke
+
 INCLUDER = """<launch>
   <include file="$(find-pkg-share robot_policies)/launch/policy.launch.xml">
     <arg name="policy" value="hold"/> <arg name="robot" value="so101"/>

@@ -22,6 +22,8 @@ from robot_policies.nodes.bringup_node import SILENCE
 from robot_policies.nodes.decoding import to_seconds
 from robot_policies_hardware.emulators.ros2_control import EmulatedRos2Control
 
+pytestmark = pytest.mark.smoke
+
 ROBOT = load_robot("so101")
 SUCCESS = TransitionCallbackReturn.SUCCESS
 SPEED = 0.8  # s per s; the simulator is slower than the world

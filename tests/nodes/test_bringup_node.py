@@ -8,12 +8,17 @@ from ros_graph import free_domain
 from robot_policies.nodes import bringup_node
 from robot_policies.nodes.bringup_node import WATCH_PERIOD, BringupNode
 
+pytestmark = pytest.mark.smoke
+
 
 class Node:
     """A node that is active for a while, and counts how often it is asked."""
 
     def __init__(self, node, name):
         self.name, self.asked, self.end = name, 0, time.monotonic() + 3.0 * WATCH_PERIOD
+
+    def keep(self):
+        return True
 
     def let_go(self):
         pass

@@ -14,6 +14,8 @@ from robot_policies.nodes.graph_node import GraphNode
 from robot_policies.nodes.lifetime import exempt_from_collection
 from robot_policies.nodes.settings import Setting
 
+pytestmark = pytest.mark.smoke
+
 SETTINGS = {
     "folder": Setting("", "where to"),
     "rate": Setting(0.0, "how often [Hz]", least=0.0),

@@ -14,6 +14,8 @@ from ros_graph import free_domain
 from robot_policies.launching.exit_log import VARIABLE, ExitLog
 from robot_policies.nodes.managed_node import ManagedNode
 
+pytestmark = pytest.mark.smoke
+
 
 class Late(Node):
     """Answers each question when it is allowed to."""

@@ -32,6 +32,8 @@ from robot_policies.nodes.commands import encode_command
 from robot_policies.nodes.messages import encode_feature, encode_state
 from robot_policies.nodes.streams import stream
 
+pytestmark = pytest.mark.smoke
+
 STAMP = 1_700_000_000.123456
 RNG = np.random.default_rng(0)
 
