@@ -13,6 +13,12 @@ from lerobot.policies.factory import (
     make_policy_config,
     make_pre_post_processors,
 )
+from lerobot.processor import (
+    AbsoluteActionsProcessorStep,
+    NormalizerProcessorStep,
+    RelativeActionsProcessorStep,
+    UnnormalizerProcessorStep,
+)
 from lerobot.processor.rename_processor import RenameObservationsProcessorStep
 from lerobot.utils.constants import OBS_IMAGE
 
@@ -75,6 +81,7 @@ FORMS: dict[str, tuple[str, int, bool, dict[str, Any]]] = {
             "temporal_ensemble_coeff": 0.2,
         },
     ),
+    "act relative": ("act", 0, True, {**TRANSFORMER, "chunk_size": 8, "n_action_steps": 1}),
     "diffusion": ("diffusion", 1, False, {**UNET, "horizon": 16, "n_action_steps": 8}),
     "diffusion without pictures": (
         "diffusion",
@@ -91,6 +98,7 @@ FORMS: dict[str, tuple[str, int, bool, dict[str, Any]]] = {
         {**PLANNER, "n_action_repeats": 1, "n_action_steps": 3},
     ),
 }
+RELATIVE = ("act relative",)  # whose actions are displacements from the newest state
 
 
 def write(
@@ -132,11 +140,12 @@ def write(
         **settings,
     )
     pose = torch.tensor(np.rad2deg(load_robot(robot).default), dtype=torch.float32)
+    relative = form in RELATIVE
     statistics = {
         name: {"mean": m, "std": s, "min": m - 2.0 * s, "max": m + 2.0 * s}
         for name, m, s in (
             (STATE, pose, torch.full((width,), DEGREES)),
-            ("action", pose, torch.full((width,), DEGREES)),
+            ("action", 0.0 * pose if relative else pose, torch.full((width,), DEGREES)),
             (ENVIRONMENT_STATE, torch.zeros(3), torch.ones(3)),
             *((picture, torch.full((3, 1, 1), 0.5), torch.ones(3, 1, 1)) for picture in pictures),
         )
@@ -151,7 +160,7 @@ def write(
         "observation": vectors,
         "action": {"kind": "joint_position", "names": list(joints), "unit": "deg"},
     }
-    return _save(folder, config, statistics, contract, renamed)
+    return _save(folder, config, statistics, contract, renamed, relative)
 
 
 def write_act(
@@ -236,6 +245,7 @@ def _save(
     statistics: Any,
     contract: dict[str, Any],
     renamed: Mapping[str, str] | None = None,
+    relative: bool = False,
 ) -> Path:
     torch.manual_seed(0)
     policy: Any = get_policy_class(config.type)(config)
@@ -245,6 +255,14 @@ def _save(
     for step in before.steps:
         if isinstance(step, RenameObservationsProcessorStep):
             step.rename_map = dict(renamed or {})
+    if relative:  # placed as LeRobot's pi0 places them
+        step = RelativeActionsProcessorStep(enabled=True)
+        normalise = [isinstance(one, NormalizerProcessorStep) for one in before.steps].index(True)
+        before.steps.insert(normalise, step)
+        back = [isinstance(one, UnnormalizerProcessorStep) for one in after.steps].index(True)
+        after.steps.insert(
+            back + 1, AbsoluteActionsProcessorStep(enabled=True, relative_step=step)
+        )
     for part in (policy, before, after):
         part.save_pretrained(folder)
     (folder / "contract.yaml").write_text(yaml.safe_dump(contract))
