@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from lerobot.processor import AbsoluteActionsProcessorStep
+from lerobot.utils.constants import ACTION
 from torch import Tensor
 
-from robot_policies.interface import ActionChunk, Observation
+from robot_policies.interface import ActionChunk, Observation, Statistics
 from robot_policies.policies.asking import asking
 from robot_policies.policies.audit import audit_dataset, audit_units
 from robot_policies.policies.checkpoint import Checkpoint, read_checkpoint
@@ -75,7 +77,7 @@ class LerobotRuntime:
         self.statistics = specs.statistics
         self.findings = (
             *metadata.findings,
-            *audit_units(metadata, checkpoint.statistics, inputs_of(checkpoint).observed),
+            *audit_units(metadata, _of_places(checkpoint), inputs_of(checkpoint).observed),
             *audit_dataset(checkpoint.files, metadata),
         )
         describe = partial(describe_base, checkpoint, self.name)
@@ -144,6 +146,17 @@ class LerobotRuntime:
             return None
         width = len(self.action_spec.array.names)
         return NumpyInference(answer, self.observation_spec, self.prepare, self.finish, width)
+
+
+def _of_places(checkpoint: Checkpoint) -> dict[str, Statistics]:
+    """Return the statistics without those of displacements, which are small in any unit."""
+    steps = checkpoint.postprocessor.steps
+    relative = any(isinstance(s, AbsoluteActionsProcessorStep) and s.enabled for s in steps)
+    return {
+        name: entry
+        for name, entry in checkpoint.statistics.items()
+        if not (relative and name == ACTION)
+    }
 
 
 def _read_contract(checkpoint: Checkpoint, elsewhere: Path | None) -> Contract:

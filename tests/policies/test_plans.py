@@ -37,6 +37,7 @@ def test_actions_are_those_of_lerobots_own_loop(form, tmp_path):
         pytest.skip("needs robot_policies[diffusion]")
     folder = write(tmp_path / kind, form, ROBOT.joint_names, "so101")
     policy = load_policy(str(folder), robot=ROBOT)
+    assert "error" not in {finding.level for finding in policy.findings}
     rng = np.random.default_rng(0)
     sequence = [seen(policy.observation_spec, rng) for _ in range(STEPS)]
     expected = lerobot_loop(folder, kind, sequence)
