@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_robot import toy_robot
 
-from robot_policies.control import safety
+from robot_policies.control import rules_in_force
 from robot_policies.control.chunk_executor import ChunkExecutor
 from robot_policies.control.rules import Rules
 from robot_policies.control.safety import SafetyGate
@@ -87,8 +87,8 @@ def test_no_chunks_ever_make_a_command_outside_the_limits(mode, arrivals):
 
 
 def test_these_properties_fail_without_the_gates_rules(monkeypatch):
-    nothing = dict.fromkeys(safety.RULES, lambda robot, limits: Rules())
-    monkeypatch.setattr(safety, "RULES", nothing)
+    nothing = dict.fromkeys(rules_in_force.ROBOT_RULES, lambda robot, limits: Rules())
+    monkeypatch.setattr(rules_in_force, "ROBOT_RULES", nothing)
     jump = [((0, 0.0), [(3.0, 0.1)])]
     assert violations(run(jump, "open_loop")) == {"position", "velocity"}
 
