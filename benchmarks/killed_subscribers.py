@@ -31,7 +31,7 @@ from robot_policies.launching.parent import end_with_parent
 DOMAIN = 97
 TOPICS = {"joint_states": 0, "image": 480 * 640 * 3}  # bytes of data
 RATE = 200.0  # Hz; of the joint states
-PICTURES = 7  # joint states to a picture
+PICTURES = 40  # joint states to a picture: 5 a second reach four listeners on a busy machine, too
 LISTENERS = 4  # at a time
 LATEST = 0.5  # s; a listener is killed within so long after its first message
 LONG = 0.1  # s; a publisher that waits for longer misses five control steps of 50 Hz
