@@ -160,7 +160,7 @@ def write(
         "observation": vectors,
         "action": {"kind": "joint_position", "names": list(joints), "unit": "deg"},
     }
-    return _save(folder, config, statistics, contract, renamed, relative)
+    return save(folder, config, statistics, contract, renamed, relative)
 
 
 def write_act(
@@ -236,10 +236,10 @@ def _write_still(folder, table, mean, action, rows, followed, periods, **sizes) 
         "observation": {STATE: {"names": [f"{n}.pos" for n in table.joint_names], "unit": "rad"}},
         "action": action,
     }
-    return _save(folder, config, statistics, contract)
+    return save(folder, config, statistics, contract)
 
 
-def _save(
+def save(
     folder: Path,
     config: Any,
     statistics: Any,
@@ -247,6 +247,16 @@ def _save(
     renamed: Mapping[str, str] | None = None,
     relative: bool = False,
 ) -> Path:
+    """Write a policy with random weights.
+
+    Args:
+        folder: Where.
+        config: LeRobot's configuration of it.
+        statistics: Mean and deviation per feature.
+        contract: Its `contract.yaml`.
+        renamed: LeRobot's name of a picture, by ours.
+        relative: Whether its actions are displacements from the newest state.
+    """
     torch.manual_seed(0)
     policy: Any = get_policy_class(config.type)(config)
     if config.type == "vqbet":

@@ -81,6 +81,32 @@ def to_world(orientation: np.ndarray, vector: np.ndarray) -> np.ndarray:
     return (matrix(orientation) @ vector[..., None])[..., 0]
 
 
+def turned(orientation: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+    """Return quaternions turned by small rotations in the body frame.
+
+    To first order a rotation r turns q to the Hamilton product q (r / 2, 1), normalised.
+
+    Args:
+        orientation: Quaternions x, y, z, w. Shape (..., 4).
+        rotation: Rotation vectors. Shape (..., 3). [rad]
+
+    Returns:
+        Shape (..., 4).
+    """
+    x, y, z, w = (orientation[..., i] for i in range(4))
+    a, b, c = (rotation[..., i] / 2.0 for i in range(3))
+    product = np.stack(
+        [
+            x + w * a + y * c - z * b,
+            y + w * b + z * a - x * c,
+            z + w * c + x * b - y * a,
+            w - x * a - y * b - z * c,
+        ],
+        axis=-1,
+    )
+    return product / np.linalg.norm(product, axis=-1, keepdims=True)
+
+
 def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return the cross product of two vectors of shape (3,), 20 times faster than numpy's."""
     (ax, ay, az), (bx, by, bz) = a, b

@@ -2,6 +2,7 @@
 
 from dataclasses import fields
 
+import numpy as np
 import pytest
 
 from robot_policies.catalog import load_robot, load_task
@@ -20,7 +21,9 @@ def test_each_is_a_condition_and_drawn_where_it_says_so(name):
     assert by_name[known.condition] == known.nominal
     assert set(known.ranges) <= set(vars(Randomization()))
     for each in known.ranges if known.nominal is not None else ():
-        assert getattr(UNVARIED, each) == (known.nominal, known.nominal)
+        assert np.all(np.array(getattr(UNVARIED, each)) == known.nominal)
+        drawn = Randomization().within({each: known.bounds})
+        assert np.max(getattr(drawn, each)) == known.bounds[1]
 
 
 @pytest.mark.parametrize("robot", [GO1, ARM], ids=["go1", "so101"])
@@ -38,7 +41,16 @@ def test_a_latency_is_whole_periods_of_the_robot():
     assert ranges({"latency": (0.0, 0.011)}, GO1) == {"latency": (0, 2)}
 
 
-@pytest.mark.parametrize("wrong", [{"joint_friction": -1.0}, {"armature": 0.0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"joint_friction": -1.0},
+        {"armature": 0.0},
+        {"gain": 0.0},
+        {"push": -1.0},
+        {"camera_turn": -1},
+    ],
+)
 def test_what_no_joint_has_is_refused(wrong):
     (name,) = wrong
     with pytest.raises(ConfigError, match=f"initial: {name}"):

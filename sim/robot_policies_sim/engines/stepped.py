@@ -27,10 +27,14 @@ from robot_policies.interface.observation import ENVIRONMENT_STATE, is_picture
 from robot_policies.interface.robot_parts import Camera
 from robot_policies_sim.engines.cameras import Cameras, Picture
 from robot_policies_sim.engines.engine import Engine
+from robot_policies_sim.engines.sensors import Sensors
 from robot_policies_sim.engines.servo import ServoTarget
 from robot_policies_sim.engines.steps import whole_steps
 from robot_policies_sim.scene.conditions import EpisodeConditions
+from robot_policies_sim.scene.schedule import kicks
 from robot_policies_sim.scene.world import AXES, World
+
+PUSHES = 0x50C4  # seeds the directions of kicks, apart from all else that is drawn
 
 
 class SteppedSimulator(Engine):
@@ -82,7 +86,7 @@ class SteppedSimulator(Engine):
         """Build the world anew and start an episode at time 0, holding the initial pose.
 
         Args:
-            seed: Unused: the engines sample nothing, tasks draw `options` from the seed.
+            seed: Of the noise of its sensors and of what else `options` leave to chance.
             options: The initial condition, see `EpisodeConditions`.
 
         Raises:
@@ -93,13 +97,17 @@ class SteppedSimulator(Engine):
             raise BackendError(f"{self.name}: reset before connect")
         conditions = EpisodeConditions.from_mapping(options, self.spec, self.world)
         robot, position = conditions.robot(self.spec), conditions.positions(self.spec)
+        self._sensors = Sensors(conditions, seed)
+        robot = replace(robot, cameras=self._sensors.mounted(robot.cameras))
+        self._mounted = {camera.name: camera for camera in robot.cameras}
         self._load(robot, conditions.scene(self._scene))
         self._place(conditions)
         self._steps = 0
         self._latency = round(
             conditions.latency_steps * self.spec.servo_rate / self.spec.control_rate
         )
-        self._pushes = deque(sorted(conditions.pushes, key=lambda push: push.time))
+        drawn = kicks(conditions.push, np.random.default_rng((seed, PUSHES)))
+        self._pushes = deque(sorted((*conditions.pushes, *drawn), key=lambda push: push.time))
         self._courses = conditions.courses
         self._commands: deque[tuple[int, Command]] = deque()
         self._in_force: Command | None = None
@@ -107,7 +115,7 @@ class SteppedSimulator(Engine):
         if self._cameras:
             self._cameras.restart()
         self._running = True
-        self._servo = ServoTarget(robot, conditions.motor_strength, position)
+        self._servo = ServoTarget(robot, conditions.motor_strength * conditions.gain, position)
         self._apply(Command(0.0, position, mode=CommandMode.HOLD))
         return self.read()
 
@@ -127,7 +135,9 @@ class SteppedSimulator(Engine):
         """
         self._require_running("read")
         if self._state is None:
-            state = self._state = self._with_environment(self._measure())
+            state = self._state = self._with_environment(
+                self._sensors.measure(self._measure(), self._steps)
+            )
             joints = (state.joint_position, state.joint_velocity, state.joint_effort)
             for array in (*joints, *state.features.values(), *state.truth.values()):
                 array.setflags(write=False)  # everybody who reads now shares them
@@ -199,7 +209,8 @@ class SteppedSimulator(Engine):
         self._track(self._servo.position, self._servo.gains)
 
     def _photograph(self, camera: Camera) -> Picture:
-        picture, cloud = self._look(camera), self.spec.cloud
+        picture, cloud = self._look(self._mounted[camera.name]), self.spec.cloud
+        picture = self._sensors.expose(picture, camera.name, self._steps)
         if cloud is None or cloud.camera != camera.name:
             return picture
         mounted, frame = self._link_pose(camera.link), self._link_pose(cloud.frame)

@@ -12,42 +12,13 @@ import numpy as np
 
 from robot_policies.interface import ConfigError, RobotSpec, UnknownNameError
 from robot_policies.interface.robot_parts import Gains
-from robot_policies.interface.schema import build, check_keys, vector
+from robot_policies.interface.schema import build, vector
+from robot_policies_sim.scene.schedule import Course, Push, read_course, read_push
 from robot_policies_sim.scene.world import World
 
+SENSING = ("orientation_noise", "turn_noise", "position_noise", "velocity_noise", "picture_noise")
+SENSING += ("camera_shift", "camera_turn")
 GOAL = "goal"  # what a task keeps for itself in an initial condition; simulators pass over it
-
-
-@dataclass(frozen=True, eq=False)
-class Push:
-    """A kick.
-
-    Attributes:
-        time: When. [s]
-        velocity: Added to the base's velocity, world frame. Shape (3,). [m/s]
-    """
-
-    time: float
-    velocity: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class Course:
-    """How a thing that is held in place moves during an episode.
-
-    Attributes:
-        times: Rising; before the first and after the last it stands still. Shape (n,). [s]
-        poses: Position [m] and quaternion x, y, z, w at these times. Shape (n, 7).
-    """
-
-    times: np.ndarray
-    poses: np.ndarray
-
-    def at(self, now: float) -> np.ndarray:
-        """Return the pose at a time [s], on the straight line between two. Shape (7,)."""
-        pose = np.array([np.interp(now, self.times, column) for column in self.poses.T])
-        pose[3:] /= np.linalg.norm(pose[3:])
-        return pose
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +36,7 @@ class EpisodeConditions:
         softness: Contact time constant instead of the scene's. [s]
         payload: Added to the base, its inertia scaled alike. [kg]
         motor_strength: Factor on gains and effort limits. [1]
+        gain: Factor on gains alone. [1]
         link_mass: Factor on mass and inertia of every link but the base. [1]
         joint_damping: Factor on the passive damping of the joints. [1]
         joint_friction: Factor on their dry friction. [1]
@@ -74,6 +46,14 @@ class EpisodeConditions:
         courses: How objects without a mass move, by name: rows of time [s] and pose.
         cloths: By name, what differs from the scene's: a mapping of fields of `Cloth`.
         pushes: Kicks in order of time; floating bases only.
+        push: Kicks of this size every few seconds, in directions drawn from the seed. [m/s]
+        orientation_noise: Of the inertial unit, uniform to both sides. [rad]
+        turn_noise: Of the gyroscope, likewise. [rad/s]
+        position_noise: Of the measured joint positions, likewise. [rad], [m]
+        velocity_noise: Of the measured joint speeds, likewise. [rad/s], [m/s]
+        picture_noise: Standard deviation of each pixel's colours, of 255. [1]
+        camera_shift: How far each camera is from where the table says, direction drawn. [m]
+        camera_turn: By how much its roll, pitch and yaw differ, direction drawn. [rad]
     """
 
     base_position: Any = None
@@ -86,6 +66,7 @@ class EpisodeConditions:
     softness: float | None = None
     payload: float = 0.0
     motor_strength: float = 1.0
+    gain: float = 1.0
     link_mass: float = 1.0
     joint_damping: float = 1.0
     joint_friction: float = 1.0
@@ -95,6 +76,14 @@ class EpisodeConditions:
     courses: Mapping[str, Course] = field(default_factory=dict)
     cloths: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     pushes: tuple[Push, ...] = ()
+    push: float = 0.0
+    orientation_noise: float = 0.0
+    turn_noise: float = 0.0
+    position_noise: float = 0.0
+    velocity_noise: float = 0.0
+    picture_noise: float = 0.0
+    camera_shift: float = 0.0
+    camera_turn: float = 0.0
 
     @classmethod
     def from_mapping(
@@ -139,11 +128,12 @@ class EpisodeConditions:
         held = [item.name for item in world.objects if item.mass is None]
         _check_names("held object", rest.get("courses", {}), held, f"{where}.courses")
         courses = {
-            name: _course(rows, f"{where}.courses.{name}")
+            name: read_course(rows, f"{where}.courses.{name}")
             for name, rows in rest.pop("courses", {}).items()
         }
         pushes = tuple(
-            _push(push, f"{where}.pushes[{i}]") for i, push in enumerate(rest.pop("pushes", ()))
+            read_push(push, f"{where}.pushes[{i}]")
+            for i, push in enumerate(rest.pop("pushes", ()))
         )
         made = build(cls, rest, where, objects=poses, courses=courses, pushes=pushes, **base)
         made.check(spec)
@@ -170,14 +160,14 @@ class EpisodeConditions:
                 f"initial: motor_strength {self.motor_strength} must be > 0 and latency_steps "
                 f"{self.latency_steps} a whole number >= 0"
             )
-        for name in ("link_mass", "armature"):
+        for name in ("gain", "link_mass", "armature"):
             if not 0.0 < getattr(self, name) < np.inf:
                 raise ConfigError(f"initial: {name} {getattr(self, name)} must be > 0")
-        for name in ("joint_damping", "joint_friction"):
+        for name in ("joint_damping", "joint_friction", "push", *SENSING):
             if not 0.0 <= getattr(self, name) < np.inf:
                 raise ConfigError(f"initial: {name} {getattr(self, name)} must be >= 0")
-        if self.pushes and not spec.floating_base:
-            raise ConfigError(f"initial.pushes: the base of '{spec.name}' does not move")
+        if (self.pushes or self.push) and not spec.floating_base:
+            raise ConfigError(f"initial: pushes: the base of '{spec.name}' does not move")
 
     def positions(self, spec: RobotSpec) -> np.ndarray:
         """Return the joint positions at time 0. Shape (n,). [rad], [m]."""
@@ -193,6 +183,7 @@ class EpisodeConditions:
         loaded = 1.0 + self.payload / base.mass
         base = replace(base, mass=base.mass * loaded, inertia=base.inertia * loaded)
         strength, heavier = self.motor_strength, self.link_mass
+        stiffer = strength * self.gain
         return replace(
             spec,
             links=(
@@ -213,7 +204,7 @@ class EpisodeConditions:
                 for j in spec.joints
             ),
             gains={
-                mode: Gains(gains.stiffness * strength, gains.damping * strength)
+                mode: Gains(gains.stiffness * stiffer, gains.damping * stiffer)
                 for mode, gains in spec.gains.items()
             },
         )
@@ -230,21 +221,6 @@ class EpisodeConditions:
             cloths = scene.get("cloths", {})
             changed["cloths"] = {n: {**c, **self.cloths.get(n, {})} for n, c in cloths.items()}
         return changed
-
-
-def _push(push: Any, where: str) -> Push:
-    check_keys(push, ("time", "velocity"), where)
-    velocity = vector(push.get("velocity"), 3, f"{where}.velocity")
-    return Push(float(vector(push.get("time"), 1, f"{where}.time")[0]), velocity)
-
-
-def _course(rows: Any, where: str) -> Course:
-    table = np.array([vector(row, 8, f"{where}[{i}]") for i, row in enumerate(rows)])
-    if not len(table) or not (np.diff(table[:, 0]) > 0.0).all():
-        raise ConfigError(f"{where}: needs rows of time and pose, times rising")
-    if not (np.abs(np.linalg.norm(table[:, 4:], axis=1) - 1.0) < 1e-6).all():
-        raise ConfigError(f"{where}: a row without a unit quaternion")
-    return Course(table[:, 0], table[:, 1:])
 
 
 def _check_names(kind: str, given: Any, known: Any, where: str) -> None:

@@ -36,6 +36,11 @@ class Parameter:
     of_joints: bool = False
 
 
+def _amplitude(unit: str, most: float, name: str) -> Parameter:
+    """Return noise that training draws, too: uniform to both sides."""
+    return Parameter(unit, 0.0, (0.0, most), name, (name,))
+
+
 PARAMETERS: Mapping[str, Parameter] = {
     "friction": Parameter("1", None, (0.05, 2.0), "friction", ("friction",)),
     "softness": Parameter("s", None, (0.005, 0.1), "softness", ("softness",)),
@@ -52,6 +57,15 @@ PARAMETERS: Mapping[str, Parameter] = {
     ),
     "armature": Parameter("1", 1.0, (0.2, 5.0), "armature", ("armature",), of_joints=True),
     LATENCY: Parameter("s", 0.0, (0.0, 0.08), "latency_steps", ("latency",), of_joints=True),
+    "gain": Parameter("1", 1.0, (0.4, 1.6), "gain", ("gain",)),
+    "push": Parameter("m/s", 0.0, (0.0, 3.0), "push", ("push",)),
+    "orientation_noise": _amplitude("rad", 0.3, "orientation_noise"),
+    "turn_noise": _amplitude("rad/s", 2.0, "turn_noise"),
+    "position_noise": _amplitude("rad", 0.2, "position_noise"),
+    "velocity_noise": _amplitude("rad/s", 10.0, "velocity_noise"),
+    "picture_noise": Parameter("1", 0.0, (0.0, 100.0), "picture_noise"),
+    "camera_shift": Parameter("m", 0.0, (0.0, 0.1), "camera_shift"),
+    "camera_turn": Parameter("rad", 0.0, (0.0, 0.5), "camera_turn"),
 }
 
 

@@ -10,6 +10,9 @@ from dataclasses import dataclass, replace
 from robot_policies.interface import ConfigError, UnknownNameError
 from robot_policies_sim.scene.parameters import Range
 
+AMPLITUDES = ("center_of_mass", "push", "orientation_noise", "turn_noise", "position_noise")
+AMPLITUDES += ("velocity_noise",)
+
 
 @dataclass(frozen=True)
 class Randomization:
@@ -61,18 +64,23 @@ class Randomization:
         """Return these ranges, but for some.
 
         Args:
-            ranges: Least and greatest value by the name of a field.
+            ranges: Least and greatest value by the name of a field. What is drawn to both sides
+                of 0 has one number, the greatest.
 
         Raises:
             ConfigError: If a field is unknown or a range is none.
         """
-        known = [name for name, value in vars(self).items() if isinstance(value, tuple)]
+        pairs = [name for name, value in vars(self).items() if isinstance(value, tuple)]
+        known = [*pairs, *AMPLITUDES]
         for name, value in ranges.items():
             if name not in known:
                 raise UnknownNameError("range", name, known, "randomization")
             if not (isinstance(value, list | tuple) and len(value) == 2):
                 raise ConfigError(f"randomization: {name}: expected two numbers, got {value!r}")
-        return replace(self, **{name: (low, high) for name, (low, high) in ranges.items()})
+        return replace(
+            self,
+            **{n: (low, high) if n in pairs else high for n, (low, high) in ranges.items()},
+        )
 
 
 UNVARIED = Randomization(

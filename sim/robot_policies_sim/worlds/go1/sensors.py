@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from robot_policies.interface.frames import turned
 from robot_policies_sim.scene.randomization import Randomization
 from robot_policies_sim.worlds.go1.state import StateLayout
 
@@ -41,34 +42,8 @@ def read(
     noise = rng.uniform(-1.0, 1.0, (len(states), 6 + 2 * joints))
     of_tilt, of_turn, of_position, of_velocity = np.split(noise, [3, 6, 6 + joints], axis=1)
     return Readings(
-        orientation=_turned(layout.orientation(states), of_tilt * ranges.orientation_noise),
+        orientation=turned(layout.orientation(states), of_tilt * ranges.orientation_noise),
         turn=states[:, layout.turn] + of_turn * ranges.turn_noise,
         joint_position=position + of_position * ranges.position_noise,
         joint_velocity=velocity + of_velocity * ranges.velocity_noise,
     )
-
-
-def _turned(orientation: np.ndarray, rotation: np.ndarray) -> np.ndarray:
-    """Return quaternions turned by small rotations in the body frame.
-
-    To first order a rotation r turns q to the Hamilton product q (r / 2, 1), normalised.
-
-    Args:
-        orientation: Quaternions x, y, z, w. Shape (N, 4).
-        rotation: Rotation vectors. Shape (N, 3). [rad]
-
-    Returns:
-        Shape (N, 4).
-    """
-    x, y, z, w = orientation.T
-    a, b, c = (rotation / 2.0).T
-    turned = np.stack(
-        [
-            x + w * a + y * c - z * b,
-            y + w * b + z * a - x * c,
-            z + w * c + x * b - y * a,
-            w - x * a - y * b - z * c,
-        ],
-        1,
-    )
-    return turned / np.linalg.norm(turned, axis=1, keepdims=True)
