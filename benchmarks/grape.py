@@ -1,7 +1,7 @@
 """GRAPE on `tabletop_obstacle`: demonstrations, imitation, alignment, rivals, and their figures.
 
     python benchmarks/grape.py --out DIR                    # everything, three training seeds
-    python benchmarks/grape.py --out DIR --stage train      # demos, train, score or table alone
+    python benchmarks/grape.py --out DIR --stage train      # demos, train, score, table or times
     python benchmarks/grape.py --out DIR --seed 0 --quick   # minutes, to see that it runs
 
 What is there already is kept, so a run that was stopped goes on; training and scoring may run at
@@ -18,8 +18,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import typer
 from grape_demonstrations import KINDS, demonstrate
+from grape_figure import draw
 from grape_scores import score, table
-from grape_training import OBJECTIVES, RIVALS, SFT, STATES, align, imitate
+from grape_times import times
+from grape_training import OBJECTIVES, RIVALS, SFT, align, imitate
 from rich.console import Console
 
 DEMONSTRATIONS = "demonstrations"
@@ -33,6 +35,7 @@ class Stage(StrEnum):
     TRAIN = "train"
     SCORE = "score"
     TABLE = "table"
+    TIMES = "times"
 
 
 def main(
@@ -55,9 +58,9 @@ def main(
         episodes: Initial states that are scored.
         quick: Do little of everything.
     """
-    states = STATES
+    most = 1000
     if quick:
-        demonstrations, steps, episodes, states = 40, 400, 8, 8
+        demonstrations, steps, episodes, most = 40, 400, 8, 8
     folders = [out / f"seed_{seed}" for seed in seeds]
 
     def wanted(one: Stage) -> bool:
@@ -69,13 +72,18 @@ def main(
     if wanted(Stage.TRAIN):
         for seed, folder in zip(seeds, folders, strict=True):
             imitate(out / DEMONSTRATIONS, folder / SFT, steps, seed)
-            align(folder, OBJECTIVES, seed, states)
-        align(folders[0], RIVALS, seeds[0], states)
+            align(folder, OBJECTIVES, seed, most)
+        align(folders[0], RIVALS, seeds[0], most)
     if wanted(Stage.SCORE):
         for folder in folders:
             score(folder, extra=False, episodes=episodes)
         score(folders[0], extra=True, episodes=episodes)
-    for shown in table(folders):
+    if stage == Stage.TIMES:
+        tables = times(folders[0] / SFT)
+    else:
+        tables = table(folders)
+        draw(folders, out / "grape.svg")
+    for shown in tables:
         Console(width=200).print(shown)
 
 

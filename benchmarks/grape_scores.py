@@ -25,7 +25,7 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
 }
 AXES = ("/subject", "/physical", "/semantic", "/visual")
 SHARES = ("success", "collision", "wrong_pad")
-FIRST, LAST = "iteration_1", "iteration_2"
+FIRST = "iteration_1"
 
 Cell = tuple[str, str, str, str]  # checkpoint, task, backend, setting
 
@@ -36,7 +36,7 @@ def cells(extra: bool) -> Iterator[Cell]:
     Args:
         extra: Whether rivals, held-out axes, likeliest tokens and the second engine count, too.
     """
-    aligned = [f"{name}/{LAST}" for name in OBJECTIVES]
+    aligned = list(map(last, OBJECTIVES))
     for name in (SFT, *aligned):
         yield name, TASK_NAME, "mujoco", "sampled"
     for setting in ("blind", "swapped"):
@@ -50,6 +50,11 @@ def cells(extra: bool) -> Iterator[Cell]:
         for axis in AXES:
             yield name, TASK_NAME + axis, "mujoco", "sampled"
         yield name, TASK_NAME, "pybullet", "sampled"
+
+
+def last(objective: str) -> str:
+    """Return the checkpoint that an objective's alignment ended with."""
+    return f"{objective}/iteration_{OBJECTIVES[objective].iterations}"
 
 
 def score(folder: Path, extra: bool, episodes: int) -> None:
@@ -75,39 +80,52 @@ def score(folder: Path, extra: bool, episodes: int) -> None:
 
 
 def table(folders: list[Path]) -> Iterator[Table]:
-    """Yield the tables: all seeds together, then each cell of each seed."""
+    """Yield the tables: all seeds together, then differences."""
     pooled = Table(title=f"{len(folders)} training seeds; intervals over their episodes")
     for column in ("checkpoint", "setting", "seeds", *SHARES, "steps of successes", "clearance"):
         pooled.add_column(column)
-    against = Table(title=f"against {SFT}, paired over the episodes of all seeds")
-    for column in ("checkpoint", *SHARES, "steps", "clearance cm"):
-        against.add_column(column)
     for cell in cells(extra=True):
-        found = [rows for folder in folders if (rows := _rows(folder, cell))]
+        found = [rows for folder in folders if (rows := rows_of(folder, cell))]
         if not found:
             continue
         every = [row for rows in found for row in rows]
-        where = "" if cell[1:3] == (TASK_NAME, "mujoco") else f" {cell[1]} {cell[2]}"
         each = [f"{np.mean([row['success'] for row in rows]):.3f}" for rows in found]
         shown = [_share(every, name) for name in SHARES]
-        pooled.add_row(cell[0] + where, cell[3], " ".join(each), *shown, *_means(every))
-        base = [
-            row
-            for folder in folders
-            if _rows(folder, cell)
-            for row in _rows(folder, (SFT, *cell[1:]))
-        ]
-        if cell[0] != SFT and len(base) == len(every):
-            against.add_row(cell[0] + where, *_differences(every, base))
+        pooled.add_row(_name(cell), cell[3], " ".join(each), *shown, *_means(every))
     yield pooled
-    yield against
+    for base in (SFT, *(f"{name}/{FIRST}" for name in ("stage", "clone"))):
+        yield _against(folders, base)
+
+
+def _against(folders: list[Path], base: str) -> Table:
+    """Return differences to a checkpoint in the same circumstances, paired over the episodes."""
+    shown = Table(title=f"against {base}, paired over the episodes of all seeds")
+    for column in ("checkpoint", *SHARES, "steps", "clearance cm"):
+        shown.add_column(column)
+    for cell in cells(extra=True):
+        other = (base, *cell[1:])
+        pairs = [
+            pair
+            for folder in folders
+            for pair in zip(rows_of(folder, cell), rows_of(folder, other), strict=False)
+        ]
+        if cell != other and pairs:
+            shown.add_row(_name(cell), *_differences(*map(list, zip(*pairs, strict=True))))
+    return shown
+
+
+def _name(cell: Cell) -> str:
+    name, task, backend, setting = cell
+    where = "" if (task, backend) == (TASK_NAME, "mujoco") else f" {task} {backend}"
+    return f"{name}{where}" + ("" if setting == "sampled" else f" {setting}")
 
 
 def _file(folder: Path, cell: Cell) -> Path:
     return folder / "scores" / f"{'-'.join(cell).replace('/', '.')}.json"
 
 
-def _rows(folder: Path, cell: Cell) -> list[dict[str, float]]:
+def rows_of(folder: Path, cell: Cell) -> list[dict[str, float]]:
+    """Return the metrics of a cell's episodes; none if it has no figures yet."""
     path = _file(folder, cell)
     return json.loads(path.read_text()) if path.exists() else []
 

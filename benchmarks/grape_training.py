@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +17,13 @@ from robot_policies.evaluation.attempts import attempt_all
 from robot_policies.interface.action import CARTESIAN_DELTA_NAMES
 from robot_policies.interface.observation import STATE
 from robot_policies.learning.elements import ACTION
-from robot_policies.policies.grape.alignment import AlignmentSettings
 from robot_policies.policies.grape.configuration_grape import GrapeConfig
 from robot_policies.policies.grape.iterations import Pairing, iterate
 from robot_policies.policies.grape.modeling_grape import GrapePolicy
 from robot_policies.policies.grape.objective import read_objective
 from robot_policies.policies.grape.preferences import make_pairs, random_pairs
 from robot_policies.policies.grape.processor_grape import make_grape_pre_post_processors
+from robot_policies.policies.grape.settings import AlignmentSettings
 from robot_policies.policies.grape.trajectories import Trajectory
 from robot_policies.policies.grape.words import known_words
 
@@ -43,6 +43,7 @@ class Run:
         method: The loss.
         nll: Weight of imitating the chosen trajectories.
         iterations: How often.
+        states: Initial states of an iteration.
         terms: Weights of the reward that differ from the objective's.
         random: Whether a success is paired with a failure drawn at random.
     """
@@ -51,11 +52,16 @@ class Run:
     method: str = "tpo"
     nll: float = 1.0
     iterations: int = 1
+    states: int = STATES
     terms: Mapping[str, float] = field(default_factory=dict)
     random: bool = False
 
 
-OBJECTIVES = {name: Run(name, iterations=2) for name in ("safety", "efficiency", "success")}
+OBJECTIVES = {
+    "safety": Run("safety", iterations=2),
+    "efficiency": Run("efficiency", iterations=2),
+    "success": Run("success", method="stage", states=128),
+}
 # One iteration each; the first iteration of `safety` is what they are compared with.
 RIVALS = {
     "paper_loss": Run(nll=0.0),
@@ -65,6 +71,7 @@ RIVALS = {
     "clone": Run(method="clone"),
     "unpaired": Run(method="unpaired"),
     "group": Run(method="group"),
+    "conditioned": Run(method="conditioned"),
     "without_external": Run(terms={"external": 0.0}),
     "without_self": Run(terms={"self": 0.0}),
     "random_pairs": Run(random=True),
@@ -133,7 +140,7 @@ def imitate(demonstrations: Path, folder: Path, steps: int, seed: int) -> None:
     work.rename(folder)
 
 
-def align(folder: Path, runs: Mapping[str, Run], seed: int, states: int = STATES) -> None:
+def align(folder: Path, runs: Mapping[str, Run], seed: int, most: int) -> None:
     """Align the imitator in a folder in every way that is not there yet.
 
     The attempts of an iteration are made once for all that go on from the same checkpoint.
@@ -142,11 +149,11 @@ def align(folder: Path, runs: Mapping[str, Run], seed: int, states: int = STATES
         folder: Of one training seed.
         runs: Name to way.
         seed: Of the attempts and of the optimisation.
-        states: Initial states of an iteration.
+        most: Initial states of an iteration at most.
     """
 
     @cache
-    def collect(checkpoint: Path, number: int) -> Sequence[Trajectory]:
+    def collect(checkpoint: Path, number: int, states: int) -> Sequence[Trajectory]:
         first = FIRST_STATE * (1 + seed) + states * number
         starts = range(first, first + states)
         return attempt_all(checkpoint, TASK_NAME, "mujoco", starts, REPEATS, seed=seed)
@@ -160,7 +167,7 @@ def align(folder: Path, runs: Mapping[str, Run], seed: int, states: int = STATES
             folder / SFT,
             folder / name,
             objective,
-            collect,
+            partial(collect, states=min(run.states, most)),
             settings,
             run.iterations,
             pair=_pairing(run, seed),

@@ -49,13 +49,26 @@ def align(
     ] = "",
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the iterations.")] = None,
     objective: Annotated[
-        str, typer.Option("--objective", help="success, safety, efficiency, or a YAML file.")
-    ] = "safety",
+        str,
+        typer.Option(
+            "--objective",
+            help="success, safety, efficiency, outcome, or a YAML file; safety, or outcome with "
+            "--data, if left out.",
+        ),
+    ] = "",
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", help="Recorded attempts that say whether they succeeded; none are made."
+        ),
+    ] = None,
     task: Annotated[str, typer.Option("--task", help="What to try.")] = "tabletop_obstacle",
     backend: Annotated[str, typer.Option("--backend", help="Simulator.")] = "mujoco",
     method: Annotated[
         str,
-        typer.Option("--method", help="tpo, window, step, stage, clone, unpaired or group."),
+        typer.Option(
+            "--method", help="tpo, window, step, stage, clone, unpaired, group or conditioned."
+        ),
     ] = "tpo",
     iterations: Annotated[int, typer.Option("--iterations", min=1, help="How often.")] = 3,
     states: Annotated[
@@ -74,29 +87,36 @@ def align(
     ] = False,
     json: Json = None,
 ) -> None:
-    """Align a policy by preferences over its own attempts.
+    """Align a policy by preferences over attempts, its own or recorded ones.
 
     Each iteration tries every state several times, ranks the attempts by the objective, pairs the
     best with the worst and trains low-rank additions on the pairs, which are then merged. A run
     that was stopped goes on when it is started again with the same --out. `align show` shows them.
+    Of recorded attempts there is one iteration, on the data as it is.
     """
     if context.invoked_subcommand:
         return
     if not policy or out is None:
         raise typer.BadParameter("expected --policy and --out, or align show FOLDER")
     from robot_policies.evaluation.attempts import attempt_all
-    from robot_policies.policies.grape.alignment import AlignmentSettings
     from robot_policies.policies.grape.iterations import iterate
     from robot_policies.policies.grape.objective import read_objective
+    from robot_policies.policies.grape.recorded import recorded_attempts
+    from robot_policies.policies.grape.settings import AlignmentSettings
     from robot_policies.policies.locate import find_checkpoint
 
     if quick:
         states, repeats = QUICK["states"], QUICK["repeats"]
         iterations, epochs = QUICK["iterations"], QUICK["epochs"]
-    preferred = read_objective(objective, POINTS)
+    if data is not None:
+        iterations = 1
+    objective = objective or ("outcome" if data else "safety")
+    preferred = read_objective(objective, frozenset() if data else POINTS)
     settings = AlignmentSettings(method=method, nll=nll, epochs=epochs, seed=seed)
 
     def collect(folder: Path, number: int) -> "Sequence[Trajectory]":
+        if data is not None:
+            return recorded_attempts(data, folder)
         first = FIRST_STATE * (1 + seed) + states * number
         return attempt_all(folder, task, backend, range(first, first + states), repeats, seed=seed)
 

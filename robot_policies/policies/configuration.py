@@ -40,6 +40,7 @@ REPLACED = {
     "pretrained_path": None,
     "pretrained_revision": None,
     "pretrained_backbone_weights": None,
+    "vlm_source": "",
     "load_vlm_weights": False,
     "compile_model": False,
     "use_peft": False,  # the adapter is added to the weights that are read

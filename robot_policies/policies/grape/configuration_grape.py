@@ -20,6 +20,10 @@ DECODINGS = {
     "parallel": "all elements at once, independent of each other given the observation",
     "autoregressive": "element after element, each given those before [O]",
 }
+CONVENTIONS = {
+    "dedicated": "a token of its own for each bin, behind all words",
+    "openvla": "the last ids of a language model's own words, OpenVLA's bins and prompt [O]",
+}
 
 
 @PreTrainedConfig.register_subclass("grape")
@@ -28,6 +32,12 @@ class GrapeConfig(PolicyConfig):
     """A small SmolVLM that answers a picture and an instruction with action tokens.
 
     Attributes:
+        vlm_source: Folder or hub id of an image-text-to-text model to begin with; if empty, the
+            small network from nothing. A checkpoint holds what it needs of it.
+        language_model: What such a model says of itself.
+        image_processor: How its pictures are scaled.
+        convention: One of `CONVENTIONS`: which tokens are actions.
+        vocabulary: Ids of its tokenizer, where these are its last.
         camera: The picture it looks at; other cameras of a data set are left out.
         decoding: One of `DECODINGS`.
         temperature: Of the tokens when it acts; 0 takes the likeliest.
@@ -44,6 +54,12 @@ class GrapeConfig(PolicyConfig):
     n_obs_steps: int = 1
     chunk_size: int = 1  # one action per answer [P, O]
     n_action_steps: int = 1
+
+    vlm_source: str = ""
+    language_model: dict[str, Any] = field(default_factory=dict)
+    image_processor: dict[str, Any] = field(default_factory=dict)
+    convention: str = "dedicated"
+    vocabulary: int = 0
 
     # The network [own]: 1 M parameters. A convolutional stem and the keypoints are what makes it
     # look where it should; without either it does not find the pad in ten times the training.
@@ -94,6 +110,12 @@ class GrapeConfig(PolicyConfig):
         super().__post_init__()
         if self.decoding not in DECODINGS:
             raise UnknownNameError("decoding", self.decoding, DECODINGS)
+        if self.convention not in CONVENTIONS:
+            raise UnknownNameError("convention", self.convention, CONVENTIONS)
+        if self.convention == "openvla":
+            self.require("decoding", self.decoding == "autoregressive", "autoregressive")
+            model = self.vlm_source or self.language_model
+            self.require("vlm_source", bool(model), "a language model, to have OpenVLA's tokens")
         if self.action_kind not in list(ActionKind):
             raise UnknownNameError("action_kind", self.action_kind, list(ActionKind))
         for name in ("hidden", "heads", "vision_layers", "text_layers", "max_words"):
@@ -135,7 +157,7 @@ class GrapeConfig(PolicyConfig):
             raise ConfigError(
                 f"varied: {self.varied} must be some of the {width} elements of an action"
             )
-        if not self.words:
+        if not (self.words or self.vlm_source or self.language_model):
             raise ConfigError("words: the vocabulary is empty, no instruction could be given")
 
     def get_optimizer_preset(self) -> AdamWConfig:

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from robot_policies.interface import ActionChunk, ConfigError, Finding, Observation, Statistics
+from robot_policies.interface import ActionChunk, Finding, Observation, Statistics
 from robot_policies.interface.observation import STATE, TASK
-from robot_policies.policies.grape.modeling_grape import GrapePolicy
+from robot_policies.policies.grape.likelihood import known_likelihood
 from robot_policies.policies.grape.steps import as_picture
 from robot_policies.policies.runtime import LerobotRuntime
 
@@ -62,12 +62,9 @@ class GrapeCrowd:
             ConfigError: If it is a policy of another type.
         """
         self._runtime = LerobotRuntime(folder)
-        network = self._runtime.checkpoint.policy
-        if not isinstance(network, GrapePolicy):
-            raise ConfigError(f"{folder}: a policy of type '{network.name}', expected 'grape'")
-        self.policy = network
+        self.policy = known_likelihood(self._runtime.checkpoint)
         self.preprocessor = self._runtime.checkpoint.preprocessor
-        self._temperature = network.config.temperature if temperature is None else temperature
+        self._temperature = self.policy.config.temperature if temperature is None else temperature
         self._blind, self._swap = blind, dict(swap or {})
         runtime = self._runtime
         self.name, self.robot = folder.name, runtime.robot

@@ -48,7 +48,8 @@ def prepare(config: GrapeConfig, meta: LeRobotDatasetMetadata) -> None:
                 raise ConfigError(
                     f"{where}: no word '{word}' in the checkpoint.{suggestion(word, config.words)}"
                 )
-    config.words = config.words or words
+    if not config.vlm_source:  # a language model knows more words than the data set
+        config.words = config.words or words
     for name in (STATE, ACTION):
         known, units = config.element_names.get(name, []), config.element_units.get(name, [])
         recorded.require_same(name, known, units)

@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 
 from robot_policies.documents import read_json
-from robot_policies.interface import ConfigError
 from robot_policies.interface.schema import build
-from robot_policies.policies.checkpoint import Checkpoint, read_checkpoint
-from robot_policies.policies.grape.alignment import AlignmentSettings, align
-from robot_policies.policies.grape.modeling_grape import GrapePolicy
+from robot_policies.policies.checkpoint import read_checkpoint
+from robot_policies.policies.grape.alignment import align
+from robot_policies.policies.grape.likelihood import known_likelihood
 from robot_policies.policies.grape.objective import Objective
 from robot_policies.policies.grape.preference_dataset import write_preferences
 from robot_policies.policies.grape.preferences import Pair, make_pairs
+from robot_policies.policies.grape.settings import AlignmentSettings
 from robot_policies.policies.grape.skill import skill_between
 from robot_policies.policies.grape.trajectories import Trajectory
 from robot_policies.skills.package.adapter import write_adapter
@@ -90,7 +90,7 @@ def iterate(
         done.append(_read(folder))
         report(number)
         base = folder
-    before, after = (_grape(read_checkpoint(folder, "cpu"), folder) for folder in (first, base))
+    before, after = (known_likelihood(read_checkpoint(folder, "cpu")) for folder in (first, base))
     adapter = skill_between(before, after, settings.rank * count)
     write_adapter(adapter, out / SKILL, first.name)
     return done
@@ -105,7 +105,7 @@ def _iterate_once(
     pair: Pairing,
 ) -> None:
     checkpoint = read_checkpoint(base, "cpu")
-    policy = _grape(checkpoint, base)
+    policy = known_likelihood(checkpoint)
     pairs = pair(attempts, objective)
     log: list[Mapping[str, float]] = []
     align(policy, checkpoint.preprocessor, pairs, objective, settings, attempts, log.append)
@@ -125,13 +125,6 @@ def _iterate_once(
     write_preferences(work / PREFERENCES, pairs, objective, policy.config)
     (work / SUMMARY).write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     work.rename(folder)
-
-
-def _grape(checkpoint: Checkpoint, folder: Path) -> GrapePolicy:
-    policy = checkpoint.policy
-    if not isinstance(policy, GrapePolicy):
-        raise ConfigError(f"{folder}: a policy of type '{policy.name}', expected 'grape'")
-    return policy
 
 
 def _read(folder: Path) -> Iteration:

@@ -6,7 +6,8 @@ trajectories, `T` steps.
 
 References: GRAPE 2411.19309, eq. 6 (`preference_loss`) and its released trainer (`window`);
 STARE-VLA 2512.05107 (`stage_loss`); KTO 2402.01306 as in 2506.07127 (`unpaired_loss`);
-RIPT-VLA 2505.17016 (`group_loss`).
+RIPT-VLA 2505.17016 (`group_loss`). RECAP (2511.14759) is `imitation_loss` under the sign of
+`advantages`.
 """
 
 import torch
@@ -131,16 +132,29 @@ def group_loss(
         ConfigError: If a group has a single trajectory.
     """
     _require_finite(ratio, mask)
-    same = (group[:, None] == group[None, :]).to(reward.dtype)
-    others = same.sum(1) - 1.0
-    if (others < 1.0).any():
-        raise ConfigError("leave-one-out needs two trajectories of each initial state")
-    advantage = reward - (same @ reward - reward) / others
+    advantage = advantages(reward, group)
     change = ratio.exp()
     gain = torch.minimum(
         change * advantage[:, None], change.clamp(1.0 - clip, 1.0 + clip) * advantage[:, None]
     )
     return -gain[mask].mean()
+
+
+def advantages(reward: Tensor, group: Tensor) -> Tensor:
+    """Return each reward less the mean of the others of its group. (N,).
+
+    Args:
+        reward: Shape (N,).
+        group: Number of the initial state. (N,)
+
+    Raises:
+        ConfigError: If a group has a single trajectory.
+    """
+    same = (group[:, None] == group[None, :]).to(reward.dtype)
+    others = same.sum(1) - 1.0
+    if (others < 1.0).any():
+        raise ConfigError("leave-one-out needs two trajectories of each initial state")
+    return reward - (same @ reward - reward) / others
 
 
 def _total(values: Tensor, mask: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ Letters: `B` batch, `A` elements that vary, `W` width of an action, `K` bins.
 
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ from robot_policies.interface.observation import ENVIRONMENT_STATE, STATE, TASK
 from robot_policies.learning.elements import ACTION
 from robot_policies.policies.grape.configuration_grape import GrapeConfig
 from robot_policies.policies.grape.dataset import describe_elements, prepare
-from robot_policies.policies.grape.networks import Draw, Reader
-from robot_policies.policies.grape.tokens import Bins
+from robot_policies.policies.grape.networks import Draw, Reader, make_vlm
+from robot_policies.policies.grape.tokens import Bins, OpenVlaBins
 from robot_policies.policies.grape.words import save_tokenizer
 
 WEIGHTS = "model.safetensors"
@@ -61,14 +62,21 @@ class GrapePolicy(PreTrainedPolicy):
             prepare(config, dataset_meta)
         config.validate_features()
         self.config = config
-        self.bins = Bins(config.bins)
+        count = config.bins
+        self.bins = OpenVlaBins(count, count) if config.convention == "openvla" else Bins(count)
         inputs = config.input_features or {}
-        self.reader = Reader(config, inputs[STATE].shape[0])
+        joints = inputs[STATE].shape[0]
+        if config.vlm_source or config.language_model:
+            from robot_policies.policies.grape.hub import HubReader
+
+            self.reader: Reader = HubReader(config, joints)
+        else:
+            self.reader = Reader(config, joints, make_vlm(config))
         self.keypoints: nn.Module | None = None
         if config.keypoints:
             places = 2 + len(config.keypoints)  # that of the named thing, and all
             self.keypoints = nn.Sequential(
-                nn.Linear(config.hidden, KEYPOINT_WIDTH),
+                nn.Linear(self.reader.width, KEYPOINT_WIDTH),
                 nn.GELU(),
                 nn.Linear(KEYPOINT_WIDTH, places),
             )
@@ -98,7 +106,16 @@ class GrapePolicy(PreTrainedPolicy):
         Args:
             batch: Normalised features.
             tokens: Bins of the elements that vary. (B, A)
+
+        Raises:
+            ContractError: If a token is no bin.
         """
+        outside = (tokens < 0) | (tokens >= self.config.bins)
+        if outside.any():
+            raise ContractError(
+                f"token {int(tokens[outside][0])} is no action; there are 0 to "
+                f"{self.config.bins - 1}"
+            )
         logits, _ = self.reader(*self.observe(batch), tokens)
         return logits.log_softmax(-1).gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
 
@@ -211,12 +228,13 @@ class GrapePolicy(PreTrainedPolicy):
         self, save_directory: Path, state_dict: dict[str, Tensor] | None = None
     ) -> None:
         """Write everything that another machine needs: numbers, weights, words, names."""
-        self.config.save_pretrained(save_directory)
+        config = replace(self.config, vlm_source="")  # what is saved needs none
+        config.save_pretrained(save_directory)
         state = state_dict or self.state_dict()
         save_file(
             {key: value.contiguous() for key, value in state.items()},
             save_directory / WEIGHTS,
             {"format": "pt"},
         )
-        save_tokenizer(self.config.words, save_directory)
+        save_tokenizer(self.config, save_directory)
         describe_elements(self.config, save_directory)

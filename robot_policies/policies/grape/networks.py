@@ -82,20 +82,28 @@ def make_vlm(config: GrapeConfig) -> Any:
 
 
 class Reader(nn.Module):
-    """Reads observations and scores action tokens."""
+    """Reads observations and scores action tokens.
 
-    def __init__(self, config: GrapeConfig, joints: int) -> None:
+    Attributes:
+        vlm: The language model with its eyes.
+        width: Of its hidden states.
+        first: Id of the first action token.
+    """
+
+    def __init__(self, config: GrapeConfig, joints: int, vlm: Any) -> None:
         """Make the layers.
 
         Args:
             config: Numbers of the policy.
             joints: Width of the state.
+            vlm: The language model, whose last ids are the bins.
         """
         super().__init__()
-        self.vlm = make_vlm(config)
-        self.joints = nn.Linear(joints, config.hidden)
-        self.slots = nn.Parameter(0.02 * torch.randn(len(config.varied), config.hidden))
-        self._first = 1 + len(config.words)  # id of the first action token
+        self.vlm = vlm
+        ids, self.width = vlm.get_input_embeddings().weight.shape
+        self.joints = nn.Linear(joints, self.width)
+        self.slots = nn.Parameter(0.02 * torch.randn(len(config.varied), self.width))
+        self.first, self._bins = ids - config.bins, config.bins
         self._grid = config.image_size // config.patch_size
         self._after_each_other = config.decoding == "autoregressive"
 
@@ -118,7 +126,7 @@ class Reader(nn.Module):
         prefix, seen = self.prefix(words, mask, pixels, state)
         slots = self.slots.expand(len(prefix), -1, -1)
         if self._after_each_other:
-            slots = torch.cat([slots[:, :1], self.embed(tokens[:, :-1] + self._first)], 1)
+            slots = torch.cat([slots[:, :1], self.embed(tokens[:, :-1] + self.first)], 1)
         hidden = self.read(torch.cat([prefix, slots], 1), seen)[:, prefix.shape[1] :]
         return self.score(hidden), hidden[:, 0]
 
@@ -126,31 +134,39 @@ class Reader(nn.Module):
         self, words: Tensor, mask: Tensor, pixels: Tensor, state: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Return what stands before the action, (B, N, D), and which of it counts, (B, N)."""
-        model = self.vlm.model
-        rows, side = len(pixels), self._grid
-        whole = torch.ones(rows, side, side, dtype=torch.bool, device=pixels.device)
+        picture, joints = self.look(pixels), self.joints(state).unsqueeze(1)
+        seen = mask.new_ones(picture.shape[:2]).long()
+        sequence = [*self.order(self.embed(words), picture), joints]
+        return torch.cat(sequence, 1), torch.cat([*self.order(mask.long(), seen), seen[:, :1]], 1)
+
+    def look(self, pixels: Tensor) -> Tensor:
+        """Return the tokens of pictures in [0, 1]. (B, 3, H, W) -> (B, N, D)."""
+        model, side = self.vlm.model, self._grid
+        whole = torch.ones(len(pixels), side, side, dtype=torch.bool, device=pixels.device)
         patches = model.vision_model(
             pixel_values=2.0 * pixels - 1.0, patch_attention_mask=whole
         ).last_hidden_state
-        picture = model.connector(patches)
-        joints = self.joints(state).unsqueeze(1)
-        sequence = torch.cat([self.embed(words), picture, joints], 1)
-        others = sequence.shape[1] - words.shape[1]
-        return sequence, torch.cat([mask.long(), mask.new_ones(rows, others).long()], 1)
+        return model.connector(patches)
+
+    def order(self, words: Tensor, picture: Tensor) -> list[Tensor]:
+        """Return what is read first and second."""
+        return [words, picture]
 
     def embed(self, ids: Tensor) -> Tensor:
         """Return the embedding of ids. (B, N) -> (B, N, D)."""
-        return self.vlm.model.text_model.get_input_embeddings()(ids)
+        return self.vlm.get_input_embeddings()(ids)
 
     def read(self, sequence: Tensor, seen: Tensor) -> Tensor:
         """Run the language model over a sequence whose first part has a mask. (B, N, D)."""
         mask = functional.pad(seen, (0, sequence.shape[1] - seen.shape[1]), value=1)
-        text = self.vlm.model.text_model
+        text = self.vlm.get_decoder()
         return text(inputs_embeds=sequence, attention_mask=mask, use_cache=False).last_hidden_state
 
     def score(self, hidden: Tensor) -> Tensor:
         """Return logits over the action tokens; no other token can be decoded."""
-        return self.vlm.lm_head(hidden)[..., self._first :].float()
+        return self.vlm.get_output_embeddings()(hidden)[
+            ..., self.first : self.first + self._bins
+        ].float()
 
     def decode(
         self,
@@ -179,7 +195,7 @@ class Reader(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         sequence, seen = self.prefix(*observed)
         first = self.slots[:1].expand(len(sequence), -1, -1)
-        text, mask, cache = self.vlm.model.text_model, seen, None
+        text, mask, cache = self.vlm.get_decoder(), seen, None
         step = torch.cat([sequence, first], 1)
         tokens, scores = [], []
         for i in range(len(self.slots)):
@@ -191,7 +207,7 @@ class Reader(nn.Module):
             logits = self.score(out.last_hidden_state[:, -1])
             tokens.append(draw(logits, i))
             scores.append(_chosen(logits, tokens[-1]))
-            step = self.embed(tokens[-1].unsqueeze(1) + self._first)
+            step = self.embed(tokens[-1].unsqueeze(1) + self.first)
         return torch.stack(tokens, 1), torch.stack(scores, 1)
 
 

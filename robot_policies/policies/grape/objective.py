@@ -24,6 +24,7 @@ from robot_policies.shared_files import read_config
 
 KINDS = ("path", "collision", "grasp")
 TOUCH = "touch"
+MARGIN = 0.5  # of rewards by rank, whose terms are 0 to their weight
 NORMALISATIONS = {
     "rank": "each term by its rank among the attempts from one initial state, 0 to 1",
     "none": "as it is; the paper's own weights are 0.01, 0.01 and 2 of these",
@@ -90,12 +91,16 @@ class Objective:
         description: One line for people.
         terms: Weights.
         normalise: One of `NORMALISATIONS`.
+        margin: Least difference of the reward between the attempts of a pair.
+        pairs: How many an initial state gives at most.
         stages: In order.
     """
 
     description: str
     terms: Terms
     normalise: str
+    margin: float
+    pairs: int
     stages: tuple[Stage, ...]
 
     def stage_of(self, trajectory: Trajectory) -> np.ndarray:
@@ -143,10 +148,15 @@ def read_objective(name: str, points: frozenset[str]) -> Objective:
     path = Path(name)
     data = read_yaml(path) if path.suffix == ".yaml" else read_config("objectives", name)
     where = path.name if path.suffix == ".yaml" else f"{name}.yaml"
-    check_keys(data, ("description", "terms", "normalise", "stages"), where)
+    check_keys(data, ("description", "terms", "normalise", "margin", "pairs", "stages"), where)
     normalise = data.get("normalise", "rank")
     if normalise not in NORMALISATIONS:
         raise ConfigError(f"{where}: normalise {normalise!r} must be one of {[*NORMALISATIONS]}")
+    margin, pairs = data.get("margin", MARGIN), data.get("pairs", 1)
+    if not (isinstance(margin, int | float) and 0.0 < margin < np.inf):
+        raise ConfigError(f"{where}: margin {margin!r} must be a number > 0")
+    if type(pairs) is not int or pairs < 1:
+        raise ConfigError(f"{where}: pairs {pairs!r} must be a whole number >= 1")
     stages = data.get("stages")
     if not isinstance(stages, Mapping) or not stages:
         raise ConfigError(f"{where}: stages must be a mapping of at least one stage")
@@ -155,6 +165,8 @@ def read_objective(name: str, points: frozenset[str]) -> Objective:
         description=str(data.get("description", "")),
         terms=build(Terms, data.get("terms", {}), f"{where}: terms"),
         normalise=normalise,
+        margin=margin,
+        pairs=pairs,
         stages=tuple(
             _stage(str(title), entry, names, number, f"{where}: stages.{title}")
             for number, (title, entry) in enumerate(stages.items())

@@ -69,46 +69,54 @@ def ranks(values: np.ndarray) -> np.ndarray:
     return (below + 0.5 * equal) / (len(values) - 1)
 
 
-def make_pairs(
-    attempts: Sequence[Trajectory], objective: Objective, margin: float = 0.5
-) -> list[Pair]:
-    """Return the best attempt of each initial state with its worst.
+def groups_of(attempts: Sequence[Trajectory]) -> list[list[Trajectory]]:
+    """Return the attempts from each initial state."""
+    groups: dict[int, list[Trajectory]] = {}
+    for attempt in attempts:
+        groups.setdefault(attempt.start, []).append(attempt)
+    return list(groups.values())
 
-    A state whose attempts are all alike gives none.
+
+def make_pairs(attempts: Sequence[Trajectory], objective: Objective) -> list[Pair]:
+    """Return the best attempts of each initial state with its worst: first with last, and so on.
+
+    Attempts that differ by less than the objective's margin make no pair.
 
     Args:
         attempts: Several of each initial state.
         objective: What is preferred.
-        margin: Least difference of the reward.
 
     Raises:
         ConfigError: If no state gives a pair.
     """
-    groups: dict[int, list[Trajectory]] = {}
-    for attempt in attempts:
-        groups.setdefault(attempt.start, []).append(attempt)
-    pairs = []
-    for group in groups.values():
+    groups, pairs = groups_of(attempts), []
+    for group in groups:
         worth = rewards(group, objective)
-        best, worst = int(worth.argmax()), int(worth.argmin())
-        gap = float(worth[best] - worth[worst])
-        if gap >= margin and best != worst:
-            pairs.append(Pair(group[best], group[worst], gap))
+        most = min(objective.pairs, len(group) // 2)
+        falling, rising = (np.argsort(sign * worth, kind="stable")[:most] for sign in (-1, 1))
+        for best, worst in zip(falling, rising, strict=True):
+            gap = float(worth[best] - worth[worst])
+            if gap >= objective.margin:
+                pairs.append(Pair(group[best], group[worst], gap))
     if not pairs:
         raise ConfigError(
-            f"no pair: of {len(groups)} initial states none has attempts that differ by {margin}; "
-            "take more attempts, or a higher temperature"
+            f"no pair: of {len(groups)} initial states none has attempts whose rewards differ by "
+            f"{objective.margin:g}; take more attempts, or a higher temperature"
         )
     return pairs
 
 
 def random_pairs(attempts: Sequence[Trajectory], rng: np.random.Generator) -> list[Pair]:
-    """Return for each initial state a success and a failure drawn at random, where it has both."""
-    groups: dict[int, tuple[list[Trajectory], list[Trajectory]]] = {}
-    for attempt in attempts:
-        groups.setdefault(attempt.start, ([], []))[not attempt.success].append(attempt)
-    return [
-        Pair(good[rng.integers(len(good))], bad[rng.integers(len(bad))], 1.0)
-        for good, bad in groups.values()
-        if good and bad
-    ]
+    """Return for each initial state a success and a failure drawn at random, where it has both.
+
+    Raises:
+        ConfigError: If no state has both.
+    """
+    pairs = []
+    for group in groups_of(attempts):
+        good, bad = ([a for a in group if a.success == wanted] for wanted in (True, False))
+        if good and bad:
+            pairs.append(Pair(good[rng.integers(len(good))], bad[rng.integers(len(bad))], 1.0))
+    if not pairs:
+        raise ConfigError("no pair: no initial state has both a success and a failure")
+    return pairs

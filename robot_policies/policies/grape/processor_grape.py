@@ -11,7 +11,7 @@ from lerobot.processor import (
 )
 
 from robot_policies.policies.grape.configuration_grape import GrapeConfig
-from robot_policies.policies.grape.words import FOLDER, make_tokenizer
+from robot_policies.policies.grape.words import FOLDER, tokenizer_of
 
 
 def make_grape_pre_post_processors(
@@ -34,7 +34,7 @@ def make_grape_pre_post_processors(
         config, dataset_stats, normalizer_device=config.device
     )
     step = TokenizerProcessorStep(
-        tokenizer=make_tokenizer(config.words),
+        tokenizer=tokenizer_of(config),
         tokenizer_name=FOLDER,
         max_length=config.max_words,
         truncation=False,

@@ -35,7 +35,8 @@ class OpenVlaBins:
     """OpenVLA's ids.
 
     Attributes:
-        vocabulary: Ids of the language model, without padding: 32000 of OpenVLA-7B.
+        vocabulary: Ids of the language model, without padding: 32000 of OpenVLA-7B. With as many
+            as edges, ids are counted from the first that is an action.
         edges: Bin edges from -1 to 1.
     """
 

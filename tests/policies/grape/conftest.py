@@ -24,10 +24,10 @@ LOW, HIGH = (
 
 def config_of(**changes) -> GrapeConfig:
     numbers = {"image_size": 24, "hidden": 32, "heads": 2, "scale_factor": 2, "bins": 16}
+    numbers["words"] = WORDS
     joints = list(SO101.joint_names)
     return GrapeConfig(
         device="cpu",
-        words=WORDS,
         varied=[0, 1, 2, 6],
         keypoints=THINGS,
         robot="so101",

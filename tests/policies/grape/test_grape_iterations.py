@@ -8,11 +8,11 @@ import torch
 from carried_cube import POINTS, attempt
 
 from robot_policies.interface import ConfigError
-from robot_policies.policies.grape.alignment import AlignmentSettings
 from robot_policies.policies.grape.iterations import PREFERENCES, SKILL, iterate
 from robot_policies.policies.grape.modeling_grape import GrapePolicy
 from robot_policies.policies.grape.objective import read_objective
 from robot_policies.policies.grape.preference_dataset import read_preferences
+from robot_policies.policies.grape.settings import AlignmentSettings
 from robot_policies.policies.grape.steps import Steps
 from robot_policies.policies.runtime import LerobotRuntime
 from robot_policies.skills.mixing.layers import SkillStack

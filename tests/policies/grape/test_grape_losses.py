@@ -7,6 +7,7 @@ import torch
 
 from robot_policies.interface import ConfigError
 from robot_policies.policies.grape.losses import (
+    advantages,
     group_loss,
     imitation_loss,
     preference_loss,
@@ -91,6 +92,11 @@ def test_leave_one_out_by_hand():
     assert float(group_loss(ratio, mask, reward, group)) == pytest.approx(-sum(gains) / 5)
     with pytest.raises(ConfigError, match="two trajectories of each initial state"):
         group_loss(ratio, mask, reward, torch.tensor([7, 7, 8]))
+
+
+def test_above_average_is_against_the_others_of_the_state():
+    reward, group = torch.tensor([1.0, 0.0, 0.5, 3.0, 2.0]), torch.tensor([7, 7, 7, 8, 8])
+    assert advantages(reward, group).tolist() == [0.75, -0.75, 0.0, 1.0, -1.0]
 
 
 def test_what_cannot_have_been_done_is_refused():

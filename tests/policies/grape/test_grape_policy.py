@@ -8,16 +8,13 @@ import torch
 from conformance import check_policy
 
 from robot_policies.interface import ConfigError, ContractError
-from robot_policies.policies.grape.alignment import (
-    AlignmentSettings,
-    add_low_rank,
-    align,
-    merge_low_rank,
-    score,
-)
+from robot_policies.policies.grape.alignment import align
 from robot_policies.policies.grape.crowd import GrapeCrowd
+from robot_policies.policies.grape.judging import score
+from robot_policies.policies.grape.low_rank import add_low_rank, merge_low_rank, turn_low_rank
 from robot_policies.policies.grape.objective import read_objective
 from robot_policies.policies.grape.preferences import Pair
+from robot_policies.policies.grape.settings import METHODS, AlignmentSettings
 from robot_policies.policies.grape.steps import Steps
 from robot_policies.policies.grape.tokens import Bins, OpenVlaBins
 from robot_policies.policies.grape.trajectories import Trajectory
@@ -110,6 +107,25 @@ def test_elements_that_never_varied_come_back_as_they_were(make_policy):
     assert action[0, 3:6].tolist() == [0.0, 0.0, 0.0]
     assert float(action[0, 0]) == pytest.approx(-0.02 + 0.05 / 32)
     assert float(action[0, 6]) == pytest.approx(0.6 - 0.5 / 32)
+
+
+def test_recorded_actions_come_back_within_half_a_bin_of_their_quantiles(make_policy):
+    policy, preprocessor, postprocessor = make_policy(bins=256)
+    steps = steps_of(50)
+    batch = batch_of(steps, preprocessor)
+    again = postprocessor(policy.actions_of(policy.tokens_of(batch["action"])))
+    stats = next(step.stats for step in postprocessor.steps if hasattr(step, "stats"))["action"]
+    low, high = (torch.as_tensor(stats[name], dtype=torch.float32) for name in ("q01", "q99"))
+    within, half = steps.action.clamp(low, high), (high - low) / 2 / 256
+    assert ((again - within).abs() <= half + 1e-6).all()
+
+
+def test_a_token_that_is_no_action_is_refused(make_policy):
+    policy, preprocessor, _ = make_policy()
+    batch = batch_of(steps_of(1), preprocessor)
+    for token in (16, -1):
+        with pytest.raises(ContractError, match=f"token {token} is no action; there are 0 to 15"):
+            policy.log_likelihood(batch, torch.tensor([[0, token, 0, 0]]))
 
 
 def test_imitation_learns_a_batch_by_heart(make_policy):
@@ -213,9 +229,7 @@ def test_additions_of_zero_are_the_reference_and_merge_into_the_weights(make_pol
     assert set(policy.state_dict()) == names
 
 
-@pytest.mark.parametrize(
-    "method", ["tpo", "window", "step", "stage", "clone", "unpaired", "group"]
-)
+@pytest.mark.parametrize("method", METHODS)
 def test_every_method_moves_towards_the_chosen(make_policy, method):
     policy, preprocessor, _ = make_policy()
     good, bad = (trajectory(policy, preprocessor, n, s) for n, s in ((5, 1), (7, 2)))
@@ -244,6 +258,26 @@ def test_every_method_moves_towards_the_chosen(make_policy, method):
     assert after[0] - before[0] > after[1] - before[1]
     assert after[0] > before[0]
     assert all(np.isfinite(entry["loss"]) for entry in log)
+
+
+def test_turned_additions_are_taken_away(make_policy):
+    """What is merged is the policy under the condition 1."""
+    policy, preprocessor, _ = make_policy()
+    vlm = policy.reader.vlm
+    layer = vlm.model.text_model.layers[0].mlp.down_proj
+    weight = layer.weight.detach().clone()
+    add_low_rank(vlm, rank=4, scale=2.0)
+    layer = vlm.model.text_model.layers[0].mlp.down_proj
+    with torch.no_grad():
+        layer.lora_B["default"].weight.normal_()
+        seen = torch.randn(1, weight.shape[1])
+        plain, more = seen @ weight.T, layer(seen)
+        turn_low_rank(vlm)
+        torch.testing.assert_close(layer(seen), 2.0 * plain - more)
+        turn_low_rank(vlm)
+        merge_low_rank(vlm)
+        merged = vlm.model.text_model.layers[0].mlp.down_proj(seen)
+        torch.testing.assert_close(merged, more, atol=1e-5, rtol=1e-5)
 
 
 def test_numbers_that_cannot_be_are_refused(make_policy):

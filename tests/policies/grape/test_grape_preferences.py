@@ -27,7 +27,20 @@ def test_every_shipped_objective_lies_in_0_to_1(name):
     objective = read_objective(name, POINTS)
     values = [objective.external(attempt(beside)) for beside in (0.0, 0.05, 0.12)]
     assert all(0.0 < value <= 1.0 for value in values)
-    assert objective.stage_of(attempt(0.1)).tolist() == [0] * 3 + [1] * 6 + [2] * 2
+
+
+@pytest.mark.parametrize("name", ["safety", "efficiency"])
+def test_stages_follow_each_other(name):
+    stages = read_objective(name, POINTS).stage_of(attempt(0.1))
+    assert stages.tolist() == [0] * 3 + [1] * 6 + [2] * 2
+
+
+def test_success_prefers_to_let_go_over_the_middle_of_the_pad():
+    """However long it takes, and whatever it touches."""
+    success, aside = read_objective("success", POINTS), attempt(0.12)
+    aside.points["cube"][-1, :2] += 0.02
+    assert success.external(attempt(0.01)) > success.external(aside)
+    assert success.external(attempt(0.01)) == success.external(attempt(0.12))
 
 
 def test_the_three_objectives_prefer_different_things():
@@ -117,11 +130,33 @@ def test_pairs_are_of_one_state_and_differ():
         make_pairs([impossible, attempts[0]], objective)
 
 
+def test_the_best_of_a_state_are_paired_with_its_worst(tmp_path):
+    data = {**read_config("objectives", "safety"), "pairs": 2, "margin": 0.01}
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(data))
+    objective = read_objective(str(path), POINTS)
+    attempts = [attempt(beside) for beside in (0.01, 0.02, 0.05, 0.07, 0.12)]
+    pairs = make_pairs(attempts, objective)
+    chosen = [attempts.index(pair.chosen) for pair in pairs]
+    assert chosen == [4, 3]
+    assert [attempts.index(pair.rejected) for pair in pairs] == [0, 1]
+    for change, reason in (
+        ({"margin": 0}, "margin 0 must be"),
+        ({"pairs": 1.5}, "pairs 1.5 must"),
+    ):
+        path.write_text(yaml.safe_dump({**data, **change}))
+        with pytest.raises(ConfigError, match=reason):
+            read_objective(str(path), POINTS)
+
+
 def test_random_pairs_need_a_success_and_a_failure():
     attempts = [attempt(0.1), attempt(0.1, success=False), attempt(0.1, start=1)]
     (pair,) = random_pairs(attempts, np.random.default_rng(0))
     assert pair.chosen.success
     assert not pair.rejected.success
+    for alike in (True, False):
+        with pytest.raises(ConfigError, match="no initial state has both"):
+            random_pairs([attempt(0.1, success=alike)] * 2, np.random.default_rng(0))
 
 
 def test_trajectories_of_any_length_lie_side_by_side():

@@ -10,9 +10,12 @@ from lerobot.datasets import LeRobotDataset
 
 from robot_policies.cli.app import main
 from robot_policies.interface import ConfigError
+from robot_policies.policies.grape.iterations import PREFERENCES
 from robot_policies.policies.grape.objective import read_objective
 from robot_policies.policies.grape.preference_dataset import read_preferences, write_preferences
-from robot_policies.policies.grape.preferences import Pair
+from robot_policies.policies.grape.preferences import Pair, make_pairs
+from robot_policies.policies.grape.recorded import recorded_attempts
+from robot_policies.policies.runtime import LerobotRuntime
 
 SAFETY = read_objective("safety", POINTS)
 CAMERA = "observation.images.top"
@@ -88,6 +91,69 @@ def test_other_data_is_refused(written, tmp_path, capfd):
         read_preferences(root)
     assert main(["align", "show", str(tmp_path / "nothing")]) == 2
     assert "holds no pairs of attempts" in capfd.readouterr().err
+
+
+def told(beside: float, start: int, shade: int):
+    one = seen(beside, start, shade)
+    return replace(one, steps=replace(one.steps, task=["put the cube on the pad"] * len(one)))
+
+
+@pytest.fixture
+def outcomes(make_policy, save, tmp_path):
+    """A checkpoint, and six recorded attempts of one instruction, every other one a failure."""
+    made = make_policy()
+    folder, config = save(tmp_path / "base", *made), made[0].config
+    root = tmp_path / "recorded"
+    pairs = [
+        Pair(told(0.12, start, 200), replace(told(0.01, start, 40), success=False), 1.0)
+        for start in (7, 8, 9)
+    ]
+    write_preferences(root, pairs, SAFETY, config)
+    return folder, root
+
+
+def test_recorded_attempts_are_aligned_by_their_outcome(outcomes, tmp_path):
+    folder, root = outcomes
+    attempts = recorded_attempts(root, folder)
+    assert [t.success for t in attempts] == [True, False] * 3
+    assert [t.start for t in attempts] == [0, 0, 1, 1, 2, 2]
+    out, report = tmp_path / "out", tmp_path / "report.json"
+    command = ["align", "--policy", str(folder), "--data", str(root), "--epochs", "1"]
+    assert main([*command, "--out", str(out), "--json", str(report)]) == 0
+    (made,) = json.loads(report.read_text())["iterations"]
+    assert (made["attempts"], made["pairs"]) == (6, 3)
+    LerobotRuntime(out / "iteration_1")
+    (first, *_) = read_preferences(out / "iteration_1" / PREFERENCES)
+    assert first["chosen"]["success"]
+    assert not first["rejected"]["success"]
+
+
+def test_attempts_without_a_state_are_compared_by_instruction(outcomes):
+    folder, root = outcomes
+    about = root / "meta" / "recordings.jsonl"
+    lines = [json.loads(line) for line in about.read_text().splitlines()]
+    for line in lines:
+        del line["preference"]["state"]
+    about.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    attempts = recorded_attempts(root, folder)
+    assert [t.start for t in attempts] == [0] * 6
+    assert len(make_pairs(attempts, read_objective("outcome", frozenset()))) == 3
+
+
+def test_recorded_attempts_that_say_too_little_are_refused(outcomes, tmp_path, capfd):
+    folder, root = outcomes
+    command = ["align", "--policy", str(folder), "--data", str(root), "--out", str(tmp_path / "o")]
+    assert main([*command, "--objective", "safety"]) == 2
+    assert "no name 'cube'" in capfd.readouterr().err
+    about = root / "meta" / "recordings.jsonl"
+    written = about.read_text()
+    about.write_text(written.replace('"success": false', '"success": true'))
+    assert main(command) == 2
+    assert "no pair: of 3 initial states" in capfd.readouterr().err
+    about.write_text(written.replace('"success": false, ', ""))
+    assert main(command) == 2
+    assert "episode 1 does not say whether it succeeded" in capfd.readouterr().err
+    assert not (tmp_path / "o").exists()
 
 
 def test_an_alignment_needs_a_policy_and_a_folder(capfd):

@@ -23,6 +23,7 @@ from robot_policies_sim.worlds.tabletop.obstacle import TabletopObstacle
 
 SHIPPED = [name for name in checkpoints() if name.startswith("grape/")]
 SFT = "grape/tabletop_sft"
+ALIGNED = [name.rpartition("_")[2] for name in SHIPPED if name != SFT]
 TASK = load_task("tabletop_obstacle")
 
 
@@ -72,17 +73,18 @@ def test_attempts_hold_what_preferences_are_made_of():
     assert one.touch.any() == bool(one.metrics["collision"])
 
 
-def test_the_shipped_skill_makes_the_careful_policy_of_the_other():
-    base, careful = (GrapeCrowd(find_checkpoint(n)) for n in (SFT, "grape/tabletop_safety"))
+@pytest.mark.parametrize("name", ALIGNED)
+def test_each_shipped_skill_makes_the_aligned_policy_of_the_other(name):
+    base, careful = (GrapeCrowd(find_checkpoint(n)) for n in (SFT, f"grape/tabletop_{name}"))
     seen = base.observation_spec.example(np.random.default_rng(0))
     folder = find_checkpoint(SFT)
-    adapter = read_adapter(folder / "skills" / "safety", read_base(folder).layers)
+    adapter = read_adapter(folder / "skills" / name, read_base(folder).layers)
     one, other = base.policy, careful.policy
     batch, tokens = LerobotRuntime(folder).prepare(seen), torch.full((1, 4), 128)
     with torch.no_grad():
         before, wanted = one.log_likelihood(batch, tokens), other.log_likelihood(batch, tokens)
         mixer = SkillMixer(one)
-        mixer.swap(SkillStack(one, {"safety": adapter}), torch.ones(1))
+        mixer.swap(SkillStack(one, {name: adapter}), torch.ones(1))
         after = one.log_likelihood(batch, tokens)
     torch.testing.assert_close(after, wanted, atol=1e-5, rtol=1e-5)
     assert not torch.allclose(before, wanted, atol=1e-2)
