@@ -1,7 +1,7 @@
 """GRAPE on `tabletop_obstacle`: demonstrations, imitation, alignment, rivals, and their figures.
 
     python benchmarks/grape.py --out DIR                    # everything, three training seeds
-    python benchmarks/grape.py --out DIR --stage train      # demos, train, score, table or times
+    python benchmarks/grape.py --out DIR --stage train      # or demos, score, table, times, films
     python benchmarks/grape.py --out DIR --seed 0 --quick   # minutes, to see that it runs
 
 What is there already is kept, so a run that was stopped goes on; training and scoring may run at
@@ -19,7 +19,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import typer
 from grape_demonstrations import KINDS, demonstrate
 from grape_figure import draw
-from grape_scores import score, table
+from grape_films import film
+from grape_scores import last, score, table
 from grape_times import times
 from grape_training import OBJECTIVES, RIVALS, SFT, align, imitate
 from rich.console import Console
@@ -36,6 +37,7 @@ class Stage(StrEnum):
     SCORE = "score"
     TABLE = "table"
     TIMES = "times"
+    FILMS = "films"
 
 
 def main(
@@ -78,6 +80,9 @@ def main(
         for folder in folders:
             score(folder, extra=False, episodes=episodes)
         score(folders[0], extra=True, episodes=episodes)
+    if stage == Stage.FILMS:
+        film([folders[0] / name for name in (SFT, *map(last, OBJECTIVES))], out / "grape.png")
+        return
     if stage == Stage.TIMES:
         tables = times(folders[0] / SFT)
     else:
