@@ -46,6 +46,7 @@ EXTRAS = {
     # Named as LeRobot's own extras.
     "diffusion": ["diffusers>=0.38,<0.40"],
     "smolvla": ["num2words>=0.5.14,<0.6"],
+    "xacro": ["xacro>=2.1,<3"],
     "data": ["pyarrow", "mcap>=1.2", "av>=15", "pillow", "rerun-sdk>=0.24"],
     "evaluation": ["pyarrow", "statsmodels>=0.14", "plotly>=6"],
     "hardware": [
@@ -90,6 +91,7 @@ EXTRAS["sysid"] = ["mujoco[sysid]>=4.0,<4.1"]
 EXTRAS["test"] = [
     *EXTRAS["ray"],
     *EXTRAS["sysid"],
+    *EXTRAS["xacro"],
     "pytest>=8",
     "pytest-xdist>=3.6",
     "hypothesis>=6.100",
@@ -114,7 +116,7 @@ setup(
         (f"lib/{NAME}", sorted(str(path) for path in Path("libexec").iterdir())),
         *shared_files(),
     ],
-    install_requires=["numpy>=1.26", "pyyaml>=6", "scipy>=1.11", "typer>=0.29", "rich>=13"],
+    install_requires=["numpy>=1.26", "pyyaml>=6", "scipy>=1.16", "typer>=0.29", "rich>=13"],
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["robot-policies = robot_policies.cli.app:main"]},
     zip_safe=False,

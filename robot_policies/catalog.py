@@ -1,23 +1,30 @@
 """Names to robots, backends and tasks.
 
-What exists is what lies in `config/robots`, `config/backends` and `config/tasks`. The YAML of a
-backend or a task names the class that implements it and the options it is made with, so adding
-one takes the class and its YAML. Implementations are imported when they are used.
+What exists is what lies in `config/robots`, `config/backends` and `config/tasks`, and in the
+places of `places.py`. The YAML of a backend or a task names the class that implements it and the
+options it is made with, so adding one takes the class and its YAML. A user's YAML, which is no
+installed code, names another entry instead. Implementations are imported when they are used.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from inspect import signature
 from typing import Any
 
-from robot_policies.interface import ConfigError, RobotBackend, RobotSpec, ServoBackend, Task
+from robot_policies.documents import read_yaml
+from robot_policies.interface import (
+    ConfigError,
+    RobotBackend,
+    RobotPoliciesError,
+    RobotSpec,
+    ServoBackend,
+    Task,
+)
 from robot_policies.interface.errors import UnknownNameError
 from robot_policies.interface.robot_table import read_robot
 from robot_policies.interface.schema import build
-from robot_policies.shared_files import config_names, read_config
-
-TRUSTED = ("robot_policies.", "robot_policies_sim.", "robot_policies_hardware.")
+from robot_policies.shared_files import config_names, find_config
 
 
 @dataclass(frozen=True)
@@ -25,7 +32,7 @@ class Entry:
     """One YAML of `config/backends` or `config/tasks`.
 
     Attributes:
-        implementation: `module:Class`, inside this project's packages.
+        implementation: `module:Class`, inside the package that ships the file.
         description: One line for people.
         options: Keyword arguments of the class.
         modes: Whether the robot's modes stand between gate and servo, see `control/modes.py`.
@@ -39,10 +46,20 @@ class Entry:
     modes: bool = False
     clocks: Sequence[str] = ()
 
-    def __post_init__(self) -> None:
-        """Refuse code from elsewhere."""
-        if not self.implementation.startswith(TRUSTED) or ":" not in self.implementation:
-            raise ConfigError(f"implementation '{self.implementation}' must be module:Class")
+
+@dataclass(frozen=True)
+class Variant:
+    """One YAML of a user: a known backend or task with other options.
+
+    Attributes:
+        of: Name of the known one.
+        description: One line for people.
+        options: Keyword arguments of the class that differ.
+    """
+
+    of: str
+    description: str
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def robots() -> list[str]:
@@ -63,14 +80,35 @@ def tasks() -> list[str]:
 def entry(kind: str, name: str) -> Entry:
     """Return the catalog entry of a backend or a task.
 
+    A file in a folder of a user says `of: NAME` in place of `implementation`, and its options
+    come before those of the entry of that name.
+
     Args:
         kind: `backends` or `tasks`.
         name: Its name.
 
     Raises:
-        ConfigError: If the name is unknown or its YAML is wrong.
+        ConfigError: If the name is unknown, its YAML is wrong, or it names code of others.
     """
-    return build(Entry, read_config(kind, name), f"{name}.yaml")
+    place, path = find_config(kind, name)
+    data = read_yaml(path)
+    if place.code:
+        made = build(Entry, data, path.name)
+        module, colon, _ = made.implementation.partition(":")
+        if not colon or module.partition(".")[0] not in place.code:
+            raise ConfigError(
+                f"{path}: implementation '{made.implementation}' must be module:Class inside "
+                f"{' or '.join(place.code)}"
+            )
+        return made
+    if "of" not in data or "implementation" in data:
+        raise ConfigError(f"{path}: expected 'of: NAME'; only an installed package names a class")
+    changed = build(Variant, data, path.name)
+    if changed.of == name:
+        raise ConfigError(f"{path}: is of itself")
+    below = entry(kind, changed.of)
+    options = {**below.options, **changed.options}
+    return replace(below, description=changed.description, options=options)
 
 
 def load_robot(name: str) -> RobotSpec:
@@ -84,7 +122,13 @@ def load_robot(name: str) -> RobotSpec:
         return import_module("robot_policies_sim.engines.gymnasium.robot").environment_robot(
             variant
         )
-    return read_robot(read_config("robots", name), f"{name}.yaml")
+    _, path = find_config("robots", name)
+    table, where = read_yaml(path), path.name
+    if "model" not in table:
+        return read_robot(table, where)
+    from robot_policies.robots.reading import read_model  # SciPy is not needed for a table alone
+
+    return read_robot(table, where, read_model(table["model"], path.parent, f"{where}: model"))
 
 
 def load_task(name: str) -> Task:
@@ -161,4 +205,10 @@ def _make(
 
 def _implementation(made: Entry) -> Any:
     module, _, attribute = made.implementation.partition(":")
-    return getattr(import_module(module), attribute)
+    try:
+        return getattr(import_module(module), attribute)
+    except RobotPoliciesError:
+        raise
+    except Exception as error:  # code of others fails in its own ways
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ConfigError(f"'{made.implementation}' cannot be imported: {reason}") from error

@@ -11,6 +11,7 @@ from typing import Any
 
 from robot_policies.documents import read_yaml
 from robot_policies.interface.errors import ConfigError, UnknownNameError
+from robot_policies.places import CODE_OF_OURS, Place, places
 
 PACKAGE = "robot_policies"
 
@@ -31,13 +32,29 @@ def share_directory() -> Path:
     raise ConfigError(f"no config/robots in any of {[str(c) for c in candidates]}; reinstall")
 
 
+def found_files(kind: str) -> dict[str, list[tuple[Place, Path]]]:
+    """Return what has each name of a kind: where it is found, and its file.
+
+    Args:
+        kind: Folder, such as `robots`.
+    """
+    shipped = Place("shipped", share_directory() / "config", CODE_OF_OURS)
+    found: dict[str, list[tuple[Place, Path]]] = {}
+    for place in (shipped, *places()):
+        for name, path in place.files(kind).items():
+            known = found.setdefault(name, [])
+            if all(path.resolve() != other.resolve() for _, other in known):
+                known.append((place, path))  # one installed twice over is one
+    return found
+
+
 def config_names(kind: str) -> list[str]:
-    """Return the names of the YAML files in `config/<kind>`."""
-    return sorted(path.stem for path in (share_directory() / "config" / kind).glob("*.yaml"))
+    """Return the names of the YAML files of a kind, wherever they are found."""
+    return sorted(found_files(kind))
 
 
-def read_config(kind: str, name: str) -> dict[str, Any]:
-    """Read `config/<kind>/<name>.yaml`.
+def find_config(kind: str, name: str) -> tuple[Place, Path]:
+    """Return where `<kind>/<name>.yaml` is found, and the file.
 
     Args:
         kind: Folder, such as `robots`.
@@ -45,8 +62,27 @@ def read_config(kind: str, name: str) -> dict[str, Any]:
 
     Raises:
         UnknownNameError: If there is no such file; lists those there are.
-        ConfigError: If the file is no YAML mapping.
+        ConfigError: If there are two.
     """
-    if name not in config_names(kind):
-        raise UnknownNameError(kind.removesuffix("s"), name, config_names(kind))
-    return read_yaml(share_directory() / "config" / kind / f"{name}.yaml")
+    files = found_files(kind)
+    if name not in files:
+        raise UnknownNameError(kind.removesuffix("s"), name, sorted(files))
+    first, *others = files[name]
+    if others:
+        both = " and ".join(f"{path} ({place.origin})" for place, path in files[name])
+        raise ConfigError(f"{kind.removesuffix('s')} '{name}' is there twice: {both}; rename one")
+    return first
+
+
+def read_config(kind: str, name: str) -> dict[str, Any]:
+    """Read `<kind>/<name>.yaml`.
+
+    Args:
+        kind: Folder, such as `robots`.
+        name: File name without its ending.
+
+    Raises:
+        UnknownNameError: If there is no such file; lists those there are.
+        ConfigError: If there are two, or the file is no YAML mapping.
+    """
+    return read_yaml(find_config(kind, name)[1])

@@ -12,7 +12,7 @@ PAGE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
 SOURCES = ("robot_policies", "sim/robot_policies_sim", "hardware/robot_policies_hardware")
 LOOSE = {
     f"robot_policies/{name}.py"
-    for name in ("catalog", "documents", "session", "shared_files", "stage")
+    for name in ("catalog", "documents", "places", "session", "shared_files", "stage")
 }
 
 

@@ -13,6 +13,7 @@ from robot_policies.cli.options import Json
 from robot_policies.cli.output import results, table
 from robot_policies.interface import RobotPoliciesError
 from robot_policies.policies import locate
+from robot_policies.shared_files import find_config
 
 
 class Kind(StrEnum):
@@ -44,7 +45,7 @@ def list_names(
         output.finish(
             found,
             *(
-                table(name, ("name", "description"), [tuple(e.values()) for e in entries])
+                table(name, ("name", "from", "description"), [tuple(e.values()) for e in entries])
                 for name, entries in found.items()
             ),
         )
@@ -52,7 +53,25 @@ def list_names(
 
 def _entries(kind: Kind) -> list[dict[str, str]]:
     names, describe = _DESCRIBE[kind]
-    return [{"name": name, "description": _described(name, describe)} for name in names()]
+    return [
+        {
+            "name": name,
+            "from": _described(name, lambda name: _origin(kind, name)),
+            "description": _described(name, describe),
+        }
+        for name in names()
+    ]
+
+
+def _origin(kind: Kind, name: str) -> str:
+    """Return who put it there."""
+    if kind in (Kind.ROBOTS, Kind.BACKENDS, Kind.TASKS):
+        return find_config(kind, name)[0].origin
+    if kind is Kind.SKILLS:
+        from robot_policies.skills.library.library import SkillLibrary
+
+        return "shipped" if SkillLibrary().find(name).shipped else "yours"
+    return "built in" if name in locate.BUILT_IN else locate.origin(name)
 
 
 def _described(name: str, describe: Callable[[str], str]) -> str:

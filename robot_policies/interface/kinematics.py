@@ -18,6 +18,7 @@ from robot_policies.interface.frames import (
     rotation_vector,
 )
 from robot_policies.interface.robot import RobotSpec
+from robot_policies.interface.robot_parts import CoupledJoint
 
 # Damping at a singularity; motions well below it are not followed, so that the arm stays calm.
 LINEAR_DAMPING = 0.01  # m per rad; a tabletop arm has 0.1 to 0.4
@@ -45,16 +46,19 @@ class Kinematics:
         if link not in links:
             raise ContractError(f"{robot.name}: no link '{link}'.{suggestion(link, links)}")
         self._robot = robot
-        self._chain: list[tuple[np.ndarray, np.ndarray, np.ndarray, int, bool]] = []
+        coupled = {joint.name: joint for joint in robot.coupled}
+        chain: list[tuple[np.ndarray, np.ndarray, np.ndarray, int, bool, CoupledJoint | None]] = []
         while links[link].parent:
             entry = links[link]
-            index = robot.joint_names.index(entry.joint) if entry.joint else -1
-            sliding = index >= 0 and robot.joints[index].sliding
+            follower = coupled.get(entry.joint)
+            joint = follower.driver if follower else entry.joint
+            index = robot.joint_names.index(joint) if joint else -1
+            sliding = index >= 0 and (follower or robot.joints[index]).sliding
             axis = entry.axis / np.linalg.norm(entry.axis)
             fixed = matrix(quaternion(entry.rotation))
-            self._chain.append((fixed, entry.position, axis, index, sliding))
+            chain.append((fixed, entry.position, axis, index, sliding, follower))
             link = entry.parent
-        self._chain.reverse()
+        self._chain = chain[::-1]
 
     def pose(self, joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return rotation matrix (3, 3) and position (3,) [m] of the link.
@@ -73,12 +77,12 @@ class Kinematics:
         """
         _, tip, moved = self._walk(joints)
         jacobian = np.zeros((6, len(self._robot.joints)))
-        for index, sliding, axis, origin in moved:
+        for index, sliding, axis, origin in moved:  # of a coupled joint, times its slope
             if sliding:
-                jacobian[:3, index] = axis
+                jacobian[:3, index] += axis
             else:
-                jacobian[:3, index] = cross(axis, tip - origin)
-                jacobian[3:, index] = axis
+                jacobian[:3, index] += cross(axis, tip - origin)
+                jacobian[3:, index] += axis
         return jacobian
 
     def step(self, joints: np.ndarray, delta: np.ndarray) -> np.ndarray:
@@ -148,20 +152,24 @@ class Kinematics:
         product of homogeneous transforms).
 
         Returns:
-            Rotation (3, 3) and position (3,) of the end, and of each joint that moves: its number,
-            whether it slides, its axis and a point on it, in the base's frame.
+            Rotation (3, 3) and position (3,) of the end, and of each joint that moves: the number
+            of the actuated joint, whether it slides, its axis times its motion per motion of that
+            one, and a point on it, in the base's frame.
         """
         rotation, position, moved = np.eye(3), np.zeros(3), []
-        for fixed, offset, axis, index, sliding in self._chain:
+        for fixed, offset, axis, index, sliding, follower in self._chain:
             position = position + rotation @ offset
             rotation = rotation @ fixed
             if index < 0:
                 continue
-            moved.append((index, sliding, rotation @ axis, position))
+            value, slope = joints[index], 1.0
+            if follower:
+                value, slope = follower.position(value), follower.slope(value)
+            moved.append((index, sliding, slope * (rotation @ axis), position))
             if sliding:
-                position = position + rotation @ axis * joints[index]
+                position = position + rotation @ axis * value
             else:
-                rotation = rotation @ rotation_about(axis, joints[index])
+                rotation = rotation @ rotation_about(axis, value)
         return rotation, position, moved
 
 

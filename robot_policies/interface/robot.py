@@ -22,7 +22,15 @@ from robot_policies.interface.observation import (
     WRENCH_NAMES,
     WRENCH_UNITS,
 )
-from robot_policies.interface.robot_parts import Camera, Cloud, Gains, Joint, Link, Workspace
+from robot_policies.interface.robot_parts import (
+    Camera,
+    Cloud,
+    CoupledJoint,
+    Gains,
+    Joint,
+    Link,
+    Workspace,
+)
 from robot_policies.interface.spec import ArraySpec
 
 
@@ -35,6 +43,7 @@ class RobotSpec:
         joints: Actuated joints; this order is the order of every joint array in memory, and
             never crosses a boundary without the names.
         links: Rigid bodies, parents first.
+        coupled: Joints that move along with an actuated one, such as a second finger.
         gains: One set per `CommandMode`.
         control_rate: Rate at which policies command it. [Hz]
         servo_rate: Rate of the joint servo. [Hz]
@@ -63,6 +72,7 @@ class RobotSpec:
     tilt_limit: float | None = None
     workspace: Workspace | None = None
     base_height: float = 0.0
+    coupled: tuple[CoupledJoint, ...] = ()
 
     @cached_property
     def joint_names(self) -> tuple[str, ...]:

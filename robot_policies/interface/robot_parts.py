@@ -3,7 +3,7 @@
 All numbers are SI; joint and link frames follow URDF (REP-103: x forward, z up).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -75,20 +75,59 @@ class Joint:
             )
 
 
+@dataclass(frozen=True)
+class CoupledJoint:
+    """A joint without a motor of its own: another joint carries it along.
+
+    Its position is q = c0 + c1 p + c2 p^2 + c3 p^3 + c4 p^4, where p is the driver's position.
+
+    Attributes:
+        name: Joint name.
+        driver: Name of the actuated joint.
+        coefficients: c0 to c4.
+        lower: Lower position limit. [rad], [m] for sliding joints
+        upper: Upper position limit.
+        damping: Passive damping, simulators only. [N m s/rad]
+        armature: Reflected rotor inertia, simulators only. [kg m^2]
+        friction: Dry friction, simulators only. [N m]
+        sliding: Whether it slides rather than turns.
+    """
+
+    name: str
+    driver: str
+    coefficients: tuple[float, float, float, float, float]
+    lower: float
+    upper: float
+    damping: float = 0.0
+    armature: float = 0.0
+    friction: float = 0.0
+    sliding: bool = False
+
+    def position(self, driver: float) -> float:
+        """Return where it is while its driver is at a position. [rad], [m]."""
+        return float(np.polynomial.polynomial.polyval(driver, self.coefficients))
+
+    def slope(self, driver: float) -> float:
+        """Return how far it moves per motion of its driver."""
+        slopes = np.polynomial.polynomial.polyder(self.coefficients)
+        return float(np.polynomial.polynomial.polyval(driver, slopes))
+
+
 @dataclass(frozen=True, eq=False)
 class Shape:
-    """One collision and display primitive of a link, in the link frame.
+    """One collision and display shape of a link, in the link frame.
 
     Attributes:
         kind: `box` (half extents), `sphere` (radius), `capsule` or `cylinder` (radius, half
-            length along its z).
-        size: As the kind says. [m]
+            length along its z), or `mesh`, which touches with its convex hull.
+        size: As the kind says; of a mesh the factors along its axes. [m], [1]
         position: Centre. Shape (3,). [m]
         rotation: Roll, pitch, yaw. Shape (3,). [rad]
         friction: Sliding coefficient; `None` takes the scene's. [1]
         collides: Whether it takes part in contacts.
         color: Red, green, blue, alpha, 0 to 1.
         name: Name for contact sensing; empty if none is needed.
+        file: Of a mesh, STL or OBJ, as an absolute path.
     """
 
     kind: str
@@ -99,13 +138,18 @@ class Shape:
     collides: bool = True
     color: tuple[float, float, float, float] = (0.75, 0.75, 0.78, 1.0)
     name: str = ""
+    file: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse an unknown kind or a size of the wrong length."""
-        widths = {"box": 3, "sphere": 1, "capsule": 2, "cylinder": 2}
+        """Refuse an unknown kind, a size of the wrong length, or a mesh without its file."""
+        widths = {"box": 3, "sphere": 1, "capsule": 2, "cylinder": 2, "mesh": 3}
         if self.kind not in widths:
             raise ConfigError(f"no shape '{self.kind}'.{suggestion(self.kind, widths)}")
         vector(self.size, widths[self.kind], f"{self.kind} size")
+        if (self.kind == "mesh") != bool(self.file):
+            raise ConfigError(f"{self.kind}: a mesh has a file, other shapes have none")
+        if self.file and self.name:
+            raise ConfigError(f"mesh '{self.name}': contacts are sensed by other shapes alone")
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,14 +159,16 @@ class Link:
     Attributes:
         name: Link name; the first link of a robot is its base.
         parent: Name of the parent link; empty for the base.
-        joint: Name of the joint that moves it; empty if it is fixed to its parent.
+        joint: Name of the joint that moves it, actuated or coupled; empty if it is fixed to its
+            parent.
         position: Origin in the parent frame. Shape (3,). [m]
         rotation: Roll, pitch, yaw in the parent frame. Shape (3,). [rad]
         axis: Joint axis in the link frame. Shape (3,).
-        mass: Mass. [kg]
+        mass: Mass; 0 for a frame without a body. [kg]
         center_of_mass: In the link frame. Shape (3,). [m]
-        inertia: Principal moments about the centre of mass, link axes. Shape (3,). [kg m^2]
-        shapes: Primitives.
+        inertia: Principal moments about the centre of mass. Shape (3,). [kg m^2]
+        shapes: What it looks like and touches with.
+        principal_axes: Roll, pitch, yaw of the principal axes in the link frame. Shape (3,). [rad]
     """
 
     name: str
@@ -135,6 +181,7 @@ class Link:
     axis: np.ndarray
     joint: str = ""
     shapes: tuple[Shape, ...] = ()
+    principal_axes: np.ndarray = field(default_factory=lambda: np.zeros(3))
 
 
 @dataclass(frozen=True, eq=False)

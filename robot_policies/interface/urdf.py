@@ -5,7 +5,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from robot_policies.interface.robot import RobotSpec
-from robot_policies.interface.robot_parts import Joint, Link, Shape
+from robot_policies.interface.robot_parts import CoupledJoint, Joint, Link, Shape
 
 BASE = "base_link"  # REP-105
 
@@ -18,13 +18,16 @@ def urdf(spec: RobotSpec) -> str:
 
     Returns:
         URDF with the table's names; a link fixed to its parent hangs on a joint `<link>_fixed`.
+        `mimic` is a line: a coupled joint has there the one of the driver's default position.
     """
-    joints = {joint.name: joint for joint in spec.joints}
+    joints: dict[str, Joint | CoupledJoint] = {joint.name: joint for joint in spec.joints}
+    joints |= {joint.name: joint for joint in spec.coupled}
     root = ET.Element("robot", name=spec.name)
     for link in spec.links:
         _link(root, link)
         if link.parent:
-            _joint(root, link, joints.get(link.joint))
+            joint = joints.get(link.joint)
+            _joint(root, link, joint, _driver(spec, joint))
     ET.indent(root)
     return ET.tostring(root, encoding="unicode")
 
@@ -72,21 +75,31 @@ def _fixed(
 def _link(root: ET.Element, link: Link) -> None:
     element = ET.SubElement(root, "link", name=link.name)
     inertial = ET.SubElement(element, "inertial")
-    _origin(inertial, link.center_of_mass, np.zeros(3))
+    _origin(inertial, link.center_of_mass, link.principal_axes)
     ET.SubElement(inertial, "mass", value=repr(float(link.mass)))
     moments = {f"i{a}{a}": repr(float(m)) for a, m in zip("xyz", link.inertia, strict=True)}
     ET.SubElement(inertial, "inertia", moments, ixy="0", ixz="0", iyz="0")
     for i, shape in enumerate(link.shapes):
-        visual = ET.SubElement(element, "visual")
-        _geometry(visual, shape)
-        material = ET.SubElement(visual, "material", name=f"{link.name}_{i}")
-        ET.SubElement(material, "color", rgba=_text(shape.color))
+        if shape.color[-1] > 0.0:
+            visual = ET.SubElement(element, "visual")
+            _geometry(visual, shape)
+            material = ET.SubElement(visual, "material", name=f"{link.name}_{i}")
+            ET.SubElement(material, "color", rgba=_text(shape.color))
         if shape.collides:
             _geometry(ET.SubElement(element, "collision"), shape)
 
 
-def _joint(root: ET.Element, link: Link, joint: Joint | None) -> None:
-    if joint is None:
+def _driver(spec: RobotSpec, joint: Joint | CoupledJoint | None) -> Joint | None:
+    """Return the actuated joint that moves a joint."""
+    if isinstance(joint, CoupledJoint):
+        return spec.joints[spec.joint_names.index(joint.driver)]
+    return joint
+
+
+def _joint(
+    root: ET.Element, link: Link, joint: Joint | CoupledJoint | None, driver: Joint | None
+) -> None:
+    if joint is None or driver is None:
         element = ET.SubElement(root, "joint", name=f"{link.name}_fixed", type="fixed")
     else:
         kind = "prismatic" if joint.sliding else "revolute"
@@ -95,12 +108,17 @@ def _joint(root: ET.Element, link: Link, joint: Joint | None) -> None:
         limits = {
             "lower": joint.lower,
             "upper": joint.upper,
-            "effort": joint.effort,
-            "velocity": joint.velocity,
+            "effort": driver.effort,
+            "velocity": driver.velocity,
         }
         ET.SubElement(element, "limit", {key: repr(float(v)) for key, v in limits.items()})
         passive = {"damping": repr(float(joint.damping)), "friction": repr(float(joint.friction))}
         ET.SubElement(element, "dynamics", passive)
+        if isinstance(joint, CoupledJoint):
+            slope = joint.slope(driver.default)
+            offset = joint.position(driver.default) - slope * driver.default
+            line = {"multiplier": repr(slope), "offset": repr(offset)}
+            ET.SubElement(element, "mimic", line, joint=driver.name)
     ET.SubElement(element, "parent", link=link.parent)
     ET.SubElement(element, "child", link=link.name)
     _origin(element, link.position, link.rotation)
@@ -113,6 +131,8 @@ def _geometry(parent: ET.Element, shape: Shape) -> None:
         ET.SubElement(geometry, "box", size=_text(2.0 * np.array(shape.size)))
     elif shape.kind == "sphere":
         ET.SubElement(geometry, "sphere", radius=_text(shape.size))
+    elif shape.kind == "mesh":
+        ET.SubElement(geometry, "mesh", filename=shape.file, scale=_text(shape.size))
     else:
         radius, half = shape.size
         ET.SubElement(geometry, shape.kind, radius=_text([radius]), length=_text([2.0 * half]))

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from robot_policies.interface import CheckpointError, ConfigError, UnknownNameError
+from robot_policies.places import places
 from robot_policies.shared_files import share_directory
 
 BUILT_IN = ("hold",)
@@ -17,13 +18,30 @@ HUB_FILES = ("*.json", "*.safetensors", "*.yaml")  # never *.bin, *.pt or *.pkl:
 
 
 def checkpoints() -> list[str]:
-    """Return the ids of the shipped checkpoints, as `family/name`."""
-    root = share_directory() / "checkpoints"
-    return sorted(
-        folder.relative_to(root).as_posix()
-        for folder in root.glob("*/*/")
-        if (folder / CONFIG).is_file()
-    )
+    """Return the ids of the checkpoints in all places, as `family/name`."""
+    return sorted(_found())
+
+
+def origin(name: str) -> str:
+    """Return who put the checkpoint of an id there, for people."""
+    return _found()[name][0][0]
+
+
+def _found() -> dict[str, list[tuple[str, Path]]]:
+    """Return who put what has each id there, and its folder."""
+    roots = [
+        ("shipped", share_directory()),
+        *((p.origin, p.folder) for p in places() if not p.kind),
+    ]
+    found: dict[str, list[tuple[str, Path]]] = {}
+    for who, above in roots:
+        root = above / "checkpoints"
+        for folder in root.glob("*/*/"):
+            if (folder / CONFIG).is_file():
+                known = found.setdefault(folder.relative_to(root).as_posix(), [])
+                if all(folder.resolve() != other.resolve() for _, other in known):
+                    known.append((who, folder))
+    return found
 
 
 def policies() -> list[str]:
@@ -32,25 +50,30 @@ def policies() -> list[str]:
 
 
 def find_checkpoint(name: str) -> Path:
-    """Return the folder of a shipped id, a path or a hub repository.
+    """Return the folder of an id, a path or a hub repository.
 
     Raises:
-        ConfigError: If it is none of them, is called `none`, or the hub does not give it.
+        ConfigError: If it is none of them, is called `none`, is an id that two checkpoints have,
+            or the hub does not give it.
         CheckpointError: If a path is no folder.
     """
-    shipped = checkpoints()
+    known = _found()
     if name == NO_NAME:
         raise ConfigError(
             f"policy '{name}' stands for no policy in a launch file; call it ./{name}"
         )
-    if name in shipped:
-        return share_directory() / "checkpoints" / name
+    if name in known:
+        first, *others = known[name]
+        if others:
+            both = " and ".join(f"{folder} ({who})" for who, folder in known[name])
+            raise ConfigError(f"policy '{name}' is there twice: {both}; rename one")
+        return first[1]
     folder = Path(name).expanduser()
     if name and folder.is_dir():
         return folder
     if name.startswith(("/", "./", "../", "~")):
         raise CheckpointError(f"{name}: no such folder")
-    families = {known.split("/")[0] for known in shipped}
+    families = {each.split("/")[0] for each in known}
     if not HUB_ID.fullmatch(name) or name.split("/")[0] in families:
         raise UnknownNameError("policy", name, policies())
     return _download(name)

@@ -152,7 +152,7 @@ class EpisodeConditions:
                     f"initial.joint_position[{joint.name}] = {position[i]:g} is outside "
                     f"[{joint.lower:g}, {joint.upper:g}]"
                 )
-        if not spec.links[0].mass + self.payload > 0.0:
+        if self.payload and not spec.links[0].mass + self.payload > 0.0:
             raise ConfigError(f"initial.payload {self.payload} kg leaves a base without mass")
         whole = isinstance(self.latency_steps, int) and self.latency_steps >= 0
         if not (0.0 < self.motor_strength < np.inf and whole):
@@ -180,7 +180,7 @@ class EpisodeConditions:
     def robot(self, spec: RobotSpec) -> RobotSpec:
         """Return the table of the robot as it is in this episode."""
         base = spec.links[0]
-        loaded = 1.0 + self.payload / base.mass
+        loaded = 1.0 + self.payload / base.mass if self.payload else 1.0
         base = replace(base, mass=base.mass * loaded, inertia=base.inertia * loaded)
         strength, heavier = self.motor_strength, self.link_mass
         stiffer = strength * self.gain

@@ -13,7 +13,7 @@ import numpy as np
 
 from robot_policies.interface import RobotSpec
 from robot_policies.interface.gravity import DOWN, GRAVITY
-from robot_policies.interface.robot_parts import Camera, Link, Shape
+from robot_policies.interface.robot_parts import Camera, CoupledJoint, Joint, Link, Shape
 from robot_policies_sim.engines.mujoco.cloth import add_cloth
 from robot_policies_sim.engines.mujoco.elements import pose, text
 from robot_policies_sim.engines.mujoco.scenery import furnish
@@ -76,9 +76,10 @@ def mjcf(
         solref=text([contact.softness, 1.0]),
     )
     worldbody = ET.SubElement(root, "worldbody")
-    furnish(root, worldbody, world)
+    furnish(root, worldbody, world, spec.cameras)
     sensors = ET.Element("sensor")
     bodies = {"": worldbody}
+    _meshes(root, spec)
     for link in spec.links:
         body = _body(bodies[link.parent], link, spec)
         bodies[link.name] = body
@@ -98,6 +99,7 @@ def mjcf(
         _object(worldbody, item, contact.friction)
     for cloth in world.cloths:
         add_cloth(root, bodies, cloth, contact.softness)
+    root.append(_couplings(spec))
     root.append(_actuators(spec))
     root.append(sensors)
     ET.indent(root)
@@ -111,27 +113,54 @@ def _body(parent: ET.Element, link: Link, spec: RobotSpec) -> ET.Element:
         position = position + [0.0, 0.0, spec.base_height]
         ET.SubElement(body, "freejoint", name="base")
     pose(body, position, link.rotation)
+    inertial = ET.SubElement(
+        body, "inertial", mass=text([link.mass]), diaginertia=text(link.inertia)
+    )
+    pose(inertial, link.center_of_mass, link.principal_axes)
+    for joint in (*spec.joints, *spec.coupled):
+        if joint.name == link.joint:
+            _joint(body, link, joint)
+    return body
+
+
+def _joint(body: ET.Element, link: Link, joint: Joint | CoupledJoint) -> None:
     ET.SubElement(
         body,
-        "inertial",
-        pos=text(link.center_of_mass),
-        mass=text([link.mass]),
-        diaginertia=text(link.inertia),
+        "joint",
+        name=joint.name,
+        type="slide" if joint.sliding else "hinge",
+        axis=text(link.axis),
+        range=text([joint.lower, joint.upper]),
+        damping=text([joint.damping]),
+        armature=text([joint.armature]),
+        frictionloss=text([joint.friction]),
     )
-    for joint in spec.joints:
-        if joint.name == link.joint:
-            ET.SubElement(
-                body,
-                "joint",
-                name=joint.name,
-                type="slide" if joint.sliding else "hinge",
-                axis=text(link.axis),
-                range=text([joint.lower, joint.upper]),
-                damping=text([joint.damping]),
-                armature=text([joint.armature]),
-                frictionloss=text([joint.friction]),
-            )
-    return body
+
+
+def _meshes(root: ET.Element, spec: RobotSpec) -> None:
+    """Add each mesh once; its volume does not matter, links have their inertia."""
+    assets = ET.SubElement(root, "asset")
+    meshes = {_mesh(shape): shape for link in spec.links for shape in link.shapes if shape.file}
+    for name, shape in meshes.items():
+        mesh = {"name": name, "file": shape.file, "scale": text(shape.size), "inertia": "shell"}
+        ET.SubElement(assets, "mesh", mesh)
+
+
+def _mesh(shape: Shape) -> str:
+    return f"{shape.file} {text(shape.size)}"
+
+
+def _couplings(spec: RobotSpec) -> ET.Element:
+    couplings = ET.Element("equality")
+    for joint in spec.coupled:
+        ET.SubElement(
+            couplings,
+            "joint",
+            joint1=joint.name,
+            joint2=joint.driver,
+            polycoef=text(joint.coefficients),
+        )
+    return couplings
 
 
 def _shapes(
@@ -167,7 +196,10 @@ def _object(worldbody: ET.Element, item: Object, friction: float) -> None:
 
 def _draw(geom: ET.Element, shape: Shape, friction: float) -> None:
     geom.set("type", shape.kind)
-    geom.set("size", text(shape.size))
+    if shape.kind == "mesh":
+        geom.set("mesh", _mesh(shape))
+    else:
+        geom.set("size", text(shape.size))
     geom.set("rgba", text(shape.color))
     # One number sets the sliding coefficient alone; the rest stays the scene's.
     geom.set("friction", text([friction if shape.friction is None else shape.friction]))

@@ -1,24 +1,29 @@
 """What a MuJoCo model has beside robot and objects: light, floor, sky, and how all are drawn."""
 
+from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
 import numpy as np
 
+from robot_policies.interface.robot_parts import Camera
 from robot_policies_sim.engines.mujoco.elements import text
 from robot_policies_sim.scene.world import AMBIENT, HEADLIGHT, LAMP, LAMP_DIRECTION, World
 
 FLOOR = {"contype": "0", "conaffinity": "3"}  # touches whatever touches something
 
 
-def furnish(root: ET.Element, worldbody: ET.Element, world: World) -> None:
+def furnish(
+    root: ET.Element, worldbody: ET.Element, world: World, cameras: Sequence[Camera] = ()
+) -> None:
     """Add light and floor.
 
     Args:
         root: The model, changed in place.
         worldbody: Its world.
         world: The scene.
+        cameras: Pictures of their sizes can be drawn.
     """
-    _visual(root)
+    _visual(root, cameras)
     lamp = {"pos": "0.5 0.5 4", "dir": text(LAMP_DIRECTION), "castshadow": "false"}
     lamp |= {"directional": "true", "diffuse": text([LAMP] * 3), "specular": "0 0 0"}
     ET.SubElement(worldbody, "light", lamp)
@@ -27,9 +32,11 @@ def furnish(root: ET.Element, worldbody: ET.Element, world: World) -> None:
     _checker(root, world)
 
 
-def _visual(root: ET.Element) -> None:
+def _visual(root: ET.Element, cameras: Sequence[Camera]) -> None:
     visual = ET.SubElement(root, "visual")
-    ET.SubElement(visual, "global", offwidth="1280", offheight="960")
+    width = max([1280, *(camera.width for camera in cameras)])
+    height = max([960, *(camera.height for camera in cameras)])
+    ET.SubElement(visual, "global", offwidth=str(width), offheight=str(height))
     # On a CPU a 96x96 image takes 0.6 ms like this, 4 ms with an endless floor (a finite plane
     # collides without end all the same) and round shapes, 50 ms with shadows and multisampling.
     mesh = {"numslices": "16", "numstacks": "8", "numquads": "1"}

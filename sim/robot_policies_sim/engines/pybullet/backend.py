@@ -105,6 +105,7 @@ class PybulletBackend(SteppedSimulator):
         self._objects = build_world(client, world, mass)
         self._loaded = load_robot(client, robot, world.contact)
         self._effort = robot.effort
+        self._drivers = [robot.joint_names.index(joint.driver) for joint in robot.coupled]
 
     def _place(self, conditions: EpisodeConditions) -> None:
         self._loaded.place(conditions, self.spec)
@@ -136,8 +137,15 @@ class PybulletBackend(SteppedSimulator):
             torque = torque - self._gains.damping * velocity
             self._torque = np.clip(torque, -self._effort, self._effort)
             robot.drive(self._torque)
+            if self._drivers:
+                self._carry(position)
             pybullet.stepSimulation(physicsClientId=self._client)
         self._acceleration = (robot.base_motion()[0] - before) * self.spec.servo_rate
+
+    def _carry(self, position: np.ndarray) -> None:
+        followers = zip(self.spec.coupled, position[self._drivers], strict=True)
+        target = np.array([joint.position(driver) for joint, driver in followers])
+        self._loaded.carry(target, self._effort[self._drivers])
 
     def _is_finite(self) -> bool:
         base, joints = self._link_pose(self.spec.links[0].name), self._loaded.joint_state()

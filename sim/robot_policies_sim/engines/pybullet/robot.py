@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from robot_policies.interface import RobotSpec
+from robot_policies.interface.frames import matrix, quaternion
 from robot_policies.interface.urdf import urdf
 from robot_policies_sim.engines.pybullet.body import LoadedRobot
 from robot_policies_sim.engines.pybullet.quiet_import import pybullet
@@ -35,20 +36,25 @@ def load_robot(client: int, robot: RobotSpec, contact: Contact) -> LoadedRobot:
         info = pybullet.getJointInfo(body, i, physicsClientId=client)
         joints[info[1].decode()] = i
         links[info[12].decode()] = i
+    base = pybullet.getDynamicsInfo(body, -1, physicsClientId=client)
     loaded = LoadedRobot(
         client=client,
         body=body,
         links=links,
         joints=[joints[name] for name in robot.joint_names],
-        center=np.array(pybullet.getDynamicsInfo(body, -1, physicsClientId=client)[3]),
+        coupled=[joints[joint.name] for joint in robot.coupled],
+        center=np.array(base[3]),
+        axes=np.array(base[4]),
         lever=np.zeros(3),
+        lever_axes=np.eye(3),
     )
     _set_physics(client, robot, contact, loaded)
     if robot.wrench_link:
-        lever = next(link.center_of_mass for link in robot.links if link.name == robot.wrench_link)
+        cell = next(link for link in robot.links if link.name == robot.wrench_link)
+        axes = matrix(quaternion(cell.principal_axes))
         carried = links[robot.wrench_link]
         pybullet.enableJointForceTorqueSensor(body, carried, True, physicsClientId=client)
-        loaded = replace(loaded, lever=lever)
+        loaded = replace(loaded, lever=cell.center_of_mass, lever_axes=axes)
     return loaded
 
 
@@ -89,9 +95,11 @@ def inertia_with_rotors(robot: RobotSpec) -> dict[str, np.ndarray]:
     Returns:
         Principal moments by link name. Shape (3,) each. [kg m^2]
     """
-    armature = {joint.name: joint.armature for joint in robot.joints}
+    armature = {joint.name: joint.armature for joint in (*robot.joints, *robot.coupled)}
     return {
         link.name: link.inertia
-        + ROTOR_SHARE * armature.get(link.joint, 0.0) * np.square(link.axis)
+        + ROTOR_SHARE
+        * armature.get(link.joint, 0.0)
+        * np.square(link.axis @ matrix(quaternion(link.principal_axes)))
         for link in robot.links
     }

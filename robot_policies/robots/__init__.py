@@ -1,0 +1,1 @@
+"""Robots that somebody else modelled: MJCF and URDF files read into a robot's parts."""
