@@ -47,6 +47,9 @@ EXTRAS = {
     "diffusion": ["diffusers>=0.38,<0.40"],
     "smolvla": ["num2words>=0.5.14,<0.6"],
     "xacro": ["xacro>=2.1,<3"],
+    # Networks as ONNX; only such a policy needs it.
+    "onnx": ["onnxruntime>=1.22"],
+    "serve": ["websockets>=16", "msgpack>=1.1"],
     "data": ["pyarrow", "mcap>=1.2", "av>=15", "pillow", "rerun-sdk>=0.24"],
     "evaluation": ["pyarrow", "statsmodels>=0.14", "plotly>=6"],
     "hardware": [
@@ -95,6 +98,7 @@ EXTRAS["test"] = [
     "pytest>=8",
     "pytest-xdist>=3.6",
     "hypothesis>=6.100",
+    "onnx>=1.18",
     "ruff>=0.12",
     "pyright>=1.1.400",
 ]

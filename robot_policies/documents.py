@@ -24,16 +24,37 @@ MAX_STATISTICS = 16 << 20  # bytes; LeRobot writes ten numbers of each element, 
 MAX_DEPTH = 64
 MAX_VALUES = 200_000  # of the whole document, each alias counted as what it stands for
 PERCENT_HINT = "In YAML the unit of percent is written in quotes: '%'"
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+PYTHON = "tag:yaml.org,2002:python/"
+LISTS = ("tuple", "object/apply:builtins.slice")  # of Python, read as the lists they stand for
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
+class _DumpLoader(_Loader):
+    """Reads what Python dumped as data; a tag that would run code is refused by name."""
+
+
+def _refuse_code(loader: Any, suffix: str, node: yaml.Node) -> Any:
+    if suffix in LISTS:
+        return loader.construct_sequence(node)
+    line = node.start_mark.line + 1
+    raise yaml.YAMLError(f"line {line}: '!!python/{suffix}' names code; expected data alone")
+
+
+_DumpLoader.add_multi_constructor(PYTHON, _refuse_code)
+
+
+def read_yaml(path: Path, *, dumped: bool = False) -> dict[str, Any]:
     """Read a YAML file that must hold a mapping.
+
+    Args:
+        path: The file.
+        dumped: Whether Python may have dumped it; tuples and slices in it are then lists.
 
     Raises:
         ConfigError: If the file cannot be read, or holds anything else.
     """
-    return _read(path, parse_yaml, "mapping")
+    loader = _DumpLoader if dumped else _Loader
+    return _read(path, partial(parse_yaml, loader=loader), "mapping")
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -54,13 +75,17 @@ def read_statistics(path: Path) -> dict[str, Any]:
     return _read(path, partial(parse_json, measured=True), "JSON object", MAX_STATISTICS)
 
 
-def parse_yaml(text: str) -> Any:
+def parse_yaml(text: str, *, loader: Any = _Loader) -> Any:
     """Return what a YAML document says.
+
+    Args:
+        text: The document.
+        loader: PyYAML's loader, one that constructs plain data alone.
 
     Raises:
         ValueError: If it is no YAML, too deep or too large.
     """
-    loader = _Loader(text)
+    loader = loader(text)
     try:
         _check_events(text)
         node = loader.get_single_node()

@@ -12,7 +12,7 @@ from robot_policies.interface import Policy, RobotBackend, RobotSpec, Task
 from robot_policies.interface.compatibility import check_compatible
 from robot_policies.interface.findings import Report
 from robot_policies.policies.catalog import load_policy
-from robot_policies.stage import Stage, open_stage
+from robot_policies.stage import ROBOT, GainsOf, Stage, open_stage
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,15 +67,16 @@ def open_session(
     device: str = "cpu",
     contract: Path | None = None,
     base: str | None = None,
+    gains: GainsOf = ROBOT,
 ) -> Session:
-    """Open a policy on a stage; arguments as of `load_policy` and `open_stage`.
+    """Open a policy on a stage; arguments as of `load_policy`, `open_stage` and `with_gains`.
 
     Raises:
         ConfigError: If a name or an option is unknown, or names contradict each other.
         CheckpointError: If the policy cannot be read.
     """
     stage = open_stage(backend, task, robot, options=options, seconds=seconds)
-    return join(policy, stage, device, contract, base)
+    return join(policy, stage, device, contract, base, gains)
 
 
 def join(
@@ -84,12 +85,13 @@ def join(
     device: str = "cpu",
     contract: Path | None = None,
     base: str | None = None,
+    gains: GainsOf = ROBOT,
 ) -> Session:
-    """Load a policy for a stage that is open already; arguments as of `load_policy`.
+    """Load a policy for a stage that is open; arguments as of `load_policy` and `with_gains`.
 
     Raises:
-        ConfigError: If the name is unknown, or the device is not there.
+        ConfigError: If the name is unknown, the device is not there, or the contract lacks gains.
         CheckpointError: If the policy cannot be read.
     """
     loaded = load_policy(policy, robot=stage.robot, device=device, contract=contract, base=base)
-    return Session(loaded, stage)
+    return Session(loaded, stage.with_gains(gains, loaded.action_spec))

@@ -3,14 +3,28 @@
 Nothing is connected yet. `robot_policies/session.py` adds the policy.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, Literal, get_args
 
 from robot_policies.catalog import load_robot, load_task, make_backend
-from robot_policies.interface import ConfigError, RobotBackend, RobotSpec, Simulator, Task
+from robot_policies.interface import (
+    ActionSpec,
+    ConfigError,
+    RobotBackend,
+    RobotSpec,
+    Simulator,
+    Task,
+    UnknownNameError,
+)
+from robot_policies.interface.gains import with_gains_of
 from robot_policies.interface.robot_alone import NAME as NO_TASK
 from robot_policies.interface.robot_alone import RobotAlone
+
+GainsOf = Literal["robot", "contract"]  # whose gains track the joint targets of a policy
+GAINS: tuple[GainsOf, ...] = get_args(GainsOf)
+ROBOT = GAINS[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +37,7 @@ class Stage:
         robot: The robot.
         backend: What moves it, not connected.
         name: Of the backend.
+        make: Makes the backend for a robot.
     """
 
     task: Task | None
@@ -30,6 +45,24 @@ class Stage:
     robot: RobotSpec
     backend: RobotBackend
     name: str
+    make: Callable[[RobotSpec], RobotBackend]
+
+    def with_gains(self, gains: GainsOf, action: ActionSpec) -> "Stage":
+        """Return the stage whose robot tracks a policy with its own gains, or the contract's.
+
+        Args:
+            gains: Whose they are.
+            action: Of the policy.
+
+        Raises:
+            ConfigError: If nobody has such gains, or the contract does not say them.
+        """
+        if gains not in GAINS:
+            raise UnknownNameError("gains", gains, GAINS)
+        if gains == ROBOT:
+            return self
+        robot = with_gains_of(self.robot, action)
+        return replace(self, robot=robot, backend=self.make(robot))
 
     @property
     def simulator(self) -> Simulator:
@@ -69,11 +102,11 @@ def open_stage(
     if rate:
         spec = replace(spec, control_rate=float(rate))
     scene = known.scene if known else None
-    device = make_backend(backend, spec, scene, **(options or {}))
+    make = partial(make_backend, backend, scene=scene, **(options or {}))
     asked = known or RobotAlone(name)
     if seconds is not None:
         asked.horizon = seconds
-    return Stage(known, asked, spec, device, backend)
+    return Stage(known, asked, spec, make(spec), backend, make)
 
 
 def find_task(task: str | None, robot: str | None) -> tuple[Task | None, str]:

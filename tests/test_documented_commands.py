@@ -39,6 +39,7 @@ LONG = (
     "emulate",
     "evaluate",
     "launch",
+    "serve",
     "skill",
     "train",
     "demo",

@@ -29,6 +29,7 @@ NEVER = {
     "robot_policies/lerobot_plugin": {"rclpy", "torch", NODES, POLICIES, SIM, "mujoco"},
     "robot_policies/data": {"rclpy", NODES, SIM, HARDWARE, "mujoco", "pybullet"},
     "robot_policies/robots": {"torch", "rclpy", CONTROL, NODES, POLICIES, SIM, HARDWARE},
+    "robot_policies/serving": {"rclpy", "torch", "mujoco", NODES, POLICIES, SIM, HARDWARE},
     "robot_policies/nodes": {"torch", "lerobot", "mujoco", "pybullet", SIM, HARDWARE},
     "sim/robot_policies_sim": {"torch", "rclpy", CONTROL, NODES, POLICIES, HARDWARE},
     "sim/robot_policies_sim/scene": {"mujoco", "pybullet", "gymnasium", ENGINES, WORLDS},

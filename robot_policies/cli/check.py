@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from robot_policies.cli.options import Backend, Base, Contract, Device, Json, Policy
+from robot_policies.cli.options import Backend, Base, Contract, Device, Gains, Json, Policy
 from robot_policies.cli.output import results, table
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def check(
     device: Device = "cpu",
     contract: Contract = None,
     base: Base = None,
+    gains: Gains = "robot",
     json: Json = None,
 ) -> None:
     """Compare names, units, shapes, rates, limits and statistics; exit status 1 if they clash.
@@ -42,7 +43,14 @@ def check(
 
     with results(json) as output:
         session = open_session(
-            policy, backend, task, robot, device=device, contract=contract, base=base
+            policy,
+            backend,
+            task,
+            robot,
+            device=device,
+            contract=contract,
+            base=base,
+            gains=gains,
         )
         try:
             report = session.report()

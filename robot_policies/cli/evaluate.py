@@ -10,7 +10,7 @@ import typer
 
 from robot_policies.cli.evaluation_tables import tables
 from robot_policies.cli.field_trials import evaluate_plan
-from robot_policies.cli.options import Base, Contract, Device, Json, Seed
+from robot_policies.cli.options import Base, Contract, Device, Gains, Json, Seed
 from robot_policies.cli.output import STDOUT, progress, results
 from robot_policies.cli.recorded_trials import evaluate_recorded
 from robot_policies.interface import ConfigError, RobotPoliciesError
@@ -64,6 +64,7 @@ def evaluate(
     device: Device = "cpu",
     contract: Contract = None,
     base: Base = None,
+    gains: Gains = "robot",
     engine: Annotated[str, typer.Option("--engine", help="local or ray.")] = "local",
     workers: Annotated[
         int | None,
@@ -109,6 +110,7 @@ def evaluate(
     if (contract or base) and len(policy) != 1:
         raise ConfigError(f"--contract and --base go with one policy, {len(policy)} were given")
     condition |= {"device": device, "contract": str(contract or ""), "base": base or ""}
+    condition["gains"] = gains
     asked = _suite(suite, policy, task, backend, episodes, seed, condition)
     part = _shard(shard)
     total = sum(part.has(job) for job in asked.jobs())

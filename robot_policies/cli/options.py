@@ -1,7 +1,7 @@
 """Options that several commands share, worded once."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -23,6 +23,10 @@ Device = Annotated[
 Contract = Annotated[
     Path | None,
     typer.Option("--contract", metavar="FILE", help="Instead of the policy's contract.yaml."),
+]
+Gains = Annotated[
+    Literal["robot", "contract"],
+    typer.Option("--gains", help="Whose gains track the policy's joint targets."),
 ]
 Base = Annotated[
     str | None,

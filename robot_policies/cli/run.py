@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from robot_policies.cli.options import Backend, Base, Contract, Device, Json, Policy, Seed
+from robot_policies.cli.options import Backend, Base, Contract, Device, Gains, Json, Policy, Seed
 from robot_policies.cli.output import cell, counts, progress, results, table
 from robot_policies.documents import parse_yaml
 from robot_policies.interface import BackendError, ConfigError
@@ -40,6 +40,7 @@ def run(
     device: Device = "cpu",
     contract: Contract = None,
     base: Base = None,
+    gains: Gains = "robot",
     viewer: Annotated[
         str | None, typer.Option("--viewer", help="rerun, or an .rrd file to write.")
     ] = None,
@@ -74,6 +75,7 @@ def run(
             device=device,
             contract=contract,
             base=base,
+            gains=gains,
         )
         session.require()
         document = watched(

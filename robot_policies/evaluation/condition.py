@@ -8,6 +8,7 @@ from typing import Any
 from robot_policies.control.timing import NetworkModel
 from robot_policies.interface import ConfigError, ExecutorMode, UnknownNameError
 from robot_policies.interface.action import EXECUTOR_MODES
+from robot_policies.stage import GAINS, ROBOT, GainsOf
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Condition:
         device: That the policy answers on, as `load_policy` takes it.
         contract: File in place of the policy's `contract.yaml`; empty for its own.
         base: The policy that an adapter is added to; empty for none.
+        gains: Whose gains track the policy, as `Stage.with_gains` takes it.
         initial: Fields of an episode's initial condition, instead of what the task draws.
     """
 
@@ -38,6 +40,7 @@ class Condition:
     device: str = "cpu"
     contract: str = ""
     base: str = ""
+    gains: GainsOf = ROBOT
     initial: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -49,6 +52,8 @@ class Condition:
         self.network()
         if self.executor not in (None, *EXECUTOR_MODES):
             raise UnknownNameError("executor", str(self.executor), EXECUTOR_MODES)
+        if self.gains not in GAINS:
+            raise UnknownNameError("gains", self.gains, GAINS)
         if self.nodes and self.network() != NetworkModel():
             raise ConfigError(
                 "nodes: true goes with no delay, jitter, loss or inference: "

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from robot_policies.control.records import Observer
 from robot_policies.evaluation.condition import Condition
 from robot_policies.interface import Policy, RobotPoliciesError, Simulator, Task
+from robot_policies.stage import ROBOT, GainsOf, open_stage
 
 CACHED = 2  # cells a process keeps open; the episodes of a cell arrive together
 
@@ -34,6 +35,7 @@ class Cell(NamedTuple):
 
 
 type Given = tuple[tuple[str, Any], ...]  # arguments of `load_policy`, which can be remembered
+type Opened = tuple[str, str, str, Given, GainsOf]  # arguments of `open_cell`
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,13 @@ class Job:
 
     @property
     def stage(self) -> tuple[str, str, str]:
-        """Policy, task and backend: what is opened to run it."""
+        """Policy, task and backend by name."""
         return self.policy, self.task, self.backend
+
+    @property
+    def opened(self) -> Opened:
+        """What is opened to run it."""
+        return *self.stage, tuple(self.condition.loading.items()), self.condition.gains
 
     @property
     def cell(self) -> Cell:
@@ -117,7 +124,7 @@ def run_watched(job: Job, film: Path) -> Outcome:
     """
     from robot_policies.data.observers import make_observers
 
-    _, _, simulator = open_cell(*job.stage, _given(job.condition))
+    _, _, simulator = open_cell(*job.opened)
     observers = make_observers(simulator, video=film, real_time=False)
     try:
         return _run(job, observers)
@@ -131,7 +138,7 @@ def _run(job: Job, observers: Sequence[Observer] = ()) -> Outcome:
         return _through_nodes(job)
     from robot_policies.control.episode import run_episode
 
-    policy, task, simulator = open_cell(*job.stage, _given(job.condition))
+    policy, task, simulator = open_cell(*job.opened)
     result = run_episode(
         simulator,
         policy,
@@ -160,13 +167,9 @@ def _outcome(job: Job, result: Mapping[str, Any]) -> Outcome:
     return Outcome(job, success, metrics, result["duration"], ended)
 
 
-def _given(condition: Condition) -> Given:
-    return tuple(condition.loading.items())
-
-
 @lru_cache(maxsize=CACHED)
 def open_cell(
-    policy: str, task: str, backend: str, given: Given = ()
+    policy: str, task: str, backend: str, given: Given = (), gains: GainsOf = ROBOT
 ) -> tuple[Policy, Task, Simulator]:
     """Load a cell's policy and task and connect its simulator, once per process.
 
@@ -175,11 +178,12 @@ def open_cell(
         ContractError: If the policy does not fit the robot.
     """
     from robot_policies.session import Session
-    from robot_policies.stage import open_stage
 
     stage = open_stage(backend, task)
+    loaded = _load(policy, stage.robot.name, given)
+    stage = stage.with_gains(gains, loaded.action_spec)
     simulator = stage.simulator
-    session = Session(_load(policy, stage.robot.name, given), stage).require()
+    session = Session(loaded, stage).require()
     simulator.connect()
     return session.policy, session.task, simulator
 

@@ -115,7 +115,7 @@ def _run(
     for outcome in outcomes.values():
         listen(outcome)
     left = [place for place in range(len(jobs)) if place not in outcomes]
-    stages = dict.fromkeys(jobs[place].stage for place in left)
+    stages = dict.fromkeys(jobs[place].opened for place in left)
     if engine == "local" and min(workers, len(left)) > 1:
         prepare(modules_of(stages))
         refused = in_process(refusals, list(stages))  # so that this one need not import it all
@@ -123,8 +123,8 @@ def _run(
         refused = refusals(stages)
     if not suite.skip_incompatible:
         require_all(refused)
-    left = [place for place in left if jobs[place].stage not in refused]
-    cells = {job.cell: refused[job.stage] for job in jobs if job.stage in refused}
+    left = [place for place in left if jobs[place].opened not in refused]
+    cells = {job.cell: refused[job.opened] for job in jobs if job.opened in refused}
     if table is not None:
         table.refuse(cells)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from robot_policies.interface.errors import ContractError, UnknownNameError
 from robot_policies.interface.limits import JointLimits
+from robot_policies.interface.robot_parts import Gains
 from robot_policies.interface.spec import ArraySpec
 
 # How chunks become one action; `control/chunk_executor.py` says what each does.
@@ -44,6 +45,8 @@ class ActionSpec:
         executor: How its chunks are meant to be merged.
         decay: Of the weight per chunk, where chunks are averaged; see `ensemble` of
             `control/chunk_executor.py`.
+        gains: Of the servo that the policy expects to track its joint targets, in the order of
+            the array's names; `None` if it does not say.
     """
 
     kind: ActionKind
@@ -53,6 +56,7 @@ class ActionSpec:
     executed: int = 0
     executor: ExecutorMode = "open_loop"
     decay: float = 0.01  # Zhao et al. 2023, Sec. IV-A
+    gains: Gains | None = None
 
     def __post_init__(self) -> None:
         """Refuse a spec that names no elements or no time."""

@@ -15,6 +15,7 @@ from robot_policies.interface.backend import RobotBackend, offered
 from robot_policies.interface.clouds import check_clouds, is_cloud
 from robot_policies.interface.errors import ContractError, suggestion
 from robot_policies.interface.findings import Finding, Report
+from robot_policies.interface.gains import check_gains
 from robot_policies.interface.normalization_audit import audit_statistics
 from robot_policies.interface.observation import (
     DEPTH,
@@ -172,6 +173,7 @@ def _action(policy: Policy, robot: RobotSpec, backend: RobotBackend) -> Iterator
     if spec.array.names != robot.joint_names:
         text = "action: the policy's order differs from the robot's; matched by name"
         yield Finding("info", "order", text)
+    yield from check_gains(spec, robot)
     per = "/s" if spec.kind is ActionKind.JOINT_VELOCITY else ""
     for i, name in enumerate(spec.array.names):
         joint = robot.joints[robot.joint_names.index(name)]

@@ -19,7 +19,7 @@ from robot_policies.interface import BackendError
 from robot_policies.launching.network import RANGE, graph_environment
 from robot_policies.launching.trial import run_process, run_trial
 from robot_policies.policies.catalog import action_spec_of
-from robot_policies.policies.locate import BUILT_IN, find_checkpoint
+from robot_policies.policies.locate import find_checkpoint, has_network_of_lerobot
 
 LONGEST_PAUSE = 2.0  # s; between two answers of LeRobot, where a plan is longer
 HEAVY = 0.01  # s; below, messages take a good part of an answer, and LeRobot has none
@@ -59,7 +59,7 @@ def measure_latency(
         advance()
         return value
 
-    names, own = dict(names), names["policy"] in BUILT_IN
+    names, own = dict(names), not has_network_of_lerobot(names["policy"])
     robot = load_robot(names["robot"])
     spec = action_spec_of(names["policy"], robot, _contract(names))
     pause = min(spec.executed * spec.dt, LONGEST_PAUSE)

@@ -66,6 +66,7 @@ class PolicyNode(GraphNode):
             settings["device"],
             contract_file(settings),
             settings["base"] or None,
+            settings["gains"],
         )
         session.report().require()
         policy, robot, backend = session.policy, session.robot, session.backend

@@ -56,6 +56,8 @@ class TrialRun:
             clocks: Those the backend is to use instead of its own.
         """
         stage = by_name(settings, clocks)
+        action = action_spec_of(settings["policy"], stage.robot, contract_file(settings))
+        stage = stage.with_gains(settings["gains"], action)
         robot, task, backend = stage.robot, stage.task, stage.backend
         self._settings, self.task = settings, task
         self._horizon = settings["seconds"] or (task.horizon if task else np.inf)
@@ -63,7 +65,6 @@ class TrialRun:
             task.horizon = self._horizon
         if settings["summary"]:
             require_writable(Path(settings["summary"]))
-        action = action_spec_of(settings["policy"], robot, contract_file(settings))
         backend.connect()
         self.loop = ControlLoop(
             backend, action, executor_mode(settings), limits_of(robot, settings, task)

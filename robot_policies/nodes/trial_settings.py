@@ -10,7 +10,8 @@ from robot_policies.documents import parse_yaml
 from robot_policies.interface import ConfigError, ExecutorMode, RobotSpec, Task
 from robot_policies.interface.action import EXECUTOR_MODES
 from robot_policies.nodes.settings import Setting
-from robot_policies.stage import Stage, open_stage
+from robot_policies.stage import GAINS, Stage, open_stage
+from robot_policies.stage import ROBOT as ROBOT_GAINS
 
 CONTRACT = "contract"
 BOTH, ROBOT, POLICY = "both", "robot", "policy"  # which half of a graph runs on a computer
@@ -29,6 +30,9 @@ NAMED: dict[str, Setting] = {
         CONTRACT,
         "how chunks are merged; contract: as the policy's says",
         choices=(CONTRACT, *EXECUTOR_MODES),
+    ),
+    "gains": Setting(
+        ROBOT_GAINS, "whose gains track the policy: the robot's or the contract's", choices=GAINS
     ),
     "plan_age": Setting(
         0.0, "oldest observation whose plan is followed, 0 is the robot class's [s]", least=0.0

@@ -30,6 +30,7 @@ def action_spec(contract: Contract, config: Mapping[str, Any]) -> ActionSpec:
         horizon=form.rows,
         executed=form.executed,
         executor=contract.executor or merged,
+        gains=contract.gains,
         **({} if decay is None else {"decay": float(decay)}),
     )
 

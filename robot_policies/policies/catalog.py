@@ -4,10 +4,12 @@ Importing this module is cheap; torch and LeRobot are imported when a checkpoint
 """
 
 import sys
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 from robot_policies.interface import ActionSpec, ConfigError, Policy, RobotSpec
-from robot_policies.policies.locate import BUILT_IN, find_checkpoint
+from robot_policies.policies.locate import BUILT_IN, find_checkpoint, own_runtime
 
 
 def load_policy(
@@ -40,10 +42,8 @@ def load_policy(
         return _built_in(name, robot)
     folder = find_checkpoint(name)
     below = find_checkpoint(base) if base else None
-    from robot_policies.policies.runtime import LerobotRuntime
-
     given = {"device": device, "threads": threads, "contract": contract, "base": below}
-    return LerobotRuntime(folder, name=name, **given)
+    return _runtime(folder)(folder, name=name, **given)
 
 
 def set_threads(number: int) -> None:
@@ -69,6 +69,16 @@ def action_spec_of(name: str, robot: RobotSpec, contract: Path | None = None) ->
     from robot_policies.policies.actions import read_action_spec
 
     return read_action_spec(find_checkpoint(name), contract)
+
+
+def _runtime(folder: Path) -> Callable[..., Policy]:
+    """Return what runs a checkpoint: LeRobot, or what its type brings along."""
+    if kind := own_runtime(folder):
+        module = import_module(f"robot_policies.policies.{kind}.runtime_{kind}")
+        return module.RUNTIME
+    from robot_policies.policies.runtime import LerobotRuntime
+
+    return LerobotRuntime
 
 
 def _built_in(name: str, robot: RobotSpec | None) -> Policy:

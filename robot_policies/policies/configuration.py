@@ -19,6 +19,7 @@ from lerobot.utils.constants import OBS_IMAGE
 from robot_policies.interface import CheckpointError
 from robot_policies.interface.errors import suggestion
 from robot_policies.policies.files import CheckpointFiles, one_line
+from robot_policies.policies.locate import ALONE
 from robot_policies.policies.tokenizer import LANGUAGE_MODELS
 
 CONFIG = "config.json"
@@ -62,6 +63,8 @@ def read_config(files: CheckpointFiles, device: str) -> PreTrainedConfig:
     """
     data, where = files.json(CONFIG), files.folder / CONFIG
     kind = data.pop("type", None)
+    if kind in ALONE:
+        raise CheckpointError(f"{where}: a policy of type '{kind}' has no network of LeRobot's")
     if kind not in KINDS:
         raise CheckpointError(f"{where}: no policy type {kind!r}.{suggestion(str(kind), KINDS)}")
     if kind not in OWN:

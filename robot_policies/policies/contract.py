@@ -18,18 +18,21 @@ it, beside the checkpoint:
          lower: [-0.4, -0.3, -0.8], upper: [1.0, 0.3, 0.8]}
       observation.points: {frame: base}    # a cloud: the link whose frame it is in
     action: {kind: joint_position, names: [FR_hip_joint], unit: rad}
+    gains: {stiffness: 20.0, damping: 0.5}  # of the servo it was trained with: N m/rad, N m s/rad
+    network: {...}                # what a network without LeRobot sees: `onnx_locomotion/terms.py`
 
 Units are those of the training data. `deg` and `deg/s` are converted to SI, and `%` of a joint's
 range (LeRobot's gripper) to the joint's unit by the robot's table: once, here, both ways.
 
-A file without `version` is of version 1, which has no `vocabulary`, `max_age` and `max_skew`, no
-`lower` and `upper`, and names no frame. It means what it always meant.
+A file without `version` is of version 1, which has no `vocabulary`, `max_age`, `max_skew`, `gains`
+and `network`, no `lower` and `upper`, and names no frame. It means what it always meant.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-from robot_policies.interface import ActionKind, ExecutorMode, Finding
+from robot_policies.interface import ActionKind, ExecutorMode, Finding, Gains
 from robot_policies.learning.elements import CONTRACT_VERSION
 from robot_policies.policies.elements import Elements
 
@@ -55,6 +58,8 @@ class Contract:
         executor: How its chunks are merged; `None` if the file does not say.
         max_age: Oldest sample to act on, by feature. [s]
         max_skew: Largest time behind the newest sensor, by feature. [s]
+        gains: Of the servo it was trained with, in the order of the action; `None` if unsaid.
+        network: What its network sees and answers, as the file has it.
     """
 
     version: int
@@ -70,6 +75,8 @@ class Contract:
     executor: ExecutorMode | None
     max_age: Mapping[str, float]
     max_skew: Mapping[str, float]
+    gains: Gains | None = None
+    network: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def findings(self) -> tuple[Finding, ...]:

@@ -22,9 +22,9 @@ from robot_policies.interface.rates import whole_periods
 from robot_policies.interface.schema import build, check_keys
 from robot_policies.learning.elements import CONTRACT_VERSION
 from robot_policies.policies.contract import Contract
-from robot_policies.policies.elements import BOUNDS, Elements, read_elements
+from robot_policies.policies.elements import BOUNDS, Elements, read_elements, read_gains
 
-SINCE_2 = ("vocabulary", "max_age", "max_skew")
+SINCE_2 = ("vocabulary", "max_age", "max_skew", "gains", "network")
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class _File:
     vocabulary: tuple[str, ...] = ()
     max_age: Mapping[str, float] = field(default_factory=dict)
     max_skew: Mapping[str, float] = field(default_factory=dict)
+    gains: Mapping[str, Any] = field(default_factory=dict)
+    network: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse a version there is not, a step that takes no time, an unknown executor."""
@@ -62,7 +64,7 @@ class _File:
             raise ValueError(f"vocabulary must be a list of words, got {spoken!r}")
         if spoken and not self.task:
             raise ValueError("a vocabulary needs 'task: true': nothing else reads instructions")
-        for key in ("observation", "action", "max_age", "max_skew"):
+        for key in ("observation", "action", "max_age", "max_skew", "gains", "network"):
             if not isinstance(getattr(self, key), Mapping):
                 raise ValueError(f"{key}: expected a mapping, got {getattr(self, key)!r}")
 
@@ -150,6 +152,8 @@ def _contract(
         executor=data.executor,
         max_age=data.max_age,
         max_skew=data.max_skew,
+        gains=read_gains(data.gains, ActionKind(kind), action_width, f"{where}: gains"),
+        network=data.network,
     )
 
 

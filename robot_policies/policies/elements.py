@@ -8,11 +8,12 @@ import numpy as np
 
 from robot_policies.calibration import calibration_for
 from robot_policies.catalog import load_robot
-from robot_policies.interface import ArraySpec, CheckpointError, ConfigError
+from robot_policies.interface import ActionKind, ArraySpec, CheckpointError, ConfigError, Gains
 from robot_policies.interface.schema import check_keys, vector
 from robot_policies.interface.units import PERCENT, to_si
 
 BOUNDS = ("lower", "upper")
+GAINS = ("stiffness", "damping")
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,3 +98,30 @@ def read_elements(
     if lower is not None and upper is not None and (lower > upper).any():
         raise ConfigError(f"{where}: lower {entry['lower']} exceeds upper {entry['upper']}")
     return Elements(tuple(names), tuple(units), si, scale, offset, lower, upper)
+
+
+def read_gains(entry: Any, kind: ActionKind, width: int, where: str) -> Gains | None:
+    """Read `stiffness` and `damping` of the servo; `None` if nothing is said.
+
+    Args:
+        entry: The entry of `contract.yaml`; a number stands for all joints.
+        kind: Of the action.
+        width: Elements of an action, whose order is that of the gains.
+        where: File and key, for messages.
+
+    Raises:
+        ConfigError: If a value is missing or below 0, or the action is no joint position.
+    """
+    if not entry:
+        return None
+    if kind is not ActionKind.JOINT_POSITION:
+        raise ConfigError(f"{where}: an action of kind {kind} has none, only joint_position")
+    check_keys(entry, GAINS, where)
+    values = {}
+    for name in GAINS:
+        if name not in entry:
+            raise ConfigError(f"{where}: '{name}' is missing")
+        values[name] = vector(entry[name], width, f"{where}: {name}")
+        if (values[name] < 0.0).any():
+            raise ConfigError(f"{where}: {name} {entry[name]} must be >= 0")
+    return Gains(**values)

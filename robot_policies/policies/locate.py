@@ -6,6 +6,7 @@ Nothing is loaded here; `policies/catalog.py` makes a policy of what is found.
 import re
 from pathlib import Path
 
+from robot_policies.documents import read_json
 from robot_policies.interface import CheckpointError, ConfigError, UnknownNameError
 from robot_policies.places import places
 from robot_policies.shared_files import share_directory
@@ -14,7 +15,14 @@ BUILT_IN = ("hold",)
 CONFIG = "config.json"
 NO_NAME = "none"  # what launch files say for an empty argument
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")  # owner/name, or owner/name@revision
-HUB_FILES = ("*.json", "*.safetensors", "*.yaml")  # never *.bin, *.pt or *.pkl: no pickle
+# Never *.bin, *.pt or *.pkl: no pickle.
+HUB_FILES = ("*.json", "*.safetensors", "*.onnx", "*.yaml")
+# Types of policies that run without LeRobot.
+ALONE = tuple(
+    sorted(
+        path.stem.removeprefix("runtime_") for path in Path(__file__).parent.glob("*/runtime_*.py")
+    )
+)
 
 
 def checkpoints() -> list[str]:
@@ -77,6 +85,20 @@ def find_checkpoint(name: str) -> Path:
     if not HUB_ID.fullmatch(name) or name.split("/")[0] in families:
         raise UnknownNameError("policy", name, policies())
     return _download(name)
+
+
+def own_runtime(folder: Path) -> str:
+    """Return the type of a checkpoint that runs without LeRobot; empty for any other."""
+    try:
+        kind = read_json(folder / CONFIG).get("type")
+    except ConfigError:  # the reader of LeRobot's checkpoints says what is wrong with it
+        return ""
+    return kind if kind in ALONE else ""
+
+
+def has_network_of_lerobot(name: str) -> bool:
+    """Return whether LeRobot itself can answer in place of a policy."""
+    return name not in BUILT_IN and not own_runtime(find_checkpoint(name))
 
 
 def _download(name: str) -> Path:

@@ -17,7 +17,7 @@ from lerobot.processor import AbsoluteActionsProcessorStep
 from lerobot.utils.constants import ACTION
 from torch import Tensor
 
-from robot_policies.interface import ActionChunk, Observation, Statistics
+from robot_policies.interface import ActionChunk, CheckpointError, Observation, Statistics
 from robot_policies.policies.asking import asking
 from robot_policies.policies.audit import audit_dataset, audit_units
 from robot_policies.policies.checkpoint import Checkpoint, read_checkpoint
@@ -25,6 +25,8 @@ from robot_policies.policies.contract import FILE, Contract
 from robot_policies.policies.contract_file import read_contract
 from robot_policies.policies.device import find_device, room_on
 from robot_policies.policies.numpy_inference import NumpyInference, OnArrays
+from robot_policies.policies.onnx_graph import GRAPH, graph_of, put_in_place, require_same
+from robot_policies.policies.onnx_session import OnnxSession
 from robot_policies.policies.plan_form import plan_form
 from robot_policies.policies.random_state import RandomState
 from robot_policies.policies.specs import action_width, inputs_of, settings_of, specs_of
@@ -66,7 +68,7 @@ class LerobotRuntime:
             CheckpointError: If the checkpoint is damaged or contradicts its contract.
             ConfigError: If the device is not there, or full.
         """
-        device = find_device(device)
+        device = self.device = find_device(device)
         torch.set_num_threads(threads)
         with room_on(device):
             checkpoint = self.checkpoint = read_checkpoint(folder, device, base)
@@ -84,8 +86,10 @@ class LerobotRuntime:
         self.skills = LiveSkills(checkpoint, describe, metadata.dt)
         self._translation = Translation(checkpoint, metadata, specs, self.name, device)
         self._network = checkpoint.policy
+        if GRAPH in checkpoint.files:
+            self._compute_by_graph(threads)
         self._ask = asking(self._network, plan_form(settings_of(checkpoint.config)))
-        self._random, self.device = RandomState(torch.device(device)), device
+        self._random = RandomState(torch.device(device))
         # As LeRobot does: half precision on a GPU, where the checkpoint allows it.
         self._half = checkpoint.config.use_amp and device.startswith("cuda")
         self._numpy = self._without_torch() if device == "cpu" else None
@@ -139,6 +143,22 @@ class LerobotRuntime:
         """Return what the network says in SI. (1, T, A) -> (T, A)."""
         return self._translation.finish(action)
 
+    def _compute_by_graph(self, threads: int) -> None:
+        """Let ONNX Runtime answer in place of torch, with the graph in the checkpoint.
+
+        Raises:
+            CheckpointError: If it is of other weights, or the policy answers on another device.
+        """
+        path = self.checkpoint.files.path(GRAPH)
+        if self.device != "cpu":
+            raise CheckpointError(f"{path} computes on the CPU, not on '{self.device}'")
+        session = OnnxSession(path, threads)
+        example = self.observation_spec.example(np.random.default_rng(0))
+        graph = graph_of(self._network, self.prepare(example), str(path))
+        require_same(graph, session, str(path))
+        put_in_place(self._network, session)
+        self.skills.refused = f"{path} has fixed weights: skills go with the policy without it"
+
     def _without_torch(self) -> NumpyInference | None:
         """Return how one observation is answered without torch; `None` if that is not possible."""
         answer = self._network.on_arrays() if isinstance(self._network, OnArrays) else None
@@ -162,4 +182,8 @@ def _of_places(checkpoint: Checkpoint) -> dict[str, Statistics]:
 def _read_contract(checkpoint: Checkpoint, elsewhere: Path | None) -> Contract:
     inputs, files = inputs_of(checkpoint), checkpoint.files
     own = files.path(FILE) if FILE in files else files.folder / FILE
-    return read_contract(elsewhere or own, inputs.vectors, action_width(checkpoint), inputs.clouds)
+    path, width = elsewhere or own, action_width(checkpoint)
+    contract = read_contract(path, inputs.vectors, width, inputs.clouds)
+    if contract.network:
+        raise CheckpointError(f"{path}: 'network' is of policies that LeRobot does not run")
+    return contract

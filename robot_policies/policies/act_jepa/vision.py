@@ -3,6 +3,8 @@
 (B, 3, H, W) in [0, 1] and the task token (B, C) to (B, N, C).
 """
 
+from functools import cache
+
 import torch
 from torch import Tensor, nn
 
@@ -57,11 +59,17 @@ class KeypointTokens(nn.Module):
         query = self.looked_for + asked.unflatten(1, self.looked_for.shape)  # (B, K, F)
         heat = torch.einsum("bkf,bfhw->bkhw", query, found) * self.sharpness  # (B, K, h, w)
         weight = heat.flatten(2).softmax(-1).view_as(heat)
-        v = torch.linspace(-1.0, 1.0, heat.shape[2], device=heat.device)
-        u = torch.linspace(-1.0, 1.0, heat.shape[3], device=heat.device)
+        v, u = (_line(int(size), heat.device) for size in heat.shape[2:])
         place = torch.stack([(weight.sum(2) * u).sum(-1), (weight.sum(3) * v).sum(-1)], -1)
         parts = place.flatten(1).chunk(len(GOALS), 1)  # 2 x (B, K)
         return torch.stack([f(x) for f, x in zip(self.project, parts, strict=True)], 1)
+
+
+@cache
+def _line(size: int, device: torch.device) -> Tensor:
+    """Return places along an axis, -1 to 1; remembered, since a graph holds numbers alone."""
+    with torch.inference_mode(False):
+        return torch.linspace(-1.0, 1.0, size, device=device)
 
 
 def make_backbones(config: ActJepaConfig, cameras: int) -> nn.ModuleList:

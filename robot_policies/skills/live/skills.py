@@ -42,6 +42,7 @@ class LiveSkills:
     Attributes:
         weights: How much of each skill acts now, by name.
         limits: What those that act hold the robot to.
+        refused: Why none can act; empty where they can.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class LiveSkills:
         self._begins = True
         self.weights: Mapping[str, float] = {}
         self.limits: JointLimits = {}
+        self.refused = ""
 
     @cached_property
     def base(self) -> SkillBase:
@@ -95,6 +97,8 @@ class LiveSkills:
         Raises:
             RobotPoliciesError: In one line: which skill or weight, and why it is refused.
         """
+        if skills and self.refused:
+            raise ConfigError(self.refused)
         if weights and len(weights) != len(skills):
             raise ConfigError(
                 f"{len(weights)} skill_weights for {len(skills)} skills {list(skills)}: one each, "

@@ -8,7 +8,6 @@ import numpy as np
 
 from robot_policies.catalog import load_robot
 from robot_policies.interface import (
-    ArraySpec,
     ConfigError,
     ContractError,
     Task,
@@ -27,7 +26,6 @@ JOINT_SPREAD = 0.05  # rad, initial joint positions about the default pose
 VELOCITY_SPREAD = 0.1  # m/s and rad/s, initial velocities of the base
 SHARING = 2  # robots in a row of a training environment that share a command
 CLEARANCE = 0.01  # m the base starts higher, so that no leg starts in the ground
-COMMANDS = replace(GOAL_STREAMS[VELOCITY_COMMAND], lower=LOWEST, upper=HIGHEST)
 
 
 class Go1Walk(Task):
@@ -37,9 +35,7 @@ class Go1Walk(Task):
         commands: Forward [m/s], left [m/s], turn [rad/s]; the seed picks one in turn.
     """
 
-    robot = "go1"
     goals = (VELOCITY_COMMAND,)
-    goal_streams: Mapping[str, ArraySpec] = {VELOCITY_COMMAND: COMMANDS}
 
     def __init__(
         self,
@@ -48,6 +44,9 @@ class Go1Walk(Task):
         friction: tuple[float, float],
         horizon: float = 10.0,
         conditions: Mapping[str, Any] | None = None,
+        robot: str = "go1",
+        lower: Sequence[float] = tuple(LOWEST),
+        upper: Sequence[float] = tuple(HIGHEST),
     ) -> None:
         """Set the distribution of trials.
 
@@ -57,16 +56,25 @@ class Go1Walk(Task):
             friction: Range of the sliding coefficient.
             horizon: Duration of a trial. [s]
             conditions: What `EpisodeConditions` differ in every trial, such as `payload`.
+            robot: A quadruped with Unitree's names of joints and feet.
+            lower: Least command there may be. [m/s, m/s, rad/s]
+            upper: Greatest command there may be. [m/s, m/s, rad/s]
 
         Raises:
-            ConfigError: If a command or a range cannot be, or a command is out of `COMMANDS`.
+            ConfigError: If a command or a range cannot be, or a command is out of bounds.
         """
-        self.name, self.horizon = name, horizon
+        self.name, self.horizon, self.robot = name, horizon, robot
+        bounds = {
+            key: vector(bound, 3, f"{name}: {key}")
+            for key, bound in (("lower", lower), ("upper", upper))
+        }
+        stream = replace(GOAL_STREAMS[VELOCITY_COMMAND], **bounds)
+        self.goal_streams = {VELOCITY_COMMAND: stream}
         self.scene: Mapping[str, Any] = {}
         self.commands = [vector(c, 3, f"{name}: commands[{i}]") for i, c in enumerate(commands)]
         for i, command in enumerate(self.commands):
             try:
-                COMMANDS.validate(command)
+                stream.validate(command)
             except ContractError as error:
                 raise ConfigError(f"{name}: commands[{i}]: {error}") from None
         self._friction = vector(friction, 2, f"{name}: friction")
