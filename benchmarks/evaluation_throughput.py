@@ -1,4 +1,4 @@
-"""Episodes per minute of an evaluation with one and with two workers, interleaved.
+"""Episodes per minute of an evaluation with one and two workers, and what two commands give.
 
     python benchmarks/evaluation_throughput.py --episodes 96 --repeats 2
     python benchmarks/evaluation_throughput.py --episodes 16
@@ -10,39 +10,48 @@ import subprocess
 import sys
 import tempfile
 import time
+from subprocess import PIPE
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-WORKERS = (1, 2)
+# Commands at once and workers of each. Two commands that share nothing say what the machine gives.
+WAYS = {"one worker": (1, 1), "two workers": (1, 2), "two commands, one worker each": (2, 1)}
 
 
-def run(policy: str, task: str, episodes: int, workers: int) -> float:
-    """Return how long an evaluation takes. [s]."""
+def run(policy: str, task: str, episodes: int, commands: int, workers: int) -> float:
+    """Return how long so many episodes take, shared by commands that run at once. [s]."""
     words = ["--policy", policy, "--task", task, "--backend", "mujoco", "--seed", "0"]
-    words += ["--episodes", str(episodes), "--workers", str(workers)]
+    words += ["--episodes", str(episodes // commands), "--workers", str(workers)]
     command = [sys.executable, "-m", "robot_policies.cli.app", "evaluate", *words]
     with tempfile.TemporaryDirectory() as folder:
         begin = time.monotonic()
-        subprocess.run([*command, "--out", folder], check=True, capture_output=True)
+        started = [
+            subprocess.Popen([*command, "--out", f"{folder}/{i}"], stdout=PIPE, stderr=PIPE)
+            for i in range(commands)
+        ]
+        for process in started:
+            process.communicate()
+            if process.returncode:
+                raise RuntimeError(f"{' '.join(command)}: exit status {process.returncode}")
         return time.monotonic() - begin
 
 
 def main(
     policy: Annotated[str, typer.Option("--policy")] = "uni_o4/go1_walk",
     task: Annotated[str, typer.Option("--task")] = "go1_walk",
-    episodes: Annotated[int, typer.Option("--episodes", min=1)] = 96,
+    episodes: Annotated[int, typer.Option("--episodes", min=2)] = 96,
     repeats: Annotated[int, typer.Option("--repeats", min=1)] = 2,
 ) -> None:
     """Measure and print."""
-    table = Table("workers", "s", "episodes per minute", "times one worker")
+    table = Table("", "s", "episodes per minute", "times one worker")
     for _ in range(repeats):
-        took = {workers: run(policy, task, episodes, workers) for workers in WORKERS}
-        for workers, seconds in took.items():
-            rate, ratio = 60.0 * episodes / seconds, took[WORKERS[0]] / seconds
-            table.add_row(str(workers), f"{seconds:.1f}", f"{rate:.1f}", f"{ratio:.2f}")
+        took = {name: run(policy, task, episodes, *how) for name, how in WAYS.items()}
+        for name, seconds in took.items():
+            rate, ratio = 60.0 * episodes / seconds, took["one worker"] / seconds
+            table.add_row(name, f"{seconds:.1f}", f"{rate:.1f}", f"{ratio:.2f}")
     Console().print(table)
 
 

@@ -54,7 +54,7 @@ def _run_all(path: Path, folder: Path) -> tuple[dict[str, Any], "list[Outcome]"]
     from robot_policies.data.lock import FolderLock
     from robot_policies.evaluation.field.lock import lock
     from robot_policies.evaluation.field.plan import read_plan
-    from robot_policies.evaluation.field.trials import Trials, unblind
+    from robot_policies.evaluation.field.trials import Trials, decided, unblind
     from robot_policies.launching.trial import run_trial
 
     plan, held = read_plan(path), FolderLock(folder)
@@ -63,7 +63,7 @@ def _run_all(path: Path, folder: Path) -> tuple[dict[str, Any], "list[Outcome]"]
         trials, total = Trials(folder, locked), len(locked["trials"])
         _say(f"plan {locked['digest']}: {len(trials.judged)} of {total} trials are done")
         horizon = load_task(plan.task).horizon
-        while len(trials.judged) < total:
+        while len(trials.judged) < total and not decided(locked, trials):
             trial = locked["trials"][len(trials.judged)]
             _set_scene(plan.task, locked["initial"][str(trial["seed"])], trial["seed"], folder)
             typer.prompt(

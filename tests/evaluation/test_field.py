@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from robot_policies.cli.app import main
 from robot_policies.data.writer import DatasetFolder
 from robot_policies.evaluation.field.lock import lock
 from robot_policies.evaluation.field.plan import read_plan
-from robot_policies.evaluation.field.trials import Judged, Trials, unblind
+from robot_policies.evaluation.field.trials import Judged, Trials, decided, findings, unblind
+from robot_policies.evaluation.statistics.sequential import watch
 from robot_policies.interface import BackendError, ConfigError
 from robot_policies.launching import trial
 
@@ -79,6 +81,7 @@ def test_an_interrupted_line_is_no_trial_and_nothing_is_unblinded_early(plan, tm
         (("seed: 3", "alpha: 2"), "alpha 2"),
         (("seed: 3", "launch: {optons: x}"), "no argument 'optons'. Did you mean 'options'"),
         (("seed: 3", "sed: 3"), "Did you mean 'seed'"),
+        (("policies: [hold, psec/arm]", "stops: true\npolicies: [hold]"), "stops: two policies"),
     ],
 )
 def test_a_plan_that_cannot_be_tried_is_refused(plan, change, message):
@@ -124,6 +127,47 @@ def test_an_operator_judges_trial_after_trial_and_goes_on_after_an_interruption(
     first = json.loads((out / "lock.json").read_text())["trials"][0]
     won = {cell["policy"]: cell["success"]["mean"] for cell in document["cells"]}
     assert won[first["policy"]] == 0.5
+
+
+def test_trials_end_as_soon_as_the_locked_test_is_sure(plan, tmp_path):
+    plan.write_text(PLAN.replace("trials: 6", "trials: 20\nstops: true"))
+    locked = lock(tmp_path, read_plan(plan))
+    trials = Trials(tmp_path, locked)
+    for entry in locked["trials"]:
+        if decided(locked, trials):
+            break
+        with pytest.raises(ConfigError, match="none is unblinded before"):
+            unblind(locked, trials)
+        trials.add(Judged(entry["policy"] == "hold", 1.0, "", 1.0))
+    assert len(trials.judged) == 2 * 7  # 2^7 B(7.5, 0.5) / B(0.5, 0.5) > 20
+    outcomes = unblind(locked, trials)
+    assert [outcome.success for outcome in outcomes if outcome.job.policy == "hold"] == [True] * 7
+    (found,) = findings(locked, outcomes)
+    assert found["differ"]
+    assert found["p"] == pytest.approx(1.0 / watch([True] * 7, [False] * 7).capital)
+
+
+def test_a_plan_is_tried_on_launched_graphs(plan, tmp_path, monkeypatch, capfd):
+    """It takes as long as two launches."""
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    launch = f"launch: {{seconds: '2', namespace: plan_{os.getpid()}}}\n"
+    plan.write_text(PLAN.replace("trials: 6", "trials: 1") + launch)
+    out = tmp_path / "out"
+    command = ["evaluate", "--plan", str(plan), "--out", str(out), "--json", "-"]
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\ny\n\nplaced\ny\n"))
+    assert main(command) != 0  # the keyboard is gone before the second trial
+    said = capfd.readouterr()
+    assert "psec" not in said.out + said.err + (out / "trials.jsonl").read_text()
+    assert not (out / "faults.log").exists()
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\nn\n0.5\ndropped\ny\n"))
+    assert main(command) == 0
+    document = json.loads(capfd.readouterr().out)
+    locked = json.loads((out / "lock.json").read_text())
+    causes = {cell["policy"]: cell["causes"] for cell in document["cells"]}
+    first, second = (entry["policy"] for entry in locked["trials"])
+    assert causes == {first: {"placed": 1}, second: {"dropped": 1}}
+    rows = [json.loads(line) for line in (out / "trials.jsonl").read_text().splitlines()]
+    assert [row["duration"] for row in rows] == pytest.approx([2.0, 2.0], abs=0.5)
 
 
 def test_recorded_trials_are_compared_by_their_rates(tmp_path, capfd):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from outcome_bytes import content
 from sample_work import random_walk
 
 from robot_policies.evaluation import run_suite as module
@@ -42,14 +43,6 @@ def ran(monkeypatch):
     monkeypatch.setattr(module, "run_jobs", run)
     monkeypatch.setattr(module, "refusals", lambda stages: {})
     return jobs
-
-
-def content(folder: Path) -> bytes:
-    """Return the bytes of the outcomes, stamps aside."""
-    table = pq.read_table(folder / "outcomes.parquet").drop_columns(["finished"])
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink)
-    return sink.getvalue().to_pybytes()
 
 
 def stop_after(count):

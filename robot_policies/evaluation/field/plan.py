@@ -29,6 +29,8 @@ class Plan:
         trials: Of each policy; each begins from the initial state of a seed of its own.
         seed: Of the first initial state.
         alpha: Chance of a false finding that is accepted.
+        stops: Whether trials end early: as soon as a test that may be looked at after every pair
+            is sure which of two policies succeeds more often.
         launch: Further arguments of the launch file, such as `options`.
         description: For people.
     """
@@ -39,6 +41,7 @@ class Plan:
     trials: int
     seed: int = 0
     alpha: float = 0.05
+    stops: bool = False
     launch: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
 
@@ -55,6 +58,10 @@ class Plan:
                 raise ConfigError(f"{what} {number}: a whole number of at least {least} is needed")
         if not 0.0 < self.alpha < 1.0:
             raise ConfigError(f"alpha {self.alpha}: expected a chance between 0 and 1")
+        if self.stops and len(self.policies) != 2:
+            raise ConfigError(
+                f"stops: two policies are held against each other, not {self.policies}"
+            )
         for policy in self.policies:
             if policy not in BUILT_IN:
                 find_checkpoint(policy)

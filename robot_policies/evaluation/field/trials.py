@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from robot_policies.evaluation.comparison import comparisons
+from robot_policies.evaluation.comparison import SUCCESS, comparisons
 from robot_policies.evaluation.episode import Cell, Job, Outcome
 from robot_policies.evaluation.field.lock import DIGEST
+from robot_policies.evaluation.statistics.sequential import watch
 from robot_policies.interface import ConfigError, RobotPoliciesError
 
 NAME = "trials.jsonl"
@@ -87,18 +88,31 @@ class Trials:
         self.judged.append(judged)
 
 
+def decided(locked: Mapping[str, Any], trials: Trials) -> bool:
+    """Return whether the plan lets the trials end here: its test is sure after these pairs."""
+    plan = locked["plan"]
+    if not plan["stops"]:
+        return False
+    won = {policy: [] for policy in plan["policies"]}
+    pairs = len(trials.judged) // len(won) * len(won)  # those of one state follow each other
+    for entry, judged in zip(locked["trials"], trials.judged[:pairs], strict=False):
+        won[entry["policy"]].append(judged.success)
+    return watch(*won.values(), alpha=plan["alpha"]).decided_after is not None
+
+
 def unblind(locked: Mapping[str, Any], trials: Trials) -> list[Outcome]:
     """Return whose each trial was, once all are done.
 
     Args:
         locked: Of `lock`: it alone knows.
-        trials: All of them.
+        trials: All of them, or so many that the plan lets them end.
 
     Raises:
         ConfigError: If one is missing: who looks before the end finds differences that are none.
     """
     plan, order = locked["plan"], locked["trials"]
-    if missing := len(order) - len(trials.judged):
+    missing = len(order) - len(trials.judged)
+    if missing and not decided(locked, trials):
         raise ConfigError(
             f"{missing} of {len(order)} trials are missing; none is unblinded before"
         )
@@ -116,20 +130,23 @@ def unblind(locked: Mapping[str, Any], trials: Trials) -> list[Outcome]:
             judged.duration,
             judged.cause or ("success" if judged.success else "failure"),
         )
-        for entry, judged in zip(order, trials.judged, strict=True)
+        for entry, judged in zip(order, trials.judged, strict=not missing)
     ]
 
 
 def findings(locked: Mapping[str, Any], outcomes: list[Outcome]) -> list[dict[str, Any]]:
-    """Return which policies differ in success at the alpha that was locked, after Holm."""
+    """Return which policies differ in success at the alpha that was locked.
+
+    `p` is Holm's; if the trials may have ended early it is that of the test that lets them.
+    """
+    plan = locked["plan"]
     cells: dict[Cell, list[Outcome]] = {}
     for outcome in outcomes:
         cells.setdefault(outcome.job.cell, []).append(outcome)
-    return [
-        {
-            **{name: entry[name] for name in ("a", "b", "difference", "ci95", "p_holm")},
-            "differ": entry["p_holm"] <= locked["plan"]["alpha"],
-        }
-        for entry in comparisons(cells)
-        if entry["metric"] == "success"
-    ]
+    found = []
+    for entry in comparisons(cells):
+        if entry["metric"] == SUCCESS:
+            p = entry["sequential"]["p"] if plan["stops"] else entry["p_holm"]
+            kept = {name: entry[name] for name in ("a", "b", "difference", "ci95")}
+            found.append({**kept, "p": p, "differ": p <= plan["alpha"]})
+    return found
