@@ -136,6 +136,7 @@ def generate(
             ("frames", str(made.frames)),
             ("failed attempts", str(len(made.failed))),
             ("refused actions", str(sum(made.refusals.values()))),
+            ("episodes cut at a refused action", str(len(made.cut))),
         ]
         output.finish(made, table(str(made.dataset), ("what", "value"), rows))
 

@@ -75,6 +75,7 @@ class Generated:
         seeds: Their seeds.
         failed: Seeds of attempts that were left out.
         refusals: Actions the safety gate refused, by cause, in all attempts.
+        cut: Seeds of episodes that end with the step before the first refused action.
     """
 
     dataset: Path
@@ -83,6 +84,7 @@ class Generated:
     seeds: tuple[int, ...]
     failed: tuple[int, ...]
     refusals: Mapping[str, int]
+    cut: tuple[int, ...]
 
 
 def generate(
@@ -121,6 +123,7 @@ def generate(
     rate = recorded_rate(task.expert(simulator), robot)
     seeds: list[int] = []
     failed: list[int] = []
+    cut: list[int] = []
     refusals: Counter[str] = Counter()
     frames = in_vain = 0
     lock = FolderLock(out)
@@ -148,6 +151,8 @@ def generate(
                 )
                 frames += folder.add(rows, made.instruction, about)
                 seeds.append(result.seed)
+                if result.refusals:
+                    cut.append(result.seed)
                 in_vain = 0
                 report(len(seeds))
             else:
@@ -157,7 +162,8 @@ def generate(
                 break
             if in_vain == HOPELESS:
                 raise ConfigError(f"{order.task}: its expert failed {HOPELESS} times in a row")
-    return Generated(out, len(seeds), frames, tuple(seeds), tuple(failed), dict(refusals))
+    ended = {"seeds": tuple(seeds), "failed": tuple(failed), "cut": tuple(cut)}
+    return Generated(out, len(seeds), frames, refusals=dict(refusals), **ended)
 
 
 def attempts(order: Order, seed: int, workers: int = 1) -> Iterator[Demonstration]:

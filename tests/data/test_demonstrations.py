@@ -65,6 +65,14 @@ def test_any_number_of_processes_writes_the_same(made, tmp_path):
             np.testing.assert_array_equal(one[name], other[name])
 
 
+def test_episodes_that_end_before_a_refused_action_are_counted(tmp_path):
+    order = Order("tabletop_obstacle", "mujoco", 0.02)
+    made = generate(order, tmp_path / "cut", episodes=1, seed=2)
+    assert made.refusals
+    assert made.cut == made.seeds == (2,)
+    assert not load(made.dataset)[-1]["next.success"]
+
+
 def test_the_recorded_action_is_the_clean_one(made):
     table = load(made[0]).hf_dataset.with_format("numpy")
     action = np.array(table["action"])
