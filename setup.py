@@ -50,7 +50,7 @@ EXTRAS = {
     # Networks as ONNX; only such a policy needs it.
     "onnx": ["onnxruntime>=1.22"],
     "serve": ["websockets>=16", "msgpack>=1.1"],
-    "data": ["pyarrow", "mcap>=1.2", "av>=15", "pillow", "rerun-sdk>=0.24"],
+    "data": ["pyarrow", "mcap>=1.2", "av>=15", "pillow", "rerun-sdk>=0.24", "rosbags>=0.11"],
     "evaluation": ["pyarrow", "statsmodels>=0.14", "plotly>=6"],
     "hardware": [
         "feetech-servo-sdk>=1.0",

@@ -27,9 +27,9 @@ from sensor_msgs.msg import JointState
 from stalled_episode import ORDERLY, Outcome, Stall
 from trajectory_msgs.msg import JointTrajectory
 
+from robot_policies.data.ros_messages import MODE, MODES
 from robot_policies.launching.network import membership
 from robot_policies.launching.supervisor import find_launch_file
-from robot_policies.nodes.decoding import MODE, MODES
 from robot_policies.nodes.qos import CHUNKS, COMMAND
 
 DOMAIN = 97

@@ -21,7 +21,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # a parser of ROS's imports sre_parse
     import lark  # noqa: F401
 
-from robot_policies.nodes.decoding import MODE, MODES
+from robot_policies.data.ros_messages import MODE, MODES
 
 _locks: dict[int, Any] = {}
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from robot_policies import catalog
 from robot_policies.cli.options import Backend, Json, Policy, Seed, Task
 from robot_policies.cli.output import cell, progress, results, table
 from robot_policies.cli.run import (
@@ -280,15 +281,21 @@ def _feature_tables(features: dict[str, Any]) -> list[Any]:
 
 
 def convert(
-    source: Annotated[Path, typer.Argument(help="Go1 logs (.npz), a spool or a folder of them.")],
+    source: Annotated[
+        Path, typer.Argument(help="Go1 logs (.npz), a bag, a spool or a folder of them.")
+    ],
     out: Annotated[Path, typer.Argument(help="Dataset folder; appended to.")],
     episode: Annotated[
         list[int] | None, typer.Option("--episode", help="Of the Go1 logs; all if left out.")
     ] = None,
+    robot: Annotated[
+        str, typer.Option(help="Of a bag that does not say it, as in config/robots.")
+    ] = "",
     json: Json = None,
 ) -> None:
-    """Convert real Go1 logs, or the spools of interrupted recordings, to LeRobotDataset v3."""
-    from robot_policies.data.convert import convert_go1_logs, convert_spool
+    """Convert real Go1 logs, bags, or the spools of interrupted recordings, to LeRobotDataset."""
+    from robot_policies.data.bag_file import METADATA, BagFile
+    from robot_policies.data.convert import convert_bag, convert_go1_logs, convert_spool
 
     with results(json) as output, progress() as bar:
         task = bar.add_task("converting", total=None)
@@ -300,6 +307,11 @@ def convert(
             made = convert_go1_logs(source, out, episode, report)
         elif episode:
             raise ConfigError("--episode: only Go1 logs are converted in part")
+        elif robot or (source / METADATA).is_file():
+            name = robot or BagFile(source).about.get("robot", "")
+            if not name:
+                raise ConfigError(f"{source}: does not say which robot it is of; say --robot")
+            made = convert_bag(source, out, catalog.load_robot(name), report)
         else:
             made = convert_spool(source, out, report)
         rows = [("episodes", str(made.episodes)), ("frames", str(made.frames))]

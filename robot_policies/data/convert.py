@@ -1,4 +1,4 @@
-"""Recordings into LeRobotDataset v3: spools of this package, and the real Go1 logs."""
+"""Recordings into LeRobotDataset v3: spools of this package, bags, and the real Go1 logs."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from robot_policies.data.go1_logs import convert_go1_logs
 from robot_policies.data.lock import FolderLock
 from robot_policies.data.spool import Spool, SpooledStep, Stream, Value, read_spool
 from robot_policies.data.writer import DatasetFolder
-from robot_policies.interface import ConfigError
+from robot_policies.interface import ConfigError, RobotSpec
 from robot_policies.interface.observation import IMAGES, TASK
 
-__all__ = ["Conversion", "convert_go1_logs", "convert_spool", "describe"]
+__all__ = ["Conversion", "convert_bag", "convert_go1_logs", "convert_spool", "describe"]
 
 STAMP = "capture_stamp"
 STAMPED = ("observation.", "action")
@@ -57,7 +57,42 @@ def append_spools(
 ) -> Conversion:
     """Do so for a caller that holds the lock of the dataset."""
     # All are checked before the first is written.
-    spools = [read_spool(path) for path in paths]
+    return _append([read_spool(path) for path in paths], out, progress)
+
+
+def convert_bag(
+    source: Path,
+    out: Path,
+    robot: RobotSpec,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    acted: bool = True,
+) -> Conversion:
+    """Append a bag of rosbag2 to a LeRobotDataset v3 as one episode, with pictures as they are.
+
+    Args:
+        source: The bag's folder, or an MCAP file.
+        out: Dataset folder; appended to if it exists.
+        robot: The bag's.
+        progress: Called with the steps done and their total.
+        acted: Whether the bag must have the commands that were sent.
+
+    Raises:
+        ConfigError: If the bag cannot be read or is of another robot, or the dataset of others.
+        BackendError: If the disk is full.
+    """
+    from robot_policies.data.bag_episode import read_bag, require_actions
+
+    episode = read_bag(Path(source), robot)
+    if acted:
+        require_actions(episode)
+    with FolderLock(Path(out)):
+        return _append([episode], Path(out), progress)
+
+
+def _append(
+    spools: Sequence[Spool], out: Path, progress: Callable[[int, int], None] | None
+) -> Conversion:
     for spool in spools:
         _require_about(spool)
     total, done = sum(spool.length for spool in spools), count()
@@ -79,7 +114,7 @@ def append_spools(
             if layout is None or layout.first + layout.rewarded >= spool.length:
                 notes.append(f"{name}: {spool.length} complete steps, nothing to convert")
                 continue
-            notes += [f"{name}: {note}" for note in layout.notes]
+            notes += [f"{name}: {note}" for note in (*spool.notes, *layout.notes)]
             if folder is None or layout.features != features:
                 if folder is not None:
                     folder.close()

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from robot_policies.data.bag_file import is_bag
 from robot_policies.data.parquet import EPISODE_INDEX, count_rows, read_columns, read_texts
 from robot_policies.documents import MAX_BYTES, parse_json, read_json, read_statistics
 from robot_policies.interface import ConfigError
@@ -53,6 +54,9 @@ def read_info(root: Path) -> dict[str, Any]:
     try:
         info = read_json(root / INFO)
     except ConfigError as error:
+        if is_bag(root):
+            text = "a bag, no LeRobotDataset; `robot-policies data convert` makes one of it"
+            raise ConfigError(f"{root}: {text}") from None
         raise ConfigError(f"{root}: no LeRobotDataset: {error}") from None
     if info.get("codebase_version") != VERSION:
         raise ConfigError(

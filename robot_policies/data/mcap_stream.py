@@ -1,16 +1,27 @@
 """MCAP files of any length, written with constant memory.
 
 mcap's own writer keeps an entry of every chunk until the file is finished, whatever indexes are
-wanted: 0.4 kB a chunk. A spool has a chunk for each control step. Files written here have no
-summary; a reader scans them. Source of the format: https://mcap.dev/spec
+wanted: 0.4 kB a chunk. A spool has a chunk for each control step, a bag at least one a second.
+Files written here have no summary; a reader scans them. Source of the format: https://mcap.dev/spec
 """
 
 import zlib
+from collections.abc import Mapping
 from typing import BinaryIO
 
 import zstandard
 from mcap.data_stream import RecordBuilder
-from mcap.records import Channel, Chunk, DataEnd, Footer, Header, McapRecord, Message, Metadata
+from mcap.records import (
+    Channel,
+    Chunk,
+    DataEnd,
+    Footer,
+    Header,
+    McapRecord,
+    Message,
+    Metadata,
+    Schema,
+)
 from mcap.writer import MCAP0_MAGIC
 
 
@@ -26,15 +37,23 @@ class McapStream:
         self._file = file
         self._chunk = RecordBuilder()
         self._times: list[int] = []
-        self._channels = 0
+        self._channels = self._schemas = 0
         file.write(MCAP0_MAGIC)
         self._append(Header(profile=profile, library=profile))
 
-    def register_channel(self, topic: str, encoding: str) -> int:
-        """Begin a channel; return its number."""
+    def register_schema(self, name: str, encoding: str, text: str) -> int:
+        """Say what messages of a type hold; return the number of that."""
+        self._schemas += 1
+        Schema(self._schemas, text.encode(), encoding, name).write(self._chunk)
+        return self._schemas
+
+    def register_channel(
+        self, topic: str, encoding: str, schema: int = 0, about: Mapping[str, str] | None = None
+    ) -> int:
+        """Begin a channel, with what `register_schema` returned; return its number."""
         self._channels += 1
-        channel = Channel(self._channels, topic, encoding, metadata={}, schema_id=0)
-        channel.write(self._chunk)
+        metadata = dict(about or {})
+        Channel(self._channels, topic, encoding, metadata, schema_id=schema).write(self._chunk)
         return self._channels
 
     def add_message(self, channel: int, log_time: int, data: bytes, publish_time: int) -> None:

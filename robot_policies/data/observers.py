@@ -1,6 +1,6 @@
 """What watches an episode, from what the command line and the launch file say."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -46,6 +46,7 @@ def make_observers(
     video: Path | None = None,
     images: str = "video",
     real_time: bool = True,
+    others: "Sequence[Watcher]" = (),
 ) -> list[RecordingObserver]:
     """Make the observers that are asked for; empty means none, as in a launch file.
 
@@ -59,13 +60,14 @@ def make_observers(
         video: MP4 file to write.
         images: What `record` keeps of pictures: `video` (MP4, lossy) or `png` (exact).
         real_time: Whether steps come at their time, see `Background`.
+        others: What watches besides.
 
     Raises:
         ConfigError: If the viewer or the file cannot be, or there is nothing to film.
     """
     from robot_policies.data.background import Background
 
-    watchers: list[Watcher] = []
+    watchers: list[Watcher] = [*others]
     beside: list[RecordingObserver] = []
     if viewer and viewer != LIVE and not viewer.endswith(".rrd"):
         raise ConfigError(f"no viewer '{viewer}'.{suggestion(viewer, [LIVE, 'FILE.rrd'])}")

@@ -9,19 +9,19 @@ seconds, clock of the robot). Row k holds what was measured before step k and wh
 
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from robot_policies.data.element_names import ACTION, element_names
 from robot_policies.data.lock import FolderLock
 from robot_policies.data.spool import Value
 from robot_policies.data.spool_writer import SpoolWriter
 from robot_policies.data.watchers import say
 from robot_policies.interface import (
-    ActionKind,
     BackendError,
     ConfigError,
     Policy,
@@ -31,21 +31,13 @@ from robot_policies.interface import (
     Task,
 )
 from robot_policies.interface.observation import (
-    COMMAND,
     EFFORT,
-    IMU,
-    IMU_NAMES,
-    IMU_UNITS,
     STATE,
-    VELOCITY_COMMAND,
-    VELOCITY_COMMAND_NAMES,
-    VELOCITY_COMMAND_UNITS,
 )
 
 if TYPE_CHECKING:
     from robot_policies.control.records import EpisodeResult, StepRecord
 
-ACTION = "action"
 TRUTH = "truth"
 LEVEL, REFUSAL = "safety.level", "safety.refusal"
 LONG = 5000  # steps; a conversion of more is announced
@@ -121,7 +113,7 @@ class Recorder:
         """Append one control step."""
         assert self._spool is not None
         if not self._steps:
-            self._spool.note({"names": _names(self._robot, record.sent.kind)})
+            self._spool.note({"names": element_names(self._robot, record.sent.kind)})
         self._steps += 1
         values, stamps = streams(self._robot, record.state)
         # On the clock of the robot's stamps, which `record.time` need not be.
@@ -200,25 +192,6 @@ def streams(robot: RobotSpec, state: RobotState) -> tuple[dict[str, Value], dict
         truth = np.atleast_1d(np.asarray(value, np.float32))
         values[f"{TRUTH}.{name}"], stamps[f"{TRUTH}.{name}"] = truth, state.stamp
     return values, stamps
-
-
-def _names(robot: RobotSpec, kind: ActionKind) -> dict[str, dict[str, Sequence[str]]]:
-    """Element names and units by feature."""
-    position = tuple("m" if joint.sliding else "rad" for joint in robot.joints)
-    command = VELOCITY_COMMAND_NAMES, VELOCITY_COMMAND_UNITS
-    actions = {
-        ActionKind.BASE_VELOCITY: command,
-        ActionKind.JOINT_VELOCITY: (robot.joint_names, tuple(f"{unit}/s" for unit in position)),
-    }
-    table = {
-        **{name: (spec.names, spec.units) for name, spec in robot.streams.items() if spec.names},
-        COMMAND: (robot.command_stream.names, robot.command_stream.units),
-        EFFORT: (robot.effort_stream.names, robot.effort_stream.units),
-        ACTION: actions.get(kind, (robot.joint_names, position)),
-        IMU: (IMU_NAMES, IMU_UNITS),
-        VELOCITY_COMMAND: command,
-    }
-    return {name: {"names": names, "unit": unit} for name, (names, unit) in table.items()}
 
 
 def _exercise(path: Path, robot: RobotSpec) -> None:

@@ -79,6 +79,7 @@ class Spool:
         result: What was said when it ended; empty if it was interrupted.
         length: Number of complete steps.
         streams: Every feature that was there.
+        notes: What was left out when it was read, one line each.
     """
 
     path: Path
@@ -86,6 +87,7 @@ class Spool:
     result: Mapping[str, Any]
     length: int
     streams: Mapping[str, Stream]
+    notes: tuple[str, ...] = ()
 
     def steps(self) -> Iterator[SpooledStep]:
         """Read the complete steps, oldest first.

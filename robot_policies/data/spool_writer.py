@@ -36,7 +36,7 @@ class SpoolWriter:
         self._channels: dict[str, int] = {}
         self._dtypes: dict[str, str] = {}
         self._written: dict[str, float] = {}
-        with _named(path):
+        with named(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("xb")
             self._stream = McapStream(self._file, profile="robot_policies")
@@ -46,7 +46,7 @@ class SpoolWriter:
 
     def note(self, about: Mapping[str, Any]) -> None:
         """Say more about the episode than was known when it began."""
-        with _named(self.path):
+        with named(self.path):
             self._note(BEGIN, about)
 
     def write(self, time: float, values: Mapping[str, Value], stamps: Mapping[str, float]) -> None:
@@ -58,7 +58,7 @@ class SpoolWriter:
         self._check(values)
         now = _nanoseconds(time)
         small: dict[str, Any] = {}
-        with _named(self.path):
+        with named(self.path):
             for name, value in values.items():
                 if isinstance(value, str):
                     small[name] = value
@@ -79,7 +79,7 @@ class SpoolWriter:
                 raise BackendError(f"recording: {name} was {known}, now {dtype}")
         new = {name: dtype for name, dtype in dtypes.items() if name not in self._dtypes}
         if new:
-            with _named(self.path):
+            with named(self.path):
                 self._note(MORE, new)
             self._dtypes |= new
 
@@ -102,14 +102,14 @@ class SpoolWriter:
         """
         if self._file.closed:
             return
-        with _named(self.path), self._file:
+        with named(self.path), self._file:
             if result is not None:
                 self._note(END, result)
             self._stream.finish()
 
 
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
+def named(path: Path) -> Iterator[None]:
     """Name the file in what the operating system says."""
     try:
         yield

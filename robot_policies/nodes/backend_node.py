@@ -45,13 +45,16 @@ class BackendNode(GraphNode):
         clocks = self.time.of_driver(settings["backend"])
         self.time.require()
         self.get_logger().info("making the robot ready")
-        self._trial = trial = TrialRun(settings, self.now(), clocks)
-        self.hardware = f"{trial.loop.robot.name} on {settings['backend']}"
         policy = full_name(self.get_namespace(), settings["nodes"][1])
+        nodes = self.get_fully_qualified_name(), policy
+        self._trial = trial = TrialRun(settings, self.now(), clocks, nodes)
+        self.hardware = f"{trial.loop.robot.name} on {settings['backend']}"
         far = settings["only"] == ROBOT
         self._clock_answers = ClockAnswers(self) if far else None
         self._robot_publishers = RobotPublishers(self, trial, policy, far=far)
         self._robot_publishers.rehearse()
+        if trial.makes_bag:
+            self._robot_publishers.await_listeners()
         self._policy_report = PolicyReport(self, policy)
         trial.policy_figures = self._policy_report.figures
         self._chunks = ChunkIntake(self, trial.loop.action, policy, self._on_chunk, self._refuse)

@@ -5,9 +5,9 @@ from typing import Any
 
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
+from robot_policies.data.ros_messages import Sample
 from robot_policies.interface import ContractError
 from robot_policies.interface.observation import COMMAND, POINTS, is_picture
-from robot_policies.nodes.decoding import Sample
 from robot_policies.nodes.graph_node import GraphNode
 from robot_policies.nodes.polled import Polled, next_message
 from robot_policies.nodes.qos import COMMAND as NEWEST

@@ -20,11 +20,11 @@ from trajectory_msgs.msg import (
     MultiDOFJointTrajectoryPoint,
 )
 
+from robot_policies.data.ros_messages import to_seconds
 from robot_policies.interface import ActionChunk, ActionKind, ContractError
 from robot_policies.interface.action import CARTESIAN_DELTA_NAMES
 from robot_policies.interface.observation import VELOCITY_COMMAND_NAMES
 from robot_policies.nodes.chunk_limits import with_limits, without_limits
-from robot_policies.nodes.decoding import to_seconds
 from robot_policies.nodes.message_fields import doubles, fill, header, to_time
 from robot_policies.nodes.messages import encode_velocity
 

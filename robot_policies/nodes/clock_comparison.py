@@ -15,8 +15,8 @@ from typing import Any
 from builtin_interfaces.msg import Time
 from sensor_msgs.msg import TimeReference
 
+from robot_policies.data.ros_messages import to_seconds
 from robot_policies.interface import ConfigError
-from robot_policies.nodes.decoding import to_seconds
 from robot_policies.nodes.graph_node import GraphNode
 from robot_policies.nodes.message_fields import to_time
 from robot_policies.nodes.polled import next_message

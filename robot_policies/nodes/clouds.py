@@ -4,9 +4,9 @@ import numpy as np
 from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 
+from robot_policies.data.ros_messages import Sample, to_seconds
 from robot_policies.interface import ContractError
 from robot_policies.interface.clouds import NAMES, present
-from robot_policies.nodes.decoding import Sample, to_seconds
 
 AXES = NAMES[:3]
 CLASS = ("class", "label")  # what the field is called; segmenters say `label`

@@ -1,7 +1,7 @@
 """Which command was in force when the joints were measured."""
 
+from robot_policies.data.ros_messages import Sample
 from robot_policies.nodes.believed_stream import BelievedStream
-from robot_policies.nodes.decoding import Sample
 from robot_policies.nodes.node_time import NodeTime
 
 UNHEARD = 3  # measurements; a command is sent after each

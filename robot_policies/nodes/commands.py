@@ -4,8 +4,8 @@ import numpy as np
 from geometry_msgs.msg import TwistStamped
 from sensor_msgs.msg import JointState
 
+from robot_policies.data.ros_messages import MODE, MODES
 from robot_policies.interface import ActionKind, Command, RobotSpec
-from robot_policies.nodes.decoding import MODE, MODES
 from robot_policies.nodes.message_fields import doubles, header
 from robot_policies.nodes.messages import encode_velocity
 

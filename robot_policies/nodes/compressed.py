@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 
+from robot_policies.data.ros_messages import Sample, to_seconds
+from robot_policies.data.ros_pictures import decode_image
 from robot_policies.interface import ContractError
 from robot_policies.interface.observation import IMAGES
-from robot_policies.nodes.decoding import Sample, to_seconds
-from robot_policies.nodes.images import decode_image
 from robot_policies.nodes.qos import COMMAND
 from robot_policies.nodes.streams import Stream
 

@@ -22,10 +22,10 @@ from sensor_msgs.msg import Imu, JointState
 from trajectory_msgs.msg import JointTrajectory
 
 from robot_policies.catalog import load_robot
+from robot_policies.data.ros_messages import to_seconds
 from robot_policies.interface import ActionChunk, ActionKind, RobotSpec, RobotState
 from robot_policies.interface.observation import IMU, STATE
 from robot_policies.nodes.chunks import encode_chunk
-from robot_policies.nodes.decoding import to_seconds
 from robot_policies.nodes.message_fields import to_time
 from robot_policies.nodes.messages import encode_state
 from robot_policies.nodes.qos import CHUNKS, COMMAND, SENSOR

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
+from robot_policies.data.ros_messages import Sample
 from robot_policies.interface import ContractError
 from robot_policies.interface.observation import TASK
-from robot_policies.nodes.decoding import Sample
 from robot_policies.nodes.graph_node import GraphNode
 from robot_policies.nodes.polled import Polled, next_message
 from robot_policies.nodes.senders import Senders, sender_of

@@ -1,19 +1,10 @@
-"""What cameras see as `sensor_msgs/Image` and back: colour, depth and classes, pixel by pixel.
-
-Data is handed over as `bytes` and read with `np.frombuffer`, without a copy of a colour image.
-"""
-
-from typing import Any
+"""What cameras see as `sensor_msgs/Image`: colour, depth and classes, handed over as `bytes`."""
 
 import numpy as np
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from robot_policies.interface import ContractError
-from robot_policies.nodes.decoding import Sample, to_seconds
-
-MILLIMETRE = 1e-3  # m
-COLOR, DEPTH, LABELS = ("rgb8", "bgr8"), ("32FC1", "16UC1"), ("mono8", "8UC1")
+from robot_policies.data.ros_pictures import COLOR, DEPTH, LABELS
 
 
 def encode_image(values: np.ndarray, header: Header) -> Image:
@@ -30,58 +21,3 @@ def encode_image(values: np.ndarray, header: Header) -> Image:
     message.encoding, message.step = kinds[0], values.itemsize * values[0].size
     message.data = values.tobytes()
     return message
-
-
-def decode_image(message: Image) -> Sample:
-    """Read a colour image without copying it. Shape (height, width, 3), uint8 RGB.
-
-    Raises:
-        ContractError: If the encoding is another or the data is not of the announced size.
-    """
-    pixels = _pixels(message, COLOR, np.dtype(np.uint8), 3)
-    if message.encoding == "bgr8":
-        pixels = pixels[:, :, ::-1]
-    return Sample(pixels, to_seconds(message.header.stamp))
-
-
-def decode_depth(message: Image) -> Sample:
-    """Read depth in metres (32FC1) or millimetres (16UC1). Shape (height, width), float32. [m].
-
-    What was not measured, which these say as no number, infinity or 0, is 0.
-
-    Raises:
-        ContractError: If the encoding is another or the data is not of the announced size.
-    """
-    kind = np.dtype(np.uint16 if message.encoding == "16UC1" else np.float32)
-    pixels = _pixels(message, DEPTH, kind.newbyteorder(">" if message.is_bigendian else "<"))
-    depth = pixels.astype(np.float32)
-    if message.encoding == "16UC1":
-        depth *= np.float32(MILLIMETRE)
-    depth[~np.isfinite(depth) | (depth < 0.0)] = 0.0
-    return Sample(depth, to_seconds(message.header.stamp))
-
-
-def decode_labels(message: Image) -> Sample:
-    """Read the class of each pixel. Shape (height, width), uint8.
-
-    Raises:
-        ContractError: If the encoding is another or the data is not of the announced size.
-    """
-    pixels = _pixels(message, LABELS, np.dtype(np.uint8))
-    return Sample(pixels, to_seconds(message.header.stamp))
-
-
-def _pixels(message: Any, encodings: tuple[str, ...], kind: np.dtype, channels: int = 1) -> Any:
-    if message.encoding not in encodings:
-        known = " or ".join(encodings)
-        raise ContractError(f"image: encoding '{message.encoding}', expected {known}")
-    height, width, step = message.height, message.width, message.step
-    row = kind.itemsize * channels * width
-    if step < row or len(message.data) != height * step:
-        raise ContractError(
-            f"image: {len(message.data)} bytes for {height} rows of {step}, {width} px wide"
-        )
-    rows = np.frombuffer(message.data, dtype=np.uint8).reshape(height, step)[:, :row]
-    if kind.itemsize > 1:
-        rows = np.ascontiguousarray(rows).view(kind)
-    return rows.reshape(height, width, channels) if channels > 1 else rows

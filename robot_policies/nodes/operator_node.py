@@ -20,8 +20,8 @@ from std_msgs.msg import Empty
 from std_srvs.srv import Trigger
 
 from robot_policies.control.teleop import Teleop, TeleopSettings
+from robot_policies.data.ros_messages import decode_velocity
 from robot_policies.interface import ContractError
-from robot_policies.nodes.decoding import decode_velocity
 from robot_policies.nodes.guarded import Guarded
 from robot_policies.nodes.lifetime import leave
 from robot_policies.nodes.messages import encode_velocity

@@ -8,6 +8,7 @@ import numpy as np
 from builtin_interfaces.msg import Time
 
 from robot_policies.control.observation_buffer import GOALS, ObservationBuffer
+from robot_policies.data.ros_messages import Sample
 from robot_policies.interface import (
     ContractError,
     Observation,
@@ -23,7 +24,6 @@ from robot_policies.interface.observation import EFFORT, IMU, STATE, TASK, is_pi
 from robot_policies.nodes.believed_stream import BelievedStream
 from robot_policies.nodes.command_in_force import CommandInForce
 from robot_policies.nodes.compressed import compressed, is_compressible
-from robot_policies.nodes.decoding import Sample
 from robot_policies.nodes.goals import GoalSubscription
 from robot_policies.nodes.graph_node import ERROR, WARN, GraphNode
 from robot_policies.nodes.message_fields import to_time

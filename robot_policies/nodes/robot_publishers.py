@@ -1,5 +1,6 @@
 """What the robot's node says: streams, goals, the command that was sent, and how it is doing."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from std_msgs.msg import String
 
 from robot_policies.control.loop import Decision
 from robot_policies.control.stamps import shifted
+from robot_policies.data.ros_messages import to_seconds
 from robot_policies.interface import ActionKind, Command, CommandMode
 from robot_policies.interface.observation import COMMAND as COMMAND_IN_FORCE
 from robot_policies.interface.observation import IMAGES, TASK, is_picture
@@ -20,7 +22,6 @@ from robot_policies.interface.urdf import description
 from robot_policies.nodes.camera_info import drawn_cameras, encode_camera_info, topic_of_info
 from robot_policies.nodes.commands import encode_command
 from robot_policies.nodes.compressed import CompressedPublisher, is_compressible
-from robot_policies.nodes.decoding import to_seconds
 from robot_policies.nodes.graph_node import ERROR, OK, WARN, GraphNode
 from robot_policies.nodes.messages import encode_feature, encode_state
 from robot_policies.nodes.qos import COMMAND, LATCHED
@@ -30,6 +31,7 @@ from robot_policies.nodes.topics import topic_of
 from robot_policies.nodes.trial import TrialRun
 
 LEVELS = {"pass": OK, "approach": WARN, "hold": WARN, "damp": ERROR, "estop": ERROR}
+LISTENERS = 5.0  # s; until a recorder must have found every topic
 REPEAT = 0.2  # s; a goal is published when it changes, and this often for who missed it
 
 
@@ -84,6 +86,15 @@ class RobotPublishers:
         state, loop = self._loop.backend.read(), self._loop
         for _ in range(5):
             encode_state(loop.robot, state, loop.backend.provides)
+
+    def await_listeners(self) -> None:
+        """Wait until every topic is listened to, as the recorder of a bag does."""
+        end = time.monotonic() + LISTENERS
+        while any(not topic.get_subscription_count() for topic in self._topics.values()):
+            if time.monotonic() > end:
+                self._node.get_logger().warning("the bag will lack the beginning of the trial")
+                return
+            time.sleep(0.01)
 
     def wants_pictures(self, now: float) -> bool:
         """Return whether the policy, or anybody else who listens, wants pictures of this moment.

@@ -18,8 +18,8 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Float64MultiArray
 from trajectory_msgs.msg import JointTrajectory
 
+from robot_policies.data.ros_messages import to_seconds
 from robot_policies.interface import BackendError
-from robot_policies.nodes.decoding import to_seconds
 from robot_policies.nodes.qos import LATCHED
 from robot_policies.nodes.skill_values import skill_parameters
 

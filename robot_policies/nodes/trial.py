@@ -1,7 +1,7 @@
 """One trial at a node: made from its settings, watched by observers, summed up at the end."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +19,7 @@ from robot_policies.data.observers import RecordingObserver, make_observers
 from robot_policies.documents import read_json
 from robot_policies.interface import Policy, Simulator, Task
 from robot_policies.interface.errors import RecordingEnded
+from robot_policies.nodes.bag_recorder import BagRecorder, bag_folder
 from robot_policies.nodes.trial_settings import (
     by_name,
     contract_file,
@@ -47,6 +48,7 @@ class TrialRun:
         settings: Mapping[str, Any],
         now: float,
         clocks: Mapping[str, Callable[[], float]] | None = None,
+        nodes: Sequence[str] = (),
     ) -> None:
         """Connect the robot and make everything ready; nothing moves.
 
@@ -54,12 +56,13 @@ class TrialRun:
             settings: Values of `SETTINGS`.
             now: Time. [s]
             clocks: Those the backend is to use instead of its own.
+            nodes: Full names of the nodes whose topics a bag is made of, the robot's first.
         """
         stage = by_name(settings, clocks)
         action = action_spec_of(settings["policy"], stage.robot, contract_file(settings))
         stage = stage.with_gains(settings["gains"], action)
         robot, task, backend = stage.robot, stage.task, stage.backend
-        self._settings, self.task = settings, task
+        self._settings, self.task, self._nodes = settings, task, nodes
         self._horizon = settings["seconds"] or (task.horizon if task else np.inf)
         if task:
             task.horizon = self._horizon
@@ -116,6 +119,11 @@ class TrialRun:
         """Whether somebody records or shows what the cameras see."""
         given, simulated = self._settings, isinstance(self.loop.backend, Simulator)
         return bool(given["record"] or given["viewer"] or (given["video"] and not simulated))
+
+    @property
+    def makes_bag(self) -> bool:
+        """Whether the messages of the graph are recorded."""
+        return bag_folder(self._settings["record"]) is not None
 
     def advance(self) -> bool:
         """Close the books of the control slot before; a simulator runs for a control period.
@@ -220,9 +228,11 @@ class TrialRun:
         record, viewer, video = (self._settings[name] for name in ("record", "viewer", "video"))
         if not (record or viewer or video):
             return []
+        bag = bag_folder(record)
         return make_observers(
             self.loop.backend,
-            record=Path(record) if record else None,
+            record=Path(record) if record and not bag else None,
+            others=[BagRecorder(bag, self._nodes)] if bag else [],
             viewer=viewer or None,
             video=Path(video) if video else None,
         )

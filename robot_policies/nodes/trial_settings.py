@@ -47,7 +47,9 @@ SETTINGS: dict[str, Setting] = {
         "", "JSON file with fields of the initial condition, instead of the drawn ones"
     ),
     "seconds": Setting(0.0, "length of a trial; 0: until the task is decided [s]", least=0.0),
-    "record": Setting("", "LeRobot dataset folder to record to"),
+    "record": Setting(
+        "", "LeRobot dataset folder to record to; bag or bag:FOLDER: a bag of rosbag2"
+    ),
     "video": Setting("", "MP4 file to write"),
     "summary": Setting("", "JSON file to write metrics, loop rate and latency to"),
     "realtime": Setting(

@@ -10,8 +10,8 @@ from ros_graph import Graph, mode_of
 from sensor_msgs.msg import JointState
 
 from robot_policies.catalog import load_robot
+from robot_policies.data.ros_messages import to_seconds
 from robot_policies.interface.kinematics import Kinematics
-from robot_policies.nodes.decoding import to_seconds
 
 ROBOT = load_robot("so101")
 ARM = ("robot:=so101", "backend:=loopback", "task:=none")

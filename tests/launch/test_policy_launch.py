@@ -14,7 +14,7 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from robot_policies.catalog import load_robot
-from robot_policies.nodes.decoding import to_seconds
+from robot_policies.data.ros_messages import to_seconds
 
 HOLD = ("policy:=hold", "robot:=go1", "backend:=loopback", "task:=none")
 ROBOT = load_robot("go1")

@@ -16,10 +16,10 @@ from sensor_msgs.msg import JointState
 from world_clock import WorldClock
 
 from robot_policies.catalog import load_robot
+from robot_policies.data.ros_messages import to_seconds
 from robot_policies.nodes import node_time
 from robot_policies.nodes.backend_node import BackendNode
 from robot_policies.nodes.bringup_node import SILENCE
-from robot_policies.nodes.decoding import to_seconds
 from robot_policies_hardware.emulators.ros2_control import EmulatedRos2Control
 
 pytestmark = pytest.mark.smoke

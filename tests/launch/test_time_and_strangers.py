@@ -15,7 +15,7 @@ from sensor_msgs.msg import JointState
 from stepped_clock import SteppedClock
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-from robot_policies.nodes.decoding import to_seconds
+from robot_policies.data.ros_messages import to_seconds
 from robot_policies.nodes.qos import CHUNKS, COMMAND
 
 WALK = ("policy:=uni_o4/go1_walk", "backend:=mujoco", "seconds:=120")

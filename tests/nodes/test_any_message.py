@@ -16,16 +16,16 @@ from trajectory_msgs.msg import (
     MultiDOFJointTrajectoryPoint,
 )
 
-from robot_policies.interface import ContractError
-from robot_policies.nodes.chunks import decode_chunk
-from robot_policies.nodes.clouds import decode_cloud
-from robot_policies.nodes.decoding import (
+from robot_policies.data.ros_messages import (
     decode_command,
     decode_environment,
     decode_joints,
     decode_velocity,
 )
-from robot_policies.nodes.images import decode_depth, decode_image, decode_labels
+from robot_policies.data.ros_pictures import decode_depth, decode_image, decode_labels
+from robot_policies.interface import ContractError
+from robot_policies.nodes.chunks import decode_chunk
+from robot_policies.nodes.clouds import decode_cloud
 
 number = st.sampled_from([0.0, 1.0, 1e-320, 1e308, -1e308, float("inf"), float("nan")])
 numbers = st.lists(number, max_size=3)

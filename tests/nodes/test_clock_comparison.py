@@ -7,9 +7,9 @@ import pytest
 from builtin_interfaces.msg import Time
 from sensor_msgs.msg import TimeReference
 
+from robot_policies.data.ros_messages import to_seconds
 from robot_policies.nodes import clock_comparison
 from robot_policies.nodes.clock_comparison import ClockComparison
-from robot_policies.nodes.decoding import to_seconds
 from robot_policies.nodes.message_fields import to_time
 
 EPOCH = 1_700_000_000.0

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from robot_policies.data.ros_messages import Sample
 from robot_policies.nodes.command_in_force import UNHEARD, CommandInForce
-from robot_policies.nodes.decoding import Sample
 
 
 class Sent:

@@ -5,9 +5,9 @@ import pytest
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 
+from robot_policies.data.ros_messages import to_seconds
 from robot_policies.interface import ContractError
 from robot_policies.nodes.compressed import compress, decode_compressed, is_compressible
-from robot_policies.nodes.decoding import to_seconds
 from robot_policies.nodes.images import encode_image
 from robot_policies.nodes.message_fields import header
 

@@ -10,9 +10,9 @@ from geometry_msgs.msg import Twist, TwistStamped
 from rclpy.executors import SingleThreadedExecutor
 from ros_graph import free_domain
 
+from robot_policies.data.ros_messages import Sample
 from robot_policies.interface.observation import VELOCITY_COMMAND
 from robot_policies.nodes import goals
-from robot_policies.nodes.decoding import Sample
 from robot_policies.nodes.goals import GoalSubscription
 from robot_policies.nodes.graph_node import GraphNode
 from robot_policies.nodes.messages import encode_velocity

@@ -30,9 +30,9 @@ from robot_policies.catalog import load_robot, make_backend
 from robot_policies.cli.app import main
 from robot_policies.control.loop import ControlLoop
 from robot_policies.control.observation_buffer import ObservationBuffer
+from robot_policies.data.ros_messages import decode_joints
 from robot_policies.interface import JointLimit
 from robot_policies.nodes.chunks import decode_chunk
-from robot_policies.nodes.decoding import decode_joints
 from robot_policies.nodes.managed_node import ManagedNode
 from robot_policies.nodes.message_fields import header
 from robot_policies.nodes.skill_client import use_skills

@@ -1,11 +1,12 @@
 """A recorded log as the robot: commands are judged and kept, not executed.
 
 It plays one episode of a LeRobotDataset v3 folder: what `robot-policies data record` or `generate`
-wrote, or the real Go1 logs after `robot-policies data convert`. The dataset's joints and other
-elements are found by name, and their units are compared. Where no joint velocity was recorded, it
-is the slope of the positions since the row before. `truth.*` columns become the truth, and so does
-the logged `observation.velocity_command` (as `velocity_command`), so that a task's metrics say how
-the recorded robot moved.
+wrote, or the real Go1 logs after `robot-policies data convert`. It also plays a bag of rosbag2,
+whose joint states, other streams and goals become such an episode in a temporary folder. The
+dataset's joints and other elements are found by name, and their units are compared. Where no joint
+velocity was recorded, it is the slope of the positions since the row before. `truth.*` columns
+become the truth, and so does the logged `observation.velocity_command` (as `velocity_command`), so
+that a task's metrics say how the recorded robot moved.
 
 Rows that cannot follow each other (`data/continuity.py`) are no motion of one robot: the longest
 stretch without such a break is played, and a warning says what was left out. At the end `advance`
@@ -17,11 +18,14 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from robot_policies import catalog
+from robot_policies.data.bag_file import is_bag
+from robot_policies.data.convert import convert_bag
 from robot_policies.data.reading import open_dataset
 from robot_policies.interface import (
     ActionKind,
@@ -80,7 +84,8 @@ class ReplayBackend:
         Args:
             spec: The robot.
             scene: The task's world; for pictures only.
-            dataset: Dataset folder; a relative path may also be one of the shipped samples.
+            dataset: Dataset folder, bag or MCAP file; a relative path may also be one of the
+                shipped samples.
             episode: Episode number, from 0.
             unit: Of its joints, if it says none: `deg` of all, or `gripper=%` of one.
 
@@ -90,6 +95,12 @@ class ReplayBackend:
         self.spec, self._scene, self._episode = spec, scene, episode
         self._root = _find(dataset)
         self.recording = f"{self._root}: episode {episode}"
+        if is_bag(self._root):
+            bag, self.recording = self._root, str(self._root)
+            self._scratch = TemporaryDirectory(prefix="robot_policies_bag_")
+            self._root = Path(self._scratch.name) / "dataset"
+            for note in convert_bag(bag, self._root, spec, acted=False).notes:
+                _LOGGER.warning("%s", note)
         self._recorded = open_dataset(self._root, [unit] if isinstance(unit, str) else unit)
         self._recorded.require_robot(spec.name)
         self._recorded.require_rate(spec.control_rate)
@@ -245,6 +256,6 @@ class ReplayBackend:
 def _find(dataset: str) -> Path:
     places = [Path(dataset).expanduser(), share_directory() / dataset]
     for place in places:
-        if place.is_dir():
+        if place.is_dir() or (place.is_file() and is_bag(place)):
             return place
     raise ConfigError(f"no dataset '{dataset}': neither {places[0]} nor {places[1]} is a folder")

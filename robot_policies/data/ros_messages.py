@@ -1,20 +1,23 @@
 """ROS messages to samples of the contract's streams; a message that is not whole is refused.
 
-Stamps are `header.stamp` on one side and node-clock seconds on the other. `nodes/images.py` and
-`nodes/clouds.py` do the same for what cameras give.
+A message comes from a topic or from a bag; nothing here needs ROS. Stamps are `header.stamp` on
+one side and seconds on the other. `data/ros_pictures.py` and `nodes/clouds.py` do the same for
+what cameras give.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from geometry_msgs.msg import TwistStamped, WrenchStamped
-from sensor_msgs.msg import Imu, JointState
-from std_msgs.msg import Header, String
 
 from robot_policies.interface import CommandMode, ContractError
+
+if TYPE_CHECKING:
+    from geometry_msgs.msg import TwistStamped, WrenchStamped
+    from sensor_msgs.msg import Imu, JointState
+    from std_msgs.msg import Header, String
 
 MODE = "mode"  # element of a command that is no joint
 MODES = (CommandMode.POLICY, CommandMode.HOLD, CommandMode.DAMP)  # by number
@@ -42,7 +45,7 @@ def to_seconds(time: Any) -> float:
     return time.sec + time.nanosec * 1e-9
 
 
-def decode_joints(message: JointState) -> Sample:
+def decode_joints(message: "JointState") -> Sample:
     """Read joint positions and, where the message has them, velocities.
 
     Raises:
@@ -53,7 +56,7 @@ def decode_joints(message: JointState) -> Sample:
     return _read_joints("joint_states", message.header, names, pos=position, vel=velocity)
 
 
-def decode_effort(message: JointState) -> Sample:
+def decode_effort(message: "JointState") -> Sample:
     """Read the efforts of the joints.
 
     Raises:
@@ -62,7 +65,7 @@ def decode_effort(message: JointState) -> Sample:
     return _read_joints("joint_states", message.header, list(message.name), effort=message.effort)
 
 
-def decode_command(message: JointState) -> Sample:
+def decode_command(message: "JointState") -> Sample:
     """Read the joint targets that were sent; how they are tracked is left out.
 
     Raises:
@@ -74,7 +77,7 @@ def decode_command(message: JointState) -> Sample:
     return _read_joints("command_sent", message.header, names, target=targets)
 
 
-def _read_joints(topic: str, header: Header, joints: Sequence[str], **fields: Any) -> Sample:
+def _read_joints(topic: str, header: "Header", joints: Sequence[str], **fields: Any) -> Sample:
     parts = {suffix: data for suffix, data in fields.items() if len(data)}
     for suffix, data in parts.items():
         if len(data) != len(joints):
@@ -95,7 +98,7 @@ def _joint_elements(
     return tuple(f"{joint}.{suffix}" for suffix in suffixes for joint in joints)
 
 
-def decode_environment(message: JointState) -> Sample:
+def decode_environment(message: "JointState") -> Sample:
     """Read named numbers: the one standard message that carries these with a stamp.
 
     Raises:
@@ -107,7 +110,7 @@ def decode_environment(message: JointState) -> Sample:
     return Sample(values.astype(np.float32), to_seconds(message.header.stamp), names)
 
 
-def decode_imu(message: Imu) -> Sample:
+def decode_imu(message: "Imu") -> Sample:
     """Read orientation (x, y, z, w), angular velocity and linear acceleration."""
     values = (
         *_read(message.orientation, "xyzw"),
@@ -117,13 +120,13 @@ def decode_imu(message: Imu) -> Sample:
     return Sample(np.array(values, dtype=np.float32), to_seconds(message.header.stamp))
 
 
-def decode_wrench(message: WrenchStamped) -> Sample:
+def decode_wrench(message: "WrenchStamped") -> Sample:
     """Read force and torque."""
     values = (*_read(message.wrench.force, "xyz"), *_read(message.wrench.torque, "xyz"))
     return Sample(np.array(values, dtype=np.float32), to_seconds(message.header.stamp))
 
 
-def decode_velocity(message: TwistStamped) -> Sample:
+def decode_velocity(message: "TwistStamped") -> Sample:
     """Read a planar velocity command.
 
     Raises:
@@ -136,7 +139,7 @@ def decode_velocity(message: TwistStamped) -> Sample:
     return Sample(values, to_seconds(message.header.stamp))
 
 
-def decode_task(message: String) -> Sample:
+def decode_task(message: "String") -> Sample:
     """Read the instruction; it has no capture time and holds until the next one."""
     return Sample(message.data, 0.0)
 
