@@ -12,12 +12,16 @@ signal.signal(signal.SIGINT, lambda number, frame: os._exit(0))
 import sys  # noqa: E402
 from importlib import import_module  # noqa: E402
 
+NODES = "backend_node", "bringup_node", "operator_node", "policy_node"
+
 
 def main() -> None:
     """Run the node that the first word names."""
-    name = sys.argv.pop(1)
-    if not (name.isidentifier() and name.endswith("_node")):
-        raise SystemExit(f"no node '{name}'")
+    name = sys.argv.pop(1) if len(sys.argv) > 1 else ""
+    if name not in NODES:
+        from robot_policies.interface.errors import suggestion
+
+        sys.exit(f"no node '{name}'.{suggestion(name, NODES)}")
     run = import_module(f"{__package__}.{name}").main
     signal.signal(signal.SIGINT, signal.default_int_handler)
     run()

@@ -192,3 +192,7 @@ class BackendNode(GraphNode):
 def main() -> None:
     """Run the node."""
     run(BackendNode)
+
+
+if __name__ == "__main__":
+    main()

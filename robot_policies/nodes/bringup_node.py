@@ -243,3 +243,7 @@ def main() -> None:
         leave(node)
         claimed.close()
     sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -130,3 +130,7 @@ def main() -> None:
         pass
     finally:
         leave(node)
+
+
+if __name__ == "__main__":
+    main()

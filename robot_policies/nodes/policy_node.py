@@ -211,3 +211,7 @@ def _whole(threads: Any) -> int:
 def main() -> None:
     """Run the node."""
     run(PolicyNode, hasty=True)
+
+
+if __name__ == "__main__":
+    main()
