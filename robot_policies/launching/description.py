@@ -24,6 +24,7 @@ class Scope:
     file: Path
     namespace: str = ""
     after: float = 0.0
+    remaps: tuple[str, ...] = ()
 
     def inner(self) -> "Scope":
         """Return a copy whose changes stay inside."""
@@ -116,6 +117,12 @@ class _Reader:
     def _set_env(self, element: Element, scope: Scope) -> None:
         scope.environment[self._get(element, "name", scope)] = self._get(element, "value", scope)
 
+    def _set_remap(self, element: Element, scope: Scope) -> None:
+        scope.remaps += ("-r", self._remap(element, scope))
+
+    def _remap(self, element: Element, scope: Scope) -> str:
+        return f"{self._get(element, 'from', scope)}:={self._get(element, 'to', scope)}"
+
     def _push_ros_namespace(self, element: Element, scope: Scope) -> None:
         scope.namespace = join(scope.namespace, self._get(element, "namespace", scope))
 
@@ -160,12 +167,10 @@ class _Reader:
         namespace = join(scope.namespace, self._get(element, "namespace", scope))
         ros = ["-r", f"__node:={name}"] if name else []
         ros += ["-r", f"__ns:={namespace}"] if namespace else []
+        ros += scope.remaps  # the first rule that fits counts, as for ROS's launcher
         for child in element.children:
             if child.tag == "remap" and self._wanted(child, scope):
-                ros += [
-                    "-r",
-                    f"{self._get(child, 'from', scope)}:={self._get(child, 'to', scope)}",
-                ]
+                ros += ["-r", self._remap(child, scope)]
             elif child.tag == "param" and "from" in child.attributes:
                 ros += ["--params-file", self._get(child, "from", scope)]
             elif child.tag == "param":

@@ -232,3 +232,15 @@ def test_a_launch_file_keeps_its_environment_to_itself(tmp_path):
 def test_a_timer_delays_what_is_inside(tmp_path):
     body = "<timer period='1.5'><timer period='2'><log message='a'/></timer></timer>"
     assert launch(tmp_path, body).steps[0].after == 3.5
+
+
+def test_remaps_of_a_group_come_before_those_of_a_node_and_stay_in_the_group(tmp_path):
+    body = """
+    <group>
+      <set_remap from="a" to="b"/>
+      <node pkg="robot_policies" exec="policy_node"><remap from="a" to="c"/></node>
+    </group>
+    <node pkg="robot_policies" exec="policy_node"/>"""
+    inside, outside = commands(launch(tmp_path, body))
+    assert inside.endswith("--ros-args -r a:=b -r a:=c")
+    assert outside.endswith("policy_node")
