@@ -13,6 +13,7 @@ from ros_graph import free_domain
 
 from robot_policies.nodes.__main__ import NODES
 
+ALONE = "--ros-args", "-r"
 LIBEXEC = Path(__file__).parents[2] / "libexec"
 
 
@@ -29,7 +30,11 @@ def test_each_node_runs_as_a_program_and_as_a_module(form):
     context = rclpy.Context()
     rclpy.init(context=context, domain_id=domain)
     watcher = rclpy.create_node("watcher", context=context)
-    programs = {name: start(*form.format(name).split(), domain=domain) for name in NODES}
+    # Each alone in a namespace: bringup would configure the others.
+    programs = {
+        name: start(*form.format(name).split(), *ALONE, f"__ns:=/of_{name}", domain=domain)
+        for name in NODES
+    }
     try:
         missing, end = set(NODES), time.monotonic() + 60.0
         while missing and time.monotonic() < end:
