@@ -67,6 +67,16 @@ PLANNER: dict[str, Any] = {
     "image_encoder_hidden_dim": 4,
     "q_ensemble_size": 2,
 }
+READER: dict[str, Any] = {  # of instructions; its language model is lerobot_language_model.py's
+    "chunk_size": 8,
+    "n_action_steps": 4,
+    "resize_imgs_with_padding": (64, 64),
+    "max_state_dim": 8,
+    "max_action_dim": 8,
+    "tokenizer_max_length": 16,
+    "num_vlm_layers": 2,
+    "num_steps": 2,
+}
 # name: (type, cameras, whether it is told where things are, settings)
 FORMS: dict[str, tuple[str, int, bool, dict[str, Any]]] = {
     "act": ("act", 1, False, {**TRANSFORMER, "chunk_size": 8, "n_action_steps": 4}),
@@ -97,6 +107,7 @@ FORMS: dict[str, tuple[str, int, bool, dict[str, Any]]] = {
         True,
         {**PLANNER, "n_action_repeats": 1, "n_action_steps": 3},
     ),
+    "smolvla": ("smolvla", 2, False, READER),
 }
 RELATIVE = ("act relative",)  # whose actions are displacements from the newest state
 

@@ -14,15 +14,17 @@ from robot_policies.control.chunk_executor import ChunkExecutor
 from robot_policies.control.history import History
 from robot_policies.control.pacing import Pacing
 from robot_policies.interface import Observation, ObservationSpec, Policy, RobotSpec
-from robot_policies.interface.observation import STATE
+from robot_policies.interface.observation import STATE, TASK
 
 SEED, DT = 7, 1.0 / FPS
+INSTRUCTION = "put the cube on the pad"
 Values = Mapping[str, Any]
 
 
 def seen(spec: ObservationSpec, rng: np.random.Generator) -> dict[str, Any]:
-    """Return an observation of noise near 0."""
-    return {
+    """Return an observation of noise near 0, and an instruction where one is read."""
+    told = {TASK: INSTRUCTION} if spec.needs_task else {}
+    return told | {
         name: rng.integers(0, 256, one.shape, dtype=np.uint8)
         if one.dtype == np.uint8
         else rng.normal(0.0, 0.1, one.shape).astype(np.float32)
@@ -48,8 +50,10 @@ def lerobot_loop(folder: Path, kind: str, sequence: Sequence[Values]) -> np.ndar
         observed = {
             name: np.rad2deg(value).astype(np.float32) if name == STATE else value.copy()
             for name, value in values.items()
+            if name != TASK
         }
-        batch = prepare_observation_for_inference(observed, torch.device("cpu"))
+        told = values.get(TASK)
+        batch = prepare_observation_for_inference(observed, torch.device("cpu"), told)
         with torch.inference_mode():
             actions.append(after(policy.select_action(before(batch)))[0].numpy())
     return np.array(actions)

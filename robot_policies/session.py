@@ -65,6 +65,7 @@ def open_session(
     options: Mapping[str, Any] | None = None,
     seconds: float | None = None,
     device: str = "cpu",
+    dtype: str = "auto",
     contract: Path | None = None,
     base: str | None = None,
     gains: GainsOf = ROBOT,
@@ -76,13 +77,14 @@ def open_session(
         CheckpointError: If the policy cannot be read.
     """
     stage = open_stage(backend, task, robot, options=options, seconds=seconds)
-    return join(policy, stage, device, contract, base, gains)
+    return join(policy, stage, device, dtype, contract, base, gains)
 
 
 def join(
     policy: str,
     stage: Stage,
     device: str = "cpu",
+    dtype: str = "auto",
     contract: Path | None = None,
     base: str | None = None,
     gains: GainsOf = ROBOT,
@@ -93,5 +95,6 @@ def join(
         ConfigError: If the name is unknown, the device is not there, or the contract lacks gains.
         CheckpointError: If the policy cannot be read.
     """
-    loaded = load_policy(policy, robot=stage.robot, device=device, contract=contract, base=base)
+    given = {"device": device, "dtype": dtype, "contract": contract, "base": base}
+    loaded = load_policy(policy, robot=stage.robot, **given)
     return Session(loaded, stage.with_gains(gains, loaded.action_spec))

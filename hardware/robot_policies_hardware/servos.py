@@ -6,8 +6,9 @@ A servo keeps the goal of its last user, and takes a goal beyond its own limits 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
+from lerobot.motors.feetech import FeetechMotorsBus
 from lerobot.motors.motors_bus import MotorNormMode, MotorsBusBase, SerialMotorsBus
 from lerobot.robots import Robot
 from lerobot.utils.constants import HF_LEROBOT_CALIBRATION, ROBOTS
@@ -146,7 +147,7 @@ def _keep_in_place(arm: Robot) -> SerialMotorsBus | None:
                     f"'{motor}' is {way:.0%} of its calibrated range beyond it and would jump to "
                     "its limit; move it back while it has no torque"
                 )
-        here = bus.sync_read("Present_Position", normalize=False)
+        here = _ticks(bus)
         bus.sync_write("Goal_Position", here, normalize=False)
         configure()
 
@@ -156,10 +157,17 @@ def _keep_in_place(arm: Robot) -> SerialMotorsBus | None:
 
 def _beyond(bus: SerialMotorsBus) -> Iterator[tuple[str, float]]:
     """Yield which servos are beyond their limits, and by which share of their range."""
-    here = bus.sync_read("Present_Position", normalize=False)
-    for motor, ticks in here.items():
+    for motor, ticks in _ticks(bus).items():
         limits = bus.calibration[motor]
         way = max(limits.range_min - ticks, ticks - limits.range_max)
         share = way / (limits.range_max - limits.range_min)
         if share > GIVE:
             yield motor, share
+
+
+def _ticks(bus: SerialMotorsBus) -> dict[str, Any]:
+    """Return where each servo is; Feetech's protocol 1 reads one after the other. [ticks]."""
+    place = "Present_Position"
+    if isinstance(bus, FeetechMotorsBus) and bus.protocol_version == 1:
+        return {motor: bus.read(place, motor, normalize=False) for motor in bus.motors}
+    return bus.sync_read(place, normalize=False)

@@ -4,7 +4,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from robot_policies.cli.options import Backend, Base, Contract, Device, Gains, Json, Policy
+from robot_policies.cli.options import (
+    Backend,
+    Base,
+    Contract,
+    Device,
+    Dtype,
+    Gains,
+    Json,
+    Policy,
+)
 from robot_policies.cli.output import results, table
 
 if TYPE_CHECKING:
@@ -28,6 +37,7 @@ def check(
         ),
     ] = None,
     device: Device = "cpu",
+    dtype: Dtype = "auto",
     contract: Contract = None,
     base: Base = None,
     gains: Gains = "robot",
@@ -48,6 +58,7 @@ def check(
             task,
             robot,
             device=device,
+            dtype=dtype,
             contract=contract,
             base=base,
             gains=gains,

@@ -12,10 +12,15 @@ def register(app: typer.Typer) -> None:
 
 
 def contract(
-    dataset: Annotated[
-        Path, typer.Option("--from", metavar="DATASET", help="LeRobotDataset v3 folder.")
-    ],
     checkpoint: Annotated[Path, typer.Argument(help="Folder with a config.json.")] = Path("."),
+    dataset: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="DATASET",
+            help="LeRobotDataset v3 folder; the one that train_config.json names if left out.",
+        ),
+    ] = None,
     robot: Annotated[
         str, typer.Option("--robot", help="If the data set names none, or by another name.")
     ] = "",

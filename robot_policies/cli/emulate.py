@@ -50,13 +50,25 @@ def emulate(
     joints_of: Annotated[
         str, typer.Option("--robot", help="Whose joints ros2_control has, such as so101.")
     ] = "",
+    path_tolerance: Annotated[
+        float,
+        typer.Option("--path-tolerance", min=0.0, help="Of ros2_control's joints [rad]; 0: any."),
+    ] = 0.0,
+    goal_tolerance: Annotated[
+        float,
+        typer.Option("--goal-tolerance", min=0.0, help="Of ros2_control's joints [rad]; 0: any."),
+    ] = 0.0,
+    goal_time: Annotated[
+        float,
+        typer.Option("--goal-time", min=0.0, help="How late they may be there [s]; 0: for ever."),
+    ] = 0.0,
     json_path: Json = None,
 ) -> None:
     """Emulate a robot until Ctrl-C; then show what it was told."""
     if robot in UNITREE:
         found = _unitree(robot)
     elif robot == ROS2_CONTROL:
-        found = _ros2_control(joints_of)
+        found = _ros2_control(joints_of, path_tolerance, goal_tolerance, goal_time)
     else:
         found = _arms(robot, port_link, calibration, baudrate)
     with results(json_path) as output:
@@ -87,26 +99,29 @@ def _unitree(name: str) -> Told:
     return {"type": name, **told, "position": pose}, table(title, ("joint", "rad"), rows)
 
 
-def _ros2_control(name: str) -> Told:
+def _ros2_control(name: str, path: float, goal: float, goal_time: float) -> Told:
     from robot_policies.catalog import load_robot
     from robot_policies_hardware.emulators.motion import Motion
     from robot_policies_hardware.emulators.ros2_control import COMMAND, STATES, EmulatedRos2Control
+    from robot_policies_hardware.emulators.trajectory import Tolerances
 
     if not name:
         raise ConfigError("emulate ros2_control: --robot says whose joints it has, such as so101")
     spec = load_robot(name)
     pose = dict(zip(spec.joint_names, spec.default.tolist(), strict=True))
-    robot = EmulatedRos2Control(pose, motion=Motion(float(spec.velocity.max()), 15.0, 1.0 / 60.0))
+    motion = Motion(float(spec.velocity.max()), 15.0, 1.0 / 60.0)
+    robot = EmulatedRos2Control(pose, motion=motion, tolerances=Tolerances(path, goal, goal_time))
     try:
         _wait(f"joints of {name} on {STATES}, their controller on {COMMAND}")
-        pose, rejected = robot.joints.position, list(robot.joints.rejected)
-        commands = len(robot.commands)
+        pose, commands = robot.joints.position, len(robot.commands)
+        rejected, aborted = robot.joints.rejected, robot.joints.aborted
     finally:
         robot.close()
     rows = [(joint, f"{where:.3f}") for joint, where in pose.items()]
-    title = f"{commands} trajectories, {len(rejected)} rejected"
-    document = {"type": ROS2_CONTROL, "robot": name, "commands": commands, "rejected": rejected}
-    return {**document, "position": pose}, table(title, ("joint", "rad or m"), rows)
+    title = f"{commands} trajectories, {len(rejected)} rejected, {len(aborted)} given up"
+    document = {"type": ROS2_CONTROL, "robot": name, "commands": commands, "position": pose}
+    document |= {"rejected": rejected, "aborted": aborted}
+    return document, table(title, ("joint", "rad or m"), rows)
 
 
 def _arms(

@@ -10,7 +10,7 @@ import typer
 
 from robot_policies.cli.evaluation_tables import tables
 from robot_policies.cli.field_trials import evaluate_plan
-from robot_policies.cli.options import Base, Contract, Device, Gains, Json, Seed
+from robot_policies.cli.options import Base, Contract, Device, Dtype, Gains, Json, Seed
 from robot_policies.cli.output import STDOUT, progress, results
 from robot_policies.cli.recorded_trials import evaluate_recorded
 from robot_policies.interface import ConfigError, RobotPoliciesError
@@ -62,6 +62,7 @@ def evaluate(
         bool, typer.Option("--nodes", help="Through the launched graph, in real time.")
     ] = False,
     device: Device = "cpu",
+    dtype: Dtype = "auto",
     contract: Contract = None,
     base: Base = None,
     gains: Gains = "robot",
@@ -109,8 +110,13 @@ def evaluate(
     condition = {"delay": delay_ms / 1000.0, "jitter": jitter_ms / 1000.0, "nodes": nodes}
     if (contract or base) and len(policy) != 1:
         raise ConfigError(f"--contract and --base go with one policy, {len(policy)} were given")
-    condition |= {"device": device, "contract": str(contract or ""), "base": base or ""}
-    condition["gains"] = gains
+    condition |= {
+        "device": device,
+        "dtype": dtype,
+        "contract": str(contract or ""),
+        "base": base or "",
+        "gains": gains,
+    }
     asked = _suite(suite, policy, task, backend, episodes, seed, condition)
     part = _shard(shard)
     total = sum(part.has(job) for job in asked.jobs())

@@ -20,6 +20,13 @@ Device = Annotated[
     str,
     typer.Option("--device", help="Of the policy: cpu, cuda, cuda:1, mps; auto: a GPU if any."),
 ]
+Dtype = Annotated[
+    str,
+    typer.Option(
+        "--dtype",
+        help="The policy computes in float32, bfloat16 or float16; auto: as it was trained.",
+    ),
+]
 Contract = Annotated[
     Path | None,
     typer.Option("--contract", metavar="FILE", help="Instead of the policy's contract.yaml."),

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from robot_policies.cli.options import Backend, Base, Contract, Device, Gains, Json, Policy, Seed
+from robot_policies.cli.options import (
+    Backend,
+    Base,
+    Contract,
+    Device,
+    Dtype,
+    Gains,
+    Json,
+    Policy,
+    Seed,
+)
 from robot_policies.cli.output import cell, counts, progress, results, table
 from robot_policies.documents import parse_yaml
 from robot_policies.interface import BackendError, ConfigError
@@ -38,6 +48,7 @@ def run(
     ] = None,
     seed: Seed = 0,
     device: Device = "cpu",
+    dtype: Dtype = "auto",
     contract: Contract = None,
     base: Base = None,
     gains: Gains = "robot",
@@ -73,6 +84,7 @@ def run(
             options=options,
             seconds=seconds,
             device=device,
+            dtype=dtype,
             contract=contract,
             base=base,
             gains=gains,
@@ -87,7 +99,7 @@ def run(
             video=video,
             record=record,
         )
-        origin = provenance([policy], seed=seed, seconds=seconds, device=device)
+        origin = provenance([policy], seed=seed, seconds=seconds, device=device, dtype=dtype)
         output.finish(
             {**document, "backend": backend, "provenance": origin},
             table(

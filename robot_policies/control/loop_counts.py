@@ -23,7 +23,7 @@ class LoopCounts:
     def __init__(self, period: float) -> None:
         """Begin a trial with the control period that is meant. [s]."""
         self._period = period
-        self.steps = 0
+        self.steps = self._unanswered = 0
         self.levels: Counter[str] = Counter()
         self.refusals: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
@@ -58,6 +58,7 @@ class LoopCounts:
     def settled(self, verdict: Verdict) -> None:
         """Note what was decided in the control slot that ends now."""
         self.steps += 1
+        self._unanswered += not self._latencies
         self.levels[verdict.level] += 1
         if verdict.refusal and verdict.level is not Level.APPROACH:
             self.refusals[verdict.refusal.cause] += 1
@@ -72,7 +73,8 @@ class LoopCounts:
 
     def figures(self) -> dict[str, float]:
         """Return them by names that carry their units."""
-        figures: dict[str, float] = {"steps": float(self.steps)}
+        figures = {"steps": float(self.steps)}
+        figures["steps_before_first_answer"] = float(self._unanswered)
         if self._periods > 1:
             figures["loop_rate_mean_hz"] = self._periods / self._total
             figures["loop_rate_std_hz"] = float(np.sqrt(self._rate_spread / self._periods))

@@ -24,6 +24,7 @@ class Condition:
         executor: How chunks are merged, of `ExecutorMode`; by default as the policy means it.
         nodes: Whether the episode runs through the launched graph, in real time.
         device: That the policy answers on, as `load_policy` takes it.
+        dtype: That its network computes in, as `load_policy` takes it.
         contract: File in place of the policy's `contract.yaml`; empty for its own.
         base: The policy that an adapter is added to; empty for none.
         gains: Whose gains track the policy, as `Stage.with_gains` takes it.
@@ -38,6 +39,7 @@ class Condition:
     executor: ExecutorMode | None = None
     nodes: bool = False
     device: str = "cpu"
+    dtype: str = "auto"
     contract: str = ""
     base: str = ""
     gains: GainsOf = ROBOT
@@ -64,7 +66,8 @@ class Condition:
     def loading(self) -> dict[str, Any]:
         """Return how the policy is loaded, as arguments of `load_policy`."""
         contract = Path(self.contract) if self.contract else None
-        return {"device": self.device, "contract": contract, "base": self.base or None}
+        given = {"device": self.device, "dtype": self.dtype}
+        return {**given, "contract": contract, "base": self.base or None}
 
     def network(self) -> NetworkModel:
         """Return what lies between an observation and its answer."""

@@ -53,7 +53,8 @@ def run_through_nodes(
     names = {"policy": policy, "task": task, "backend": backend, "seed": str(seed)}
     # Names of its own, so that no graph of somebody else on this host is in the way.
     arguments = {**names, "namespace": f"evaluation_{os.getpid()}"}
-    arguments |= {key: getattr(condition, key) for key in ("device", "contract", "base", "gains")}
+    passed = ("device", "dtype", "contract", "base", "gains")
+    arguments |= {key: getattr(condition, key) for key in passed}
     if condition.executor:
         arguments["executor"] = condition.executor
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:

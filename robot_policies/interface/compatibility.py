@@ -12,17 +12,14 @@ import numpy as np
 
 from robot_policies.interface.action import CARTESIAN_DELTA_NAMES, ActionKind
 from robot_policies.interface.backend import RobotBackend, offered
+from robot_policies.interface.camera_match import audit_rates, exchanged, resized
 from robot_policies.interface.clouds import check_clouds, is_cloud
 from robot_policies.interface.errors import ContractError, suggestion
 from robot_policies.interface.findings import Finding, Report
 from robot_policies.interface.gains import check_gains
 from robot_policies.interface.normalization_audit import audit_statistics
 from robot_policies.interface.observation import (
-    DEPTH,
     IMAGES,
-    LABELS,
-    MAX_AGE,
-    POINTS,
     TASK,
     VELOCITY_COMMAND,
     VELOCITY_COMMAND_NAMES,
@@ -51,7 +48,7 @@ def check_compatible(
     findings = [
         *_names(policy, robot, backend),
         *_observation(policy, backend),
-        *_pictures(policy, robot),
+        *audit_rates(policy.observation_spec, robot),
         *_action(policy, robot, backend),
         *audit_statistics(policy, robot),
         *(_task(policy, task) if task else ()),
@@ -81,23 +78,8 @@ def _observation(policy: Policy, backend: RobotBackend) -> Iterator[Finding]:
         elif needed.names and provides[name].names:
             yield from _elements(needed, provides[name])
         else:
-            yield from _shape(needed, provides[name])
-
-
-def _pictures(policy: Policy, robot: RobotSpec) -> Iterator[Finding]:
-    """Warn of cameras that are slower than what they give becomes too old."""
-    spec, cloud = policy.observation_spec, robot.cloud
-    for camera in robot.cameras:
-        period = 1.0 / camera.rate
-        given = {f"{kind}.{camera.name}" for kind in (IMAGES, DEPTH, LABELS)}
-        if cloud and cloud.camera == camera.name:
-            given.add(POINTS)
-        for name in spec:
-            oldest = spec.max_age.get(name, MAX_AGE)
-            if name in given and period > oldest:
-                text = f"{name}: one every {period:.3g} s; the policy takes none older than "
-                text += f"{oldest:g} s and waits in between"
-                yield Finding("warning", "picture_rate", text)
+            other = exchanged(name, policy.observation_spec, provides)
+            yield from _shape(needed, provides[name], other)
 
 
 def _elements(needed: ArraySpec, provided: ArraySpec) -> Iterator[Finding]:
@@ -123,7 +105,7 @@ def _cloud(needed: ArraySpec, provided: ArraySpec) -> Iterator[Finding]:
         yield Finding("error", "cloud", str(error))
 
 
-def _shape(needed: ArraySpec, provided: ArraySpec) -> Iterator[Finding]:
+def _shape(needed: ArraySpec, provided: ArraySpec, other: str = "") -> Iterator[Finding]:
     where = needed.name
     fits = len(needed.shape) == len(provided.shape) and all(
         want is None or want == got for want, got in zip(needed.shape, provided.shape, strict=True)
@@ -131,8 +113,10 @@ def _shape(needed: ArraySpec, provided: ArraySpec) -> Iterator[Finding]:
     if not fits:
         code = "image_size" if where.startswith(IMAGES) else "shape"
         text = f"{where}: the policy needs {needed.shape}, the robot gives {provided.shape}"
-        if code == "image_size":
-            text += ". " + _resized(where.rpartition(".")[2], needed, provided)
+        if other:
+            text += f", as '{other}' should: are these two cameras exchanged?"
+        elif code == "image_size":
+            text += ". " + resized(where.rpartition(".")[2], needed, provided)
         yield Finding("error", code, text)
     if needed.dtype.kind != provided.dtype.kind:
         text = f"{where}: the policy needs {needed.dtype}, the robot gives {provided.dtype}"
@@ -140,15 +124,6 @@ def _shape(needed: ArraySpec, provided: ArraySpec) -> Iterator[Finding]:
     if needed.unit != provided.unit:
         text = f"{where}: the policy needs {needed.unit}, the robot gives {provided.unit}"
         yield Finding("error", "unit", text)
-
-
-def _resized(camera: str, needed: ArraySpec, provided: ArraySpec) -> str:
-    """Return what to write so that a camera gives pictures of the needed size."""
-    (height, width), (tall, wide) = needed.shape[:2], provided.shape[:2]
-    smaller = (height or 0) <= (tall or 0) and (width or 0) <= (wide or 0)
-    size = f"{{width: {width}, height: {height}}}"
-    real = f"pictures: {{{camera}: {size}}}" if smaller else f"cameras: {{{camera}: {size}}}"
-    return f"Backend lerobot takes '{real}'; others have the size in the robot's table"
 
 
 def _action(policy: Policy, robot: RobotSpec, backend: RobotBackend) -> Iterator[Finding]:

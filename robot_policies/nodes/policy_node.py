@@ -35,6 +35,7 @@ AUTO = "auto"
 SETTINGS: dict[str, Setting] = {
     **NAMED,
     "device": Setting("cpu", "cpu, cuda, cuda:1, mps; auto: a GPU where there is one"),
+    "dtype": Setting(AUTO, "what it computes in: float32, bfloat16, float16; auto: as trained"),
     "base": Setting("", "policy that an adapter of lerobot-train --peft is added to"),
     "threads": Setting(AUTO, "torch threads; auto: as many as answer soonest"),
 }
@@ -64,6 +65,7 @@ class PolicyNode(GraphNode):
             settings["policy"],
             by_name(settings),
             settings["device"],
+            settings["dtype"],
             contract_file(settings),
             settings["base"] or None,
             settings["gains"],

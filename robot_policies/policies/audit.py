@@ -6,13 +6,10 @@ this machine, against what that says of itself.
 """
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import numpy as np
 
-from robot_policies.data.dataset import INFO
 from robot_policies.data.reading import Recorded, describe_dataset
-from robot_policies.documents import read_json
 from robot_policies.interface import ConfigError, Finding, Statistics
 from robot_policies.interface.normalization_audit import ENDS
 from robot_policies.interface.rates import whole_periods
@@ -21,11 +18,11 @@ from robot_policies.learning.elements import ACTION, joint_of
 from robot_policies.policies.contract import FILE, Contract
 from robot_policies.policies.elements import Elements
 from robot_policies.policies.files import CheckpointFiles
+from robot_policies.policies.training_data import TRAINING, dataset_of
 
 TURN = 2.0 * np.pi  # no joint's radians exceed it; the degrees of a moving arm do
 RANGE = (-10.0, 110.0)  # %; measured joints lie a little outside of their range
 GRIPPER = "gripper"  # as LeRobot's arms call it
-TRAINING = "train_config.json"  # what `lerobot-train` leaves beside a checkpoint
 
 
 def audit_units(
@@ -91,7 +88,7 @@ def audit_dataset(files: CheckpointFiles, contract: Contract) -> Iterator[Findin
         files: Of the checkpoint.
         contract: What it says.
     """
-    root = _dataset(files)
+    root = dataset_of(files)
     if root is None:
         return
     try:
@@ -99,21 +96,6 @@ def audit_dataset(files: CheckpointFiles, contract: Contract) -> Iterator[Findin
     except ConfigError as error:
         text = f"the data set of {TRAINING} cannot be read: {error}"
         yield Finding("warning", "dataset", text)
-
-
-def _dataset(files: CheckpointFiles) -> Path | None:
-    if TRAINING not in files:
-        return None
-    named = read_json(files.path(TRAINING)).get("dataset")
-    if not isinstance(named, dict):
-        return None
-    from lerobot.utils.constants import HF_LEROBOT_HOME
-
-    root, repository = named.get("root"), named.get("repo_id")
-    for place in (root, repository and HF_LEROBOT_HOME / str(repository)):
-        if place and (Path(place) / INFO).is_file():
-            return Path(place)
-    return None
 
 
 def _compare(recorded: Recorded, contract: Contract) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ def load_policy(
     *,
     robot: RobotSpec | None = None,
     device: str = "cpu",
+    dtype: str = "auto",
     threads: int = 1,
     contract: Path | None = None,
     base: str | None = None,
@@ -28,6 +29,7 @@ def load_policy(
             layout, or a hub repository as `owner/name` or `owner/name@revision`.
         robot: The robot; built-in policies take their joints from it.
         device: Of a checkpoint: cpu, cuda, cuda:1, mps, or auto, a GPU where there is one.
+        dtype: What its network computes in: float32, bfloat16 or float16; auto, as it was trained.
         threads: Torch threads of the process; more than the free cores make it slower.
         contract: File that says which joints and units a checkpoint speaks of, in place of the
             `contract.yaml` in its folder.
@@ -42,7 +44,13 @@ def load_policy(
         return _built_in(name, robot)
     folder = find_checkpoint(name)
     below = find_checkpoint(base) if base else None
-    given = {"device": device, "threads": threads, "contract": contract, "base": below}
+    given = {
+        "device": device,
+        "dtype": dtype,
+        "threads": threads,
+        "contract": contract,
+        "base": below,
+    }
     return _runtime(folder)(folder, name=name, **given)
 
 

@@ -1,7 +1,7 @@
 """`contract.yaml` read, and held against the features of a checkpoint's `config.json`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,11 @@ class _File:
 
 
 def read_contract(
-    path: Path, vectors: Mapping[str, int], action_width: int, clouds: tuple[str, ...] = ()
+    path: Path,
+    vectors: Mapping[str, int],
+    action_width: int,
+    clouds: tuple[str, ...] = (),
+    known: Mapping[str, Any] | None = None,
 ) -> Contract:
     """Read `contract.yaml` and hold it against the checkpoint's configuration.
 
@@ -79,6 +83,7 @@ def read_contract(
         vectors: Width of each feature that is a vector, as `config.json` has it.
         action_width: Width of an action, likewise.
         clouds: Features that are clouds of points, likewise.
+        known: Entries of features that the file may leave out.
 
     Raises:
         CheckpointError: If the file is missing, or names more or fewer elements than there are.
@@ -90,12 +95,13 @@ def read_contract(
         )
         raise CheckpointError(
             f"{path} is missing, and LeRobot's config.json names no joints. Write it with "
-            f"'robot-policies contract --from DATASET', or: version: {CONTRACT_VERSION}, "
+            f"'robot-policies contract {path.parent}', or: version: {CONTRACT_VERSION}, "
             f"robot: NAME, dt: SECONDS, observation: {{{features}}}, action: "
             f"{{kind: joint_position, names: [{action_width} joints], unit: rad}}"
             " (unit: deg and % are converted)"
         )
     where, data = _read(path)
+    data = replace(data, observation={**(known or {}), **data.observation})
     for name in data.observation:
         if name not in vectors and name not in clouds:
             raise CheckpointError(

@@ -10,6 +10,7 @@ from robot_policies.interface import ConfigError
 from robot_policies.interface.errors import suggestion
 
 AUTO = "auto"
+FULL = "out of memory", "can't allocate memory"  # as torch says it of a GPU, and of the processor
 KNOWN = re.compile(r"cpu|mps|cuda(:\d{1,2})?")
 
 
@@ -47,5 +48,12 @@ def room_on(device: str) -> Iterator[None]:
     """
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:
+        if not is_full(error):
+            raise
         raise ConfigError(f"device '{device}' is full: {str(error).splitlines()[0]}") from None
+
+
+def is_full(error: Exception) -> bool:
+    """Return whether an error of torch's says that a device is full; only CUDA's has a class."""
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in FULL)

@@ -14,16 +14,18 @@ from robot_policies.interface import ActionKind, CheckpointError, ConfigError, R
 from robot_policies.interface.units import CALIBRATED, to_si
 from robot_policies.learning.elements import ACTION, joint_of, write_contract
 from robot_policies.policies.contract import FILE
+from robot_policies.policies.files import CheckpointFiles
+from robot_policies.policies.training_data import TRAINING, dataset_of
 
 CONFIG = "config.json"
 
 
-def draft_contract(folder: Path, dataset: Path, robot: str, stated: Sequence[str]) -> Path:
+def draft_contract(folder: Path, dataset: Path | None, robot: str, stated: Sequence[str]) -> Path:
     """Write `contract.yaml` beside a checkpoint's `config.json`.
 
     Args:
         folder: The checkpoint.
-        dataset: What it was trained on.
+        dataset: What it was trained on; `None` for the one that `train_config.json` names.
         robot: Its robot; that of the data set if empty.
         stated: Units the data set does not say: `UNIT` of all elements, or `JOINT=UNIT` of one.
 
@@ -32,12 +34,19 @@ def draft_contract(folder: Path, dataset: Path, robot: str, stated: Sequence[str
 
     Raises:
         CheckpointError: If there is no `config.json`, or a contract already.
-        ConfigError: If the data set lacks a feature of the checkpoint, or nothing says a unit.
+        ConfigError: If the data set is not found or lacks a feature of the checkpoint, or nothing
+            says a unit.
     """
     path = folder / FILE
     if path.exists():
         raise CheckpointError(f"{path} is there already; remove it to write it anew")
     widths = _widths(folder)
+    dataset = dataset or dataset_of(CheckpointFiles(folder))
+    if dataset is None:
+        raise ConfigError(
+            f"{folder}: no {TRAINING} there names a data set that is on this machine: say what it "
+            "was trained on with --from DATASET"
+        )
     recorded = open_dataset(dataset)
     if not (robot or recorded.robot):
         raise ConfigError(f"{dataset} does not say its robot: add --robot NAME")

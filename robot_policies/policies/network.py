@@ -18,6 +18,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from robot_policies.interface import CheckpointError, RobotPoliciesError
 from robot_policies.policies.configuration import CONFIG
+from robot_policies.policies.device import is_full
 from robot_policies.policies.files import CheckpointFiles, one_line
 from robot_policies.policies.tokenizer import cached
 from robot_policies.policies.weights import check_shapes, load_weights, read_shapes
@@ -65,6 +66,8 @@ def _make(config: PreTrainedConfig, folder: Path) -> PreTrainedPolicy:
     except RobotPoliciesError:
         raise
     except Exception as error:  # a network raises whatever its layers do on a bad size
+        if is_full(error):
+            raise
         raise CheckpointError(f"{folder / CONFIG}: {config.type}: {one_line(error)}") from None
 
 

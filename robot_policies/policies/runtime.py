@@ -28,8 +28,10 @@ from robot_policies.policies.numpy_inference import NumpyInference, OnArrays
 from robot_policies.policies.onnx_graph import GRAPH, graph_of, put_in_place, require_same
 from robot_policies.policies.onnx_session import OnnxSession
 from robot_policies.policies.plan_form import plan_form
+from robot_policies.policies.precision import AUTO, computing, find_half, refusing
 from robot_policies.policies.random_state import RandomState
 from robot_policies.policies.specs import action_width, inputs_of, settings_of, specs_of
+from robot_policies.policies.training_data import described
 from robot_policies.policies.translation import Batch, Translation
 from robot_policies.skills.live.skills import LiveSkills
 from robot_policies.skills.package.base import describe_base
@@ -50,6 +52,7 @@ class LerobotRuntime:
         *,
         name: str = "",
         device: str = "cpu",
+        dtype: str = AUTO,
         threads: int = 1,
         contract: Path | None = None,
         base: Path | None = None,
@@ -60,13 +63,14 @@ class LerobotRuntime:
             folder: The checkpoint.
             name: What it was loaded as.
             device: As `find_device` takes it.
+            dtype: What it computes in, as `find_half` takes it.
             threads: Torch threads of this process.
             contract: The contract, if it does not lie in the checkpoint.
             base: The base, if the checkpoint is an adapter.
 
         Raises:
             CheckpointError: If the checkpoint is damaged or contradicts its contract.
-            ConfigError: If the device is not there, or full.
+            ConfigError: If the device is not there, is full, or does not compute in `dtype`.
         """
         device = self.device = find_device(device)
         torch.set_num_threads(threads)
@@ -90,10 +94,13 @@ class LerobotRuntime:
             self._compute_by_graph(threads)
         self._ask = asking(self._network, plan_form(settings_of(checkpoint.config)))
         self._random = RandomState(torch.device(device))
-        # As LeRobot does: half precision on a GPU, where the checkpoint allows it.
-        self._half = checkpoint.config.use_amp and device.startswith("cuda")
-        self._numpy = self._without_torch() if device == "cpu" else None
+        self._half = find_half(dtype, device, checkpoint.config.use_amp)
+        if self._half and GRAPH in checkpoint.files:
+            raise ConfigError(f"{folder}: {GRAPH} computes as it was written, not in '{dtype}'")
+        self._numpy = self._without_torch() if device == "cpu" and not self._half else None
         self.reset(0)
+        if self._half:
+            self._rehearse(self._half)
 
     def reset(self, seed: int) -> None:
         """Forget the episode; what the network samples depends on `seed` alone."""
@@ -117,12 +124,9 @@ class LerobotRuntime:
             if self._numpy and not self.skills.weights:  # skills are added to torch's layers
                 values = self._numpy(observation)
             else:
-                with (
-                    self._random,
-                    room_on(self.device),
-                    torch.autocast("cuda", enabled=self._half),
-                ):
-                    values = self.finish(self._ask([*earlier, batch]))
+                with self._random, room_on(self.device), computing(self._half, self.device):
+                    plan = self._ask([*earlier, batch])
+                values = self.finish(plan.float() if self._half else plan)
         return ActionChunk(
             stamp=observation.stamp,
             dt=self.action_spec.dt,
@@ -159,6 +163,14 @@ class LerobotRuntime:
         put_in_place(self._network, session)
         self.skills.refused = f"{path} has fixed weights: skills go with the policy without it"
 
+    def _rehearse(self, half: torch.dtype) -> None:
+        """Refuse a network that does not answer an example in half precision."""
+        with refusing(self.name, half):
+            answer = self.act(self.observation_spec.example(np.random.default_rng(0)))
+            if not np.isfinite(answer.values).all():
+                raise ArithmeticError("its answer to an example is not finite")
+        self.reset(0)
+
     def _without_torch(self) -> NumpyInference | None:
         """Return how one observation is answered without torch; `None` if that is not possible."""
         answer = self._network.on_arrays() if isinstance(self._network, OnArrays) else None
@@ -183,7 +195,8 @@ def _read_contract(checkpoint: Checkpoint, elsewhere: Path | None) -> Contract:
     inputs, files = inputs_of(checkpoint), checkpoint.files
     own = files.path(FILE) if FILE in files else files.folder / FILE
     path, width = elsewhere or own, action_width(checkpoint)
-    contract = read_contract(path, inputs.vectors, width, inputs.clouds)
+    described_by = described(files, inputs.vectors)
+    contract = read_contract(path, inputs.vectors, width, inputs.clouds, described_by)
     if contract.network:
         raise CheckpointError(f"{path}: 'network' is of policies that LeRobot does not run")
     return contract

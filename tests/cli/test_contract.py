@@ -78,3 +78,12 @@ def test_a_contract_that_is_there_stays(dataset, checkpoint, capfd):
     assert main(["contract", str(checkpoint), "--from", str(dataset), *SAID]) == 3
     assert "is there already" in capfd.readouterr().err
     assert (checkpoint / "contract.yaml").read_text() == "robot: so101\n"
+
+
+def test_the_data_set_is_the_one_that_lerobot_train_names(dataset, checkpoint, capfd):
+    assert main(["contract", str(checkpoint), *SAID]) == 2
+    assert "say what it was trained on with --from DATASET" in capfd.readouterr().err
+    named = {"dataset": {"repo_id": "test/arm", "root": str(dataset)}}
+    (checkpoint / "train_config.json").write_text(json.dumps(named))
+    assert main(["contract", str(checkpoint), *SAID]) == 0
+    assert yaml.safe_load((checkpoint / "contract.yaml").read_text())["action"]["names"] == JOINTS

@@ -1,6 +1,10 @@
+import numpy as np
 import pytest
 
 from robot_policies.control.loop_counts import LoopCounts
+from robot_policies.control.refusal import Cause, Refusal
+from robot_policies.control.verdict import Level, Verdict
+from robot_policies.interface import Command
 
 PERIOD = 0.02  # s
 
@@ -20,3 +24,14 @@ def test_periods_of_a_long_trial_are_counted_from_its_first_step():
     mean = sum(rates) / len(rates)
     variance = sum((rate - mean) ** 2 for rate in rates) / len(rates)
     assert figures["loop_rate_std_hz"] == pytest.approx(variance**0.5)
+
+
+def test_steps_before_the_first_answer_are_told_apart_from_those_without_an_action():
+    counts = LoopCounts(PERIOD)
+    nothing_yet = Verdict(Command(0.0, np.zeros(1)), Refusal(Cause.NO_ACTION, ""), Level.HOLD)
+    for step in range(5):
+        if step == 3:
+            counts.answered(0.1)
+        counts.settled(nothing_yet)
+    assert counts.figures()["steps_before_first_answer"] == 3.0
+    assert counts.refusals == {"no_action": 5}

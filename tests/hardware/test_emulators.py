@@ -14,8 +14,7 @@ from lerobot.motors.motors_bus import Motor, MotorNormMode
 
 from robot_policies.catalog import load_robot
 from robot_policies.interface import ConfigError
-from robot_policies_hardware.emulators import arms, dynamixel
-from robot_policies_hardware.emulators import feetech as protocol_0
+from robot_policies_hardware.emulators import arms, dynamixel, feetech
 from robot_policies_hardware.emulators.motion import AT_ONCE, SERVO
 from robot_policies_hardware.emulators.motion import Motor as Shaft
 from robot_policies_hardware.emulators.serial_bus import SerialBus
@@ -103,7 +102,7 @@ def test_a_header_within_a_packet_is_stuffed_and_comes_back():
     ("protocol", "good"),
     [
         (dynamixel, dynamixel.encode(1, b"\x01")),
-        (protocol_0, bytes.fromhex("FF FF 01 02 01 FB")),
+        (feetech, bytes.fromhex("FF FF 01 02 01 FB")),
     ],
 )
 def test_damaged_packets_and_noise_are_passed_over(protocol, good):
@@ -202,9 +201,17 @@ def test_what_cannot_be_emulated_is_refused_in_one_line(kind, complaint):
         arms.motors_of(kind)
 
 
-def test_a_servo_of_the_other_protocol_is_refused():
-    with pytest.raises(ConfigError, match="'scs0009' speaks Feetech's protocol 1"):
-        Servo("scs0009")
+def test_the_scs_series_has_the_high_byte_first_and_answers_alone():
+    servo = Servo("scs0009", AT_ONCE)
+    assert servo.get("Max_Position_Limit") == 1023
+    servo.put("Present_Position", 258)
+    assert servo.read(56, 2, 0.0) == b"\x01\x02"
+    both = {1: servo, 2: Servo("sts3215", AT_ONCE)}
+    asked = bytes([feetech.BROADCAST, 6, feetech.SYNC_READ, 56, 2, 1, 2])
+    assert feetech.answer(asked, both, 0.0) == feetech.status(2, b"\x00\x08")
+    assert feetech.answer(bytes([1, 4, feetech.READ, 56, 2]), both, 0.0) == feetech.status(
+        1, b"\x01\x02"
+    )
 
 
 def test_the_ranges_of_a_table_become_those_of_the_servos():

@@ -20,7 +20,7 @@ from robot_policies.interface import (
 )
 from robot_policies_hardware.emulators.motion import Motion
 from robot_policies_hardware.emulators.ros2_control import EmulatedRos2Control
-from robot_policies_hardware.emulators.trajectory import JointController
+from robot_policies_hardware.emulators.trajectory import JointController, Tolerances
 from robot_policies_hardware.ros2_control_backend import Ros2ControlBackend
 from robot_policies_hardware.ros2_states import publisher_names
 
@@ -370,6 +370,26 @@ def test_a_clock_that_is_set_back_costs_no_measurement(controller, make):
 
 
 GRIP = {"command": "/gripper_controller/joint_trajectory", "open": {"jaw": 0.8}}
+
+
+def test_after_a_trajectory_was_given_up_the_next_command_moves_the_arm_from_where_it_is(make):
+    slow, allowed = Motion(0.5, 20.0, 0.02), Tolerances(path=0.05)
+    controller = EmulatedRos2Control(at(0.1), motion=slow, tolerances=allowed)
+    joints = controller.joints
+    try:
+        backend = make()
+        backend.connect()
+        backend.write(command(0.9, 0.1, 0.1))  # within a control period, which nobody can
+        assert until(lambda: joints.aborted)
+        assert until(lambda: abs(joints.velocity["shoulder"]) < 1e-3)
+        here = joints.position["shoulder"]
+        assert here < 0.3, "it stays where it gave up"
+        assert until(lambda: backend.read().joint_position[0] == pytest.approx(here))
+        backend.write(command(here + 0.02, 0.1, 0.1))
+        assert until(lambda: joints.position["shoulder"] == pytest.approx(here + 0.02, abs=1e-3))
+        assert len(joints.aborted) == 1
+    finally:
+        controller.close()
 
 
 def test_letting_go_opens_the_grip(controller, make):

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from robot_policies_hardware.emulators.motion import Motion
-from robot_policies_hardware.emulators.trajectory import JointController
+from robot_policies_hardware.emulators.trajectory import JointController, Tolerances
 
 JOINTS = {"a": 0.0, "b": 1.0}
 
@@ -56,7 +56,7 @@ def test_what_is_no_trajectory_is_rejected_and_the_one_before_goes_on(
 
 def test_a_joint_that_cannot_keep_up_ends_its_trajectory_and_stays():
     slow = Motion(fastest=0.5, gain=20.0, response=0.02)
-    joints = JointController(JOINTS, slow, path_tolerance=0.2)
+    joints = JointController(JOINTS, slow, Tolerances(path=0.2))
     joints.accept(["a"], [1.0], [[2.0]])
     for _ in range(100):
         joints.advance(0.01)
@@ -69,9 +69,28 @@ def test_a_joint_that_cannot_keep_up_ends_its_trajectory_and_stays():
 
 
 def test_a_joint_that_keeps_up_reaches_its_goal():
-    joints = JointController(JOINTS, Motion(3.0, 20.0, 0.01), path_tolerance=0.2)
+    joints = JointController(JOINTS, Motion(3.0, 20.0, 0.01), Tolerances(path=0.2))
     joints.accept(["a"], [2.0], [[1.0]])
     for _ in range(300):
         joints.advance(0.01)
     assert joints.position["a"] == pytest.approx(1.0, abs=1e-3)
     assert not joints.aborted
+
+
+def test_a_joint_that_is_not_at_its_goal_in_time_ends_its_trajectory():
+    slow, allowed = Motion(0.5, 20.0, 0.02), Tolerances(goal=0.05, goal_time=0.5)
+    joints = JointController(JOINTS, slow, allowed)
+    joints.accept(["a"], [0.5], [[1.0]])
+    for _ in range(99):
+        joints.advance(0.01)
+    assert not joints.aborted
+    for _ in range(10):
+        joints.advance(0.01)
+    assert len(joints.aborted) == 1
+    assert joints.aborted[0].startswith("a is 0.5")
+    assert "0.5 s after its time, 0.05 are tolerated" in joints.aborted[0]
+    patient = JointController(JOINTS, slow, Tolerances(goal=0.05))
+    patient.accept(["a"], [0.5], [[1.0]])
+    patient.advance(10.0)
+    assert patient.position["a"] == pytest.approx(1.0, abs=0.01)
+    assert not patient.aborted

@@ -433,3 +433,14 @@ def test_efforts_are_held_against_the_limits_of_effort():
     assert "-30 to 30 in training" in found(-30.0 * limit, 30.0 * limit)[0].replace(
         f"{30 * limit:.4g}", "30"
     )
+
+
+def test_cameras_that_are_exchanged_are_named():
+    top = "observation.images.top"
+    sizes = {WRIST: image(3, 4), top: image(6, 8)}
+    robot = SimpleNamespace(spec=ROBOT, accepts=backend().accepts, provides={STATE: state()})
+    robot.provides |= {WRIST: sizes[top], top: sizes[WRIST]}
+    found = check_compatible(policy({STATE: state(), **sizes}), ROBOT, robot).errors
+    for finding, other in zip(found, (top, WRIST), strict=True):
+        assert finding.code == "image_size"
+        assert finding.message.endswith(f"as '{other}' should: are these two cameras exchanged?")

@@ -269,7 +269,7 @@ def servos(tmp_path):
                 calibration[joint.name],
                 (joint.default - joint.lower) / (joint.upper - joint.lower),
             )
-            middle = arms.MIDDLE + joint.default / arms.TICK
+            middle = MIDDLE + joint.default / arms.TICK
             grip = row.range_min + share * (row.range_max - row.range_min)
             place = round(grip if joint.name == "gripper" else middle)
             for register in ("Present_Position", "Goal_Position"):
@@ -282,6 +282,7 @@ def servos(tmp_path):
 
 
 WRIST_ROLL = 5  # id of its servo
+MIDDLE = 4095 / 2  # ticks; zero of LeRobot's degrees in a range round it
 ROLLED = 90.0  # degrees by which the leader is away from the follower
 
 
@@ -311,7 +312,7 @@ def pair(servos, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr(sys, "argv", [])
     follower, leader = servos("follower"), servos("leader")
-    leader.put(WRIST_ROLL, "Present_Position", round(arms.MIDDLE + np.deg2rad(ROLLED) / arms.TICK))
+    leader.put(WRIST_ROLL, "Present_Position", round(MIDDLE + np.deg2rad(ROLLED) / arms.TICK))
     behind = f"{{port: {follower.port}, id: follower, calibration_dir: {tmp_path}}}"
     options = (*ROBOT, "--robot.behind=so101_follower", f"--robot.options={behind}")
     teleop = ("--teleop.type=so101_leader", f"--teleop.port={leader.port}", "--teleop.id=leader")

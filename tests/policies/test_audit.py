@@ -11,6 +11,7 @@ from robot_policies.policies.audit import audit_dataset, audit_units
 from robot_policies.policies.contract import Contract
 from robot_policies.policies.contract_file import read_contract
 from robot_policies.policies.files import CheckpointFiles
+from robot_policies.policies.training_data import described
 
 STATE = "observation.state"
 JOINTS = ["shoulder_pan", "elbow_flex", "gripper"]
@@ -117,6 +118,21 @@ def test_what_the_data_set_says_otherwise_is_an_error(trained, change, code):
 def test_joints_in_another_order_are_an_error(trained):
     vector = {"dtype": "float32", "shape": [3], "names": [*reversed(JOINTS)]}
     assert trained(features={"action": vector}) == [("error", "dataset_names")]
+
+
+def test_what_a_contract_leaves_out_is_what_the_data_set_says(trained, tmp_path):
+    trained()
+    (tmp_path / "contract.yaml").write_text(
+        yaml.safe_dump(
+            {"robot": "so101", "dt": 1 / 30, "action": {"names": JOINTS, "unit": "deg"}}
+        )
+    )
+    known = described(CheckpointFiles(tmp_path), [STATE, "observation.effort"])
+    found = read_contract(tmp_path / "contract.yaml", {STATE: 3}, 3, known=known)
+    assert [*found.observation[STATE].written] == ["deg", "deg", "%"]
+    vector = {"dtype": "float32", "shape": [3], "names": JOINTS}
+    trained(features={STATE: vector})
+    assert described(CheckpointFiles(tmp_path), [STATE]) == {}, "LeRobot's own say no units"
 
 
 def test_a_data_set_that_cannot_be_read_is_a_warning(trained):

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from robot_policies.interface import ConfigError
-from robot_policies.policies.device import devices, find_device
+from robot_policies.policies.device import devices, find_device, room_on
 
 
 @pytest.fixture
@@ -56,3 +56,26 @@ def test_a_device_that_is_not_there_is_one_line(machine, gpus, asked, message):
 def test_the_processor_is_first(machine):
     machine(1, apple=True)
     assert devices() == ["cpu", "cuda:0", "mps"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nGPU 0 has ..."),
+        RuntimeError("MPS backend out of memory (MPS allocated: 17.9 GB).\nTried to allocate ..."),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 8 bytes\n..."),
+    ],
+    ids=["cuda", "mps", "cpu"],
+)
+def test_a_device_that_is_full_is_one_line(error):
+    with (
+        pytest.raises(ConfigError, match="^device 'mps' is full: .*memory") as caught,
+        room_on("mps"),
+    ):
+        raise error
+    assert "\n" not in str(caught.value)
+
+
+def test_other_errors_of_a_network_are_left_alone():
+    with pytest.raises(RuntimeError, match="mat1 and mat2"), room_on("cpu"):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")

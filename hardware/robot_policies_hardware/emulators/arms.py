@@ -14,13 +14,12 @@ from lerobot.robots import make_robot_from_config
 from robot_policies.documents import read_json
 from robot_policies.interface import ConfigError, RobotSpec
 from robot_policies_hardware.emulators.motion import SERVO, Motion
-from robot_policies_hardware.emulators.servo import FULL_TURN, Servo
+from robot_policies_hardware.emulators.servo import FULL_TURN, Servo, family_of
 from robot_policies_hardware.lerobot_config import config_class
 from robot_policies_hardware.servos import arms, bus_of
 
-RANGE = (500, 3595)  # ticks; of a joint that no table describes
-MIDDLE = (FULL_TURN - 1) / 2  # ticks; zero of LeRobot's degrees in a range round it
-TICK = 2.0 * math.pi / (FULL_TURN - 1)  # rad, as LeRobot counts
+RANGE = (0.1221, 0.8779)  # of a turn; of a joint that no table describes
+TICK = 2.0 * math.pi / (FULL_TURN - 1)  # rad, as LeRobot counts a turn of 4096
 
 
 def motors_of(kind: str) -> list[dict[str, Motor]]:
@@ -56,11 +55,12 @@ def calibration_of(
     joints = {joint.name: joint for joint in robot.joints} if robot else {}
     found = {}
     for name, motor in motors.items():
-        low, high = RANGE
+        last = family_of(motor.model).turn - 1
+        low, high = (round(share * last) for share in RANGE)
         if joint := joints.get(name):
-            half = 0.5 * (joint.upper - joint.lower) / TICK
-            low, high = round(MIDDLE - half), round(MIDDLE + half)
-        found[name] = MotorCalibration(motor.id, 0, 0, max(low, 0), min(high, FULL_TURN - 1))
+            turn = (joint.upper - joint.lower) / (2.0 * math.pi)
+            low, high = (round(last * (0.5 + side * turn)) for side in (-0.5, 0.5))
+        found[name] = MotorCalibration(motor.id, 0, 0, max(low, 0), min(high, last))
     return found
 
 
@@ -107,7 +107,8 @@ def servos_of(
     servos = {}
     for name, motor in motors.items():
         servo, row = Servo(motor.model, motion), calibration[name]
-        servo.put("Homing_Offset", row.homing_offset)
+        if row.homing_offset:  # the SCS series has no such register
+            servo.put("Homing_Offset", row.homing_offset)
         servo.put("Min_Position_Limit", row.range_min)
         servo.put("Max_Position_Limit", row.range_max)
         servo.put("Present_Position", (row.range_min + row.range_max) // 2)

@@ -1,7 +1,9 @@
-"""Feetech's protocol 0, as far as LeRobot's bus speaks it.
+"""Feetech's protocols 0 and 1, as far as LeRobot's bus speaks them.
 
 A packet is FF FF id length instruction parameters checksum. The length counts what follows it, and
 the checksum is the inverted sum of everything between the header and itself.
+In protocol 1, that of the SCS series, words have their high byte first, and no instruction is
+answered by several servos (`Servo.together`).
 Source: Feetech, SMS/STS communication protocol manual; `scservo_sdk` speaks the other end.
 """
 
@@ -45,7 +47,7 @@ def answer(packet: bytes, servos: Mapping[int, Servo], now: float) -> bytes:
     id_, instruction, parameters = packet[0], packet[2], packet[3:]
     if instruction == SYNC_READ:
         address, length, *ids = parameters
-        known = [one for one in ids if one in servos]
+        known = [one for one in ids if one in servos and servos[one].together]
         return b"".join(status(one, servos[one].read(address, length, now)) for one in known)
     if instruction == SYNC_WRITE:
         address, length, *data = parameters
@@ -55,7 +57,7 @@ def answer(packet: bytes, servos: Mapping[int, Servo], now: float) -> bytes:
                 servos[data[start]].write(address, values, now)
         return b""
     if instruction == PING and id_ == BROADCAST:
-        return b"".join(status(one) for one in sorted(servos))
+        return b"".join(status(one) for one in sorted(servos) if servos[one].together)
     if id_ not in servos:
         return b""
     if instruction == PING:

@@ -16,7 +16,7 @@ from sensor_msgs.msg import Image, JointState
 from trajectory_msgs.msg import JointTrajectory
 
 from robot_policies_hardware.emulators.motion import AT_ONCE, Motion
-from robot_policies_hardware.emulators.trajectory import JointController
+from robot_policies_hardware.emulators.trajectory import NONE, JointController, Tolerances
 
 STATES, COMMAND = "/joint_states", "/joint_trajectory_controller/joint_trajectory"
 PICTURES = "/front/image_raw"
@@ -44,7 +44,7 @@ class EmulatedRos2Control:
         position: Mapping[str, float],
         *,
         motion: Motion = AT_ONCE,
-        path_tolerance: float = 0.0,
+        tolerances: Tolerances = NONE,
         clock: Callable[[], float] = time.time,
         listens: bool = True,
         messages: int = 2,
@@ -56,14 +56,14 @@ class EmulatedRos2Control:
         Args:
             position: Where each joint is. [rad], [m]
             motion: How each moves.
-            path_tolerance: How far a joint may lag behind its trajectory; 0: any. [rad], [m]
+            tolerances: When its controller gives a trajectory up.
             clock: Its clock. [s]
             listens: Whether there is a controller.
             messages: In how many messages a measurement is broadcast.
             strangers: Joints that are broadcast, too, and whose position is not known.
             name: Name of the node.
         """
-        self.joints = JointController(position, motion, path_tolerance)
+        self.joints = JointController(position, motion, tolerances)
         self.commands: list[JointTrajectory] = []
         self.stamped, self.late, self.measures_velocity = True, 0.0, True
         self.glitch: dict[str, float] = {}
@@ -100,7 +100,10 @@ class EmulatedRos2Control:
 
     def _broadcast(self) -> None:
         before, self._before = self._before, self.clock()
+        given_up = len(self.joints.aborted)
         self.joints.advance(max(self._before - before, 0.0))  # a clock may be set back
+        for reason in self.joints.aborted[given_up:]:
+            self.node.get_logger().error(f"trajectory given up: {reason}")
         self._ticks += 1
         glitch = {} if self._ticks % GLITCHES else self.glitch
         position, velocity = {**self.joints.position, **glitch}, self.joints.velocity

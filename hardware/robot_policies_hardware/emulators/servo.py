@@ -1,7 +1,8 @@
 """A bus servo: a motor behind a register file, laid out as LeRobot's tables of the model say."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from lerobot.motors.dynamixel import tables as dynamixel
 from lerobot.motors.encoding_utils import (
@@ -35,6 +36,9 @@ class Family:
         speed_unit: Unit of Present_Velocity. [ticks/s]
         new: What registers hold when it comes from its maker, beside the same of all.
         unlimited: Operating_Mode in which its position limits do not count; `None` if none is.
+        turn: Ticks of a turn.
+        order: Which byte of a word comes first.
+        together: Whether several answer one instruction, each in its turn.
     """
 
     tables: Mapping[str, Mapping[str, tuple[int, int]]]
@@ -46,6 +50,9 @@ class Family:
     speed_unit: float
     new: Mapping[str, int]
     unlimited: int | None
+    turn: int = FULL_TURN
+    order: Literal["little", "big"] = "little"
+    together: bool = True
 
 
 FEETECH = Family(
@@ -59,6 +66,19 @@ FEETECH = Family(
     new={"Present_Voltage": 74},  # in 0.1 V
     unlimited=None,
 )
+# The SCS series: Feetech's protocol 1, which is its protocol 0 but for the order of bytes.
+SCS = replace(
+    FEETECH,
+    numbers={
+        name: number
+        for name, number in feetech.MODEL_NUMBER_TABLE.items()
+        if feetech.MODEL_PROTOCOL[name] == 1
+    },
+    encodings=dict.fromkeys(feetech.MODEL_PROTOCOL, {"Present_Velocity": 15}),
+    turn=1024,
+    order="big",
+    together=False,
+)
 DYNAMIXEL = Family(
     dynamixel.MODEL_CONTROL_TABLE,
     dynamixel.MODEL_ENCODING_TABLE,
@@ -70,6 +90,21 @@ DYNAMIXEL = Family(
     new={"Operating_Mode": 3, "Present_Input_Voltage": 120},  # position; in 0.1 V
     unlimited=4,  # extended position
 )
+
+
+def family_of(model: str) -> Family:
+    """Return what a servo has in common with others.
+
+    Args:
+        model: As LeRobot names it.
+
+    Raises:
+        ConfigError: If no such model is known.
+    """
+    known = {name: family for family in (DYNAMIXEL, FEETECH, SCS) for name in family.numbers}
+    if model not in known:
+        raise ConfigError(f"no servo '{model}'.{suggestion(model, known)}")
+    return known[model]
 
 
 class Servo:
@@ -91,23 +126,16 @@ class Servo:
         Raises:
             ConfigError: If no such model is known.
         """
-        known = {name: family for family in (FEETECH, DYNAMIXEL) for name in family.numbers}
-        if model not in known:
-            raise ConfigError(f"no servo '{model}'.{suggestion(model, known)}")
-        if feetech.MODEL_PROTOCOL.get(model) == 1:
-            raise ConfigError(
-                f"servo '{model}' speaks Feetech's protocol 1, which is not emulated"
-            )
-        self.model, self._family, self.furthest = model, known[model], 0
+        self.model, self._family, self.furthest = model, family_of(model), 0
         self.held: int | None = None
         self._table = self._family.tables[model]
         self._signed = self._family.encodings[model]
         self._bytes = bytearray(REGISTERS)
-        self._motor = Motor(FULL_TURN / 2, motion)
+        self._motor = Motor(self._family.turn / 2, motion)
         self._seen: float | None = None  # time of the newest look [s]
         for name, value in {
             "Model_Number": self._family.numbers[model],
-            "Max_Position_Limit": FULL_TURN - 1,
+            "Max_Position_Limit": self._family.turn - 1,
             "Present_Temperature": ROOM_C,
             **self._family.new,
         }.items():
@@ -117,7 +145,7 @@ class Servo:
     def get(self, name: str) -> int:
         """Return what a register holds."""
         address, length = self._table[name]
-        value = int.from_bytes(self._bytes[address : address + length], "little")
+        value = int.from_bytes(self._bytes[address : address + length], self._family.order)
         return self._family.decode(value, self._signed[name]) if name in self._signed else value
 
     def put(self, name: str, value: int) -> None:
@@ -130,6 +158,11 @@ class Servo:
         self._store(name, value)
         if name == "Present_Position":
             self._place(value)
+
+    @property
+    def together(self) -> bool:
+        """Whether it answers an instruction for several servos."""
+        return self._family.together
 
     @property
     def torque(self) -> int:
@@ -173,12 +206,15 @@ class Servo:
         if not self.torque:
             return None
         goal = self.get("Goal_Position")
-        if self.get("Operating_Mode") != self._family.unlimited:
+        unlimited = self._family.unlimited
+        if unlimited is None or self.get("Operating_Mode") != unlimited:
             lowest, highest = self.get("Min_Position_Limit"), self.get("Max_Position_Limit")
             goal = min(max(goal, lowest), highest)
         return goal - self._offset()
 
     def _offset(self) -> int:
+        if "Homing_Offset" not in self._table:
+            return 0
         return self._family.offset_sign * self.get("Homing_Offset")
 
     def _place(self, present: int) -> None:
@@ -193,4 +229,4 @@ class Servo:
         address, length = self._table[name]
         if name in self._signed:
             value = self._family.encode(value, self._signed[name])
-        self._bytes[address : address + length] = value.to_bytes(length, "little")
+        self._bytes[address : address + length] = value.to_bytes(length, self._family.order)

@@ -2,7 +2,8 @@
 
 As ros2_controllers' JointTrajectoryController: a trajectory names known joints, its times grow,
 and positions between two points are linear in time. A joint that lags by more than the path
-tolerance ends it, and the joints then stay where they are.
+tolerance ends it, and so does one that is not at its goal in time; the joints then stay where they
+are, until the next trajectory.
 
 Source: control.ros.org, joint_trajectory_controller, "Parameters" and "Trajectory Representation".
 """
@@ -14,6 +15,24 @@ from itertools import pairwise
 import numpy as np
 
 from robot_policies_hardware.emulators.motion import AT_ONCE, Motion, Motor
+
+
+@dataclass(frozen=True)
+class Tolerances:
+    """What a controller puts up with; its parameters below `constraints`.
+
+    Attributes:
+        path: How far a joint may lag, `<joint>.trajectory`; 0: as far as it does. [rad], [m]
+        goal: How far it may be from its goal in the end, `<joint>.goal`; 0: anywhere. [rad], [m]
+        goal_time: By how much it may be late there, `goal_time`; 0: for ever. [s]
+    """
+
+    path: float = 0.0
+    goal: float = 0.0
+    goal_time: float = 0.0
+
+
+NONE = Tolerances()  # nothing is asked of the joints
 
 
 @dataclass(frozen=True)
@@ -51,17 +70,17 @@ class JointController:
         self,
         position: Mapping[str, float],
         motion: Motion = AT_ONCE,
-        path_tolerance: float = 0.0,
+        tolerances: Tolerances = NONE,
     ) -> None:
         """Let the joints stand.
 
         Args:
             position: Where each is. [rad], [m]
             motion: How each moves, with positions in rad or m.
-            path_tolerance: How far a joint may lag; 0: as far as it does. [rad], [m]
+            tolerances: When a trajectory is given up.
         """
         self._motors = {name: Motor(where, motion) for name, where in position.items()}
-        self._tolerance = path_tolerance
+        self._tolerances = tolerances
         self._way: Way | None = None
         self._elapsed = 0.0
         self.rejected: list[str] = []
@@ -108,14 +127,25 @@ class JointController:
         wanted = self._way.at(self._elapsed) if self._way else {}
         for name, motor in self._motors.items():
             motor.advance(seconds, wanted.get(name, motor.position))
-        if not self._tolerance:
-            return
-        for name, goal in wanted.items():
-            lag = abs(goal - self._motors[name].position)
-            if lag > self._tolerance:
-                self.aborted.append(f"{name} lags {lag:.3f}, {self._tolerance:g} are tolerated")
-                self._way = None
-                return
+        if reason := self._strayed(wanted):
+            self.aborted.append(reason)
+            self._way = None
+
+    def _strayed(self, wanted: Mapping[str, float]) -> str:
+        """Return which joint is where it should not be, and how far; empty if none is."""
+        if self._way is None:
+            return ""
+        allowed, late = self._tolerances, self._elapsed - self._way.times[-1]
+        for name, place in wanted.items():
+            off = abs(place - self._motors[name].position)
+            if allowed.path and late <= 0.0 and off > allowed.path:
+                return f"{name} lags {off:.3f}, {allowed.path:g} are tolerated"
+            if allowed.goal and late > allowed.goal_time > 0.0 and off > allowed.goal:
+                return (
+                    f"{name} is {off:.3f} from its goal {allowed.goal_time:g} s after its time, "
+                    f"{allowed.goal:g} are tolerated"
+                )
+        return ""
 
     def _fault(
         self, names: Sequence[str], times: Sequence[float], positions: Sequence[Sequence[float]]

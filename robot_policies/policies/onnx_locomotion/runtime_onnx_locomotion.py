@@ -35,6 +35,7 @@ from robot_policies.policies.onnx_session import OnnxSession
 
 NETWORK = "policy.onnx"
 DEVICES = ("cpu", "auto")
+FULL = ("auto", "float32")
 
 
 class OnnxLocomotion:
@@ -52,6 +53,7 @@ class OnnxLocomotion:
         *,
         name: str = "",
         device: str = "cpu",
+        dtype: str = "auto",
         threads: int = 1,
         contract: Path | None = None,
         base: Path | None = None,
@@ -60,10 +62,12 @@ class OnnxLocomotion:
 
         Raises:
             CheckpointError: If a file is missing, damaged, or does not fit the others.
-            ConfigError: If the device is not the CPU, or the contract says what cannot be.
+            ConfigError: If the device is not the CPU, a precision is asked of it, or the contract says what cannot be.
         """
         if device not in DEVICES:
             raise ConfigError(f"{folder}: ONNX Runtime computes on the CPU, not on '{device}'")
+        if dtype not in FULL:
+            raise ConfigError(f"{folder}: its graph computes as it was written, not in '{dtype}'")
         if base:
             raise CheckpointError(f"{folder} is a policy by itself: leave out the base {base}")
         files = CheckpointFiles(folder)
