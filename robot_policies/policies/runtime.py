@@ -17,7 +17,13 @@ from lerobot.processor import AbsoluteActionsProcessorStep
 from lerobot.utils.constants import ACTION
 from torch import Tensor
 
-from robot_policies.interface import ActionChunk, CheckpointError, Observation, Statistics
+from robot_policies.interface import (
+    ActionChunk,
+    CheckpointError,
+    ConfigError,
+    Observation,
+    Statistics,
+)
 from robot_policies.policies.asking import asking
 from robot_policies.policies.audit import audit_dataset, audit_units
 from robot_policies.policies.checkpoint import Checkpoint, read_checkpoint

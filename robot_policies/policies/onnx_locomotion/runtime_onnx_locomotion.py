@@ -62,7 +62,8 @@ class OnnxLocomotion:
 
         Raises:
             CheckpointError: If a file is missing, damaged, or does not fit the others.
-            ConfigError: If the device is not the CPU, a precision is asked of it, or the contract says what cannot be.
+            ConfigError: If the device is not the CPU, half precision is wanted, or the contract
+                says what cannot be.
         """
         if device not in DEVICES:
             raise ConfigError(f"{folder}: ONNX Runtime computes on the CPU, not on '{device}'")
