@@ -9,10 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from outcome_bytes import content
 from sample_work import die_once, random_walk
 
+from robot_policies.evaluation.condition import Condition
 from robot_policies.evaluation.engines.choice import run_jobs
 from robot_policies.evaluation.episode import Job
+from robot_policies.evaluation.run_suite import run_suite
+from robot_policies.evaluation.suite import Suite
 from robot_policies.interface import RobotPoliciesError
 
 ray = pytest.importorskip("ray")
@@ -42,6 +46,25 @@ def test_two_workers_of_which_one_is_killed_give_what_one_process_gives(monkeypa
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     check(tmp_path / "died")
     assert not ray.is_initialized()
+
+
+def test_a_suite_on_a_cluster_has_the_bytes_of_one_in_this_process(monkeypatch, tmp_path):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    conditions = Condition("plain"), Condition("lossy", delay=0.04, loss=0.3)
+    suite = Suite(("uni_o4/go1_walk",), ("go1_walk",), ("mujoco",), 2, 0, conditions)
+    run_suite(suite, folder=tmp_path / "here")
+    run_suite(suite, "ray", 2, folder=tmp_path / "cluster")
+    with pytest.raises(KeyboardInterrupt):
+        run_suite(suite, "ray", 2, interrupt, folder=tmp_path / "interrupted")
+    found = run_suite(suite, "local", 2, folder=tmp_path / "interrupted")
+    assert 1 <= found.kept < 4
+    here = content(tmp_path / "here")
+    assert content(tmp_path / "cluster") == here
+    assert content(tmp_path / "interrupted") == here
+
+
+def interrupt(outcome):
+    raise KeyboardInterrupt
 
 
 def test_a_cluster_that_has_an_address_is_used_and_left_running(monkeypatch, tmp_path):

@@ -39,7 +39,9 @@ def on_cluster(
 def _connect(workers: int) -> None:
     address = os.environ.get(ADDRESS)
     # Workers import what this process can; a cluster's machines have their own installation.
-    own = {} if address else {"num_cpus": workers, "include_dashboard": False}
+    # A cluster that somebody else runs on this machine is not joined unasked.
+    own = {"address": "local", "num_cpus": workers, "include_dashboard": False}
+    own = {} if address else own
     path = {} if address else {"env_vars": {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}}
     try:
         ray.init(log_to_driver=False, logging_level=logging.ERROR, runtime_env=path or None, **own)
