@@ -12,7 +12,7 @@ from robot_policies.places import places
 from robot_policies.shared_files import share_directory
 
 BUILT_IN = ("hold",)
-CONFIG = "config.json"
+CONFIG, WEIGHTS = "config.json", "model.safetensors"  # in LeRobot's layout
 NO_NAME = "none"  # what launch files say for an empty argument
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")  # owner/name, or owner/name@revision
 # Never *.bin, *.pt or *.pkl: no pickle.
@@ -88,7 +88,12 @@ def find_checkpoint(name: str) -> Path:
 
 
 def own_runtime(folder: Path) -> str:
-    """Return the type of a checkpoint that runs without LeRobot; empty for any other."""
+    """Return the type of a checkpoint that runs without LeRobot; empty for any other.
+
+    One with LeRobot's weights is read by nobody else: what its `config.json` is, its reader says.
+    """
+    if (folder / WEIGHTS).exists():
+        return ""
     try:
         kind = read_json(folder / CONFIG).get("type")
     except ConfigError:  # the reader of LeRobot's checkpoints says what is wrong with it
