@@ -145,11 +145,12 @@ def _tables(rows: Mapping[str, list[dict[str, Any]]], alone: Mapping[str, list[f
     console.print(starts)
     slower = np.max(list(alone.values()), axis=0)
     for name, runs in rows.items():
-        ratios = [run["parts"]["first command"] for run in runs] / slower
+        first = [run["parts"]["first command"] for run in runs]
+        ratios = np.divide(first, slower).tolist()
         console.print(f"{name}: first command / slower bare load: {interval(ratios)}")
     if len(rows) == 2:
         ours, theirs = ([run["p50"] for run in runs] for runs in rows.values())
-        console.print(f"latency, ros2 / ours: {interval(np.divide(theirs, ours))}")
+        console.print(f"latency, ros2 / ours: {interval(np.divide(theirs, ours).tolist())}")
 
 
 def main(
